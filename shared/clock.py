@@ -6,10 +6,10 @@ second drifts by nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from shared.types import Floats
 
@@ -42,7 +42,7 @@ def row_at(time_s: Fraction | float, rate_hz: int, first_row_s: float = 0.0) -> 
     return (float(time_s) - first_row_s) * rate_hz
 
 
-def resample_track(values: Floats, times_s: Sequence[float] | Floats, new_times_s: Sequence[float] | Floats) -> Floats:
+def resample_track(values: Floats, times_s: ArrayLike, new_times_s: ArrayLike) -> Floats:
     """Linear interpolation of a track at new times; constant beyond its ends.
 
     Parameters

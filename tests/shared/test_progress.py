@@ -1,0 +1,55 @@
+"""The progress bar and its plain lines."""
+
+from __future__ import annotations
+
+import io
+
+from shared.progress import TerminalProgress, silent, watched
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_lines_are_plain_where_there_is_no_terminal() -> None:
+    out = io.StringIO()
+    progress = TerminalProgress(out)
+    progress(1, 10, "tracking")
+    progress(10, 10, "tracking")
+    text = out.getvalue()
+    assert "tracking" in text
+    assert "10/10 frames" in text
+    assert "\r" not in text
+
+
+def test_a_terminal_gets_one_line_that_is_redrawn() -> None:
+    out = _Terminal()
+    progress = TerminalProgress(out, unit="steps")
+    progress(5, 10, "training")
+    progress(10, 10, "training")
+    progress.close()
+    assert out.getvalue().count("\n") == 1
+    assert "10/10 steps" in out.getvalue()
+
+
+def test_a_new_label_ends_the_old_line() -> None:
+    out = _Terminal()
+    progress = TerminalProgress(out)
+    progress(1, 2, "one")
+    progress(1, 2, "two")
+    assert out.getvalue().index("\n") < out.getvalue().index("two")
+
+
+def test_watched_items_pass_unchanged_and_are_counted() -> None:
+    seen: list[tuple[float, float]] = []
+    items = list(watched("abc", 3, "x", lambda done, total, _label: seen.append((done, total))))
+    assert items == ["a", "b", "c"]
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_stream_shorter_than_stated_still_ends_full() -> None:
+    seen: list[float] = []
+    list(watched("ab", 5, "x", lambda done, _total, _label: seen.append(done)))
+    assert seen[-1] == 5
+    silent(1, 2, "nothing is drawn")

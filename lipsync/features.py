@@ -1,0 +1,119 @@
+"""Audio features of the paper: 28-D rows at 100 Hz from 16 kHz sound.
+
+Suwajanakorn et al. 2017, section 4.1, and its released training code: 13 Mel cepstra as CMU Sphinx makes them, the
+log energy, and the first difference of these 14. The front end works on int16-scaled samples of speech at a fixed
+loudness; without that scale the energy term ``ln(1 + mean x^2)`` is 0 for everything.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.clock import FEATURE_RATE_HZ
+from shared.types import Floats, Sound
+
+SAMPLE_RATE_HZ = 16_000
+HOP = SAMPLE_RATE_HZ // FEATURE_RATE_HZ
+"""160 samples, 10 ms."""
+WINDOW = 409
+"""25.6 ms, cut to whole samples as Sphinx does."""
+FFT_SIZE = 512
+PRE_EMPHASIS = 0.97
+MEL_FILTERS = 40
+LOWEST_HZ = 133.3333
+HIGHEST_HZ = 6855.4976
+LOG_FLOOR = 1e-5
+CEPSTRA = 13
+STATIC = CEPSTRA + 1
+DIMENSIONS = 2 * STATIC
+INT16_SCALE = 32767.0
+FIRST_ROW_S = (WINDOW - 1) / 2 / SAMPLE_RATE_HZ
+"""Time of row 0, the centre of its window: 12.75 ms."""
+LOUDNESS_DBFS = -26.0
+"""RMS of the voiced parts before the front end."""
+
+
+def audio_features(sound: Sound) -> Floats:
+    """Turn 16 kHz sound into feature rows.
+
+    Parameters
+    ----------
+    sound : 16 kHz, at its final loudness (see `LOUDNESS_DBFS`); what it lacks of a last window counts as zeros.
+
+    Returns
+    -------
+    (T, 28) float32, T = ceil(samples / 160); row k is centred at `row_times_s`.
+    """
+    if sound.rate_hz != SAMPLE_RATE_HZ:
+        raise ValueError(f"features need sound at {SAMPLE_RATE_HZ} Hz, got {sound.rate_hz}")
+    samples = sound.samples.astype(np.float64) * INT16_SCALE
+    rows = -(-samples.shape[0] // HOP)
+    if rows == 0:
+        return np.zeros((0, DIMENSIONS), dtype=np.float32)
+    padded = np.zeros((rows - 1) * HOP + WINDOW)
+    padded[: samples.shape[0]] = samples[: padded.shape[0]]
+    emphasised = padded.copy()
+    emphasised[1:] -= PRE_EMPHASIS * padded[:-1]
+    static = np.column_stack([_cepstra(_windows(emphasised, rows)), _log_energy(_windows(padded, rows))])
+    difference = np.diff(static, axis=0, append=static[-1:])
+    return np.column_stack([static, difference]).astype(np.float32)
+
+
+def row_times_s(rows: int) -> NDArray[np.float64]:
+    """Times in seconds of the first `rows` feature rows: the centres of their windows."""
+    return FIRST_ROW_S + np.arange(rows, dtype=np.float64) / FEATURE_RATE_HZ
+
+
+def mel_of_hz(frequency_hz: float) -> float:
+    """Mel scale of the front end, 2595 log10(1 + f / 700)."""
+    return float(2595.0 * np.log10(1.0 + frequency_hz / 700.0))
+
+
+@cache
+def mel_filters() -> NDArray[np.float64]:
+    """Triangular filters of unit area in Hz, their corners rounded to FFT bins as Sphinx does: (257, 40) float64."""
+    mels = np.linspace(mel_of_hz(LOWEST_HZ), mel_of_hz(HIGHEST_HZ), MEL_FILTERS + 2)
+    bin_hz = SAMPLE_RATE_HZ / FFT_SIZE
+    corners = np.round(700.0 * (10.0 ** (mels / 2595.0) - 1.0) / bin_hz)
+    bins = np.arange(FFT_SIZE // 2 + 1, dtype=np.float64)
+    filters = np.zeros((bins.shape[0], MEL_FILTERS))
+    for k, (left, centre, right) in enumerate(zip(corners, corners[1:], corners[2:], strict=False)):
+        height = 2.0 / ((right - left) * bin_hz)
+        rising = (bins - left) / max(centre - left, 1.0)
+        falling = (right - bins) / max(right - centre, 1.0)
+        shape = np.where(bins < centre, rising, np.where(bins == centre, 1.0, falling))
+        filters[:, k] = height * np.clip(shape, 0.0, 1.0)
+    return filters
+
+
+@cache
+def _cosines() -> NDArray[np.float64]:
+    # Sphinx's "legacy" transform: half weight on the first filter, divided by the number of filters: (40, 13).
+    angles = np.pi / MEL_FILTERS * np.outer(np.arange(MEL_FILTERS) + 0.5, np.arange(CEPSTRA))
+    matrix = np.cos(angles)
+    matrix[0] *= 0.5
+    return matrix / MEL_FILTERS
+
+
+def _windows(samples: NDArray[np.float64], rows: int) -> NDArray[np.float64]:
+    windows: NDArray[np.float64] = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::HOP][:rows]
+    return windows
+
+
+def _cepstra(windows: NDArray[np.float64], block: int = 1000) -> NDArray[np.float64]:
+    # In blocks of rows, so that an hour of speech does not need a spectrogram of an hour.
+    hamming = np.hamming(WINDOW)
+    parts = []
+    for start in range(0, windows.shape[0], block):
+        spectrum = np.fft.rfft(windows[start : start + block] * hamming, FFT_SIZE)
+        power = spectrum.real**2 + spectrum.imag**2
+        parts.append(np.log(np.maximum(power @ mel_filters(), LOG_FLOOR)) @ _cosines())
+    return np.concatenate(parts)
+
+
+def _log_energy(windows: NDArray[np.float64], block: int = 1000) -> NDArray[np.float64]:
+    parts = [np.mean(np.square(windows[k : k + block]), axis=1) for k in range(0, windows.shape[0], block)]
+    return np.log1p(np.concatenate(parts))

@@ -1,0 +1,108 @@
+"""CIE Lab and the transfer of a face's colour by mean and spread.
+
+Pictures are (H, W, 3) float32 sRGB in [0, 1]; Lab is float32 with L in [0, 100], under the white point D65.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.types import Floats
+
+XYZ_FROM_RGB = np.array(
+    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]],
+    dtype=np.float64,
+)
+"""IEC 61966-2-1 (sRGB)."""
+WHITE_D65 = XYZ_FROM_RGB.sum(axis=1)
+"""So that RGB white is exactly L = 100, a = b = 0."""
+CBRT_ABOVE = (6 / 29) ** 3
+"""CIE 15:2004: below this share of white the cube root gives way to a straight line."""
+LINE_SLOPE, LINE_START = (29 / 6) ** 2 / 3, 4 / 29
+SPREAD_RATIO_LIMITS = (0.4, 2.5)
+"""Contrast is never stretched beyond this: the spread of a dark or nearly flat face is mostly noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabStatistics:
+    """Mean and standard deviation of L, a, b over the pixels of a mask."""
+
+    mean: NDArray[np.float32]
+    """(3,) float32."""
+    std: NDArray[np.float32]
+    """(3,) float32, >= 0."""
+
+
+def lab_from_rgb(rgb: Floats) -> Floats:
+    """CIE Lab of sRGB, float32, any shape that ends in 3 with at most three axes."""
+    encoded = np.clip(rgb, 0.0, 1.0).astype(np.float32, copy=False)
+    linear = np.where(encoded <= 0.04045, encoded / np.float32(12.92), _power((encoded + 0.055) / 1.055, 2.4))
+    share = linear @ (XYZ_FROM_RGB / WHITE_D65[:, np.newaxis]).T.astype(np.float32)
+    curve = np.where(share > CBRT_ABOVE, _power(share, 1 / 3), share * np.float32(LINE_SLOPE) + np.float32(LINE_START))
+    x, y, z = curve[..., 0], curve[..., 1], curve[..., 2]
+    return cast(Floats, np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1).astype(np.float32))
+
+
+def rgb_from_lab(lab: Floats) -> Floats:
+    """The sRGB colours of CIE Lab, cut off to [0, 1]; the inverse of `lab_from_rgb` on colours that sRGB can show."""
+    y = (lab[..., 0] + 16) / 116
+    curve = np.stack([y + lab[..., 1] / 500, y, y - lab[..., 2] / 200], axis=-1).astype(np.float32)
+    share = np.where(curve > 6 / 29, curve * curve * curve, (curve - np.float32(LINE_START)) / np.float32(LINE_SLOPE))
+    back = np.linalg.inv(XYZ_FROM_RGB) * WHITE_D65[np.newaxis, :]
+    linear = np.clip(share @ back.T.astype(np.float32), 0.0, 1.0)
+    encoded = np.where(linear <= 0.0031308, linear * np.float32(12.92), 1.055 * _power(linear, 1 / 2.4) - 0.055)
+    return cast(Floats, np.clip(encoded, 0.0, 1.0).astype(np.float32))
+
+
+def lab_statistics(picture: Floats, mask: Floats) -> LabStatistics:
+    """Mean and spread of a picture in Lab, each pixel weighted by the mask.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) float32 sRGB.
+    mask : (H, W) float32 in [0, 1], with at least one pixel above 0.
+    """
+    weight = mask.astype(np.float64).ravel()
+    total = float(weight.sum())
+    if mask.shape != picture.shape[:2] or total <= 0:
+        raise ValueError(f"expected a mask of {picture.shape[:2]} with something in it, got {mask.shape}, sum {total}")
+    inside = weight > 0
+    lab = lab_from_rgb(picture.reshape(-1, 3)[inside]).astype(np.float64)
+    share = weight[inside, np.newaxis] / total
+    mean = np.sum(lab * share, axis=0)
+    variance = np.sum((lab - mean) ** 2 * share, axis=0)
+    return LabStatistics(mean.astype(np.float32), np.sqrt(variance).astype(np.float32))
+
+
+def match_lab(picture: Floats, source: LabStatistics, wanted: LabStatistics, strength: float = 1.0) -> Floats:
+    """A picture whose Lab mean and spread are moved from `source` to `wanted`.
+
+    Reinhard et al., "Color transfer between images", IEEE CG&A 21(5), 2001, with the spread ratio held within
+    `SPREAD_RATIO_LIMITS`.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) float32 sRGB.
+    source : statistics of `picture` where it will be seen (steadied along the track).
+    wanted : statistics of the place that it is laid on.
+    strength : 0 leaves the colour as it is, 1 moves it all the way.
+    """
+    ratio = np.clip(wanted.std / np.maximum(source.std, 1e-3), *SPREAD_RATIO_LIMITS).astype(np.float32)
+    gain = 1 + np.float32(strength) * (ratio - 1)
+    mean = source.mean + np.float32(strength) * (wanted.mean - source.mean)
+    return rgb_from_lab((lab_from_rgb(picture) - source.mean) * gain + mean)
+
+
+def delta_e(first: Floats, second: Floats) -> Floats:
+    """CIE76 colour difference of two Lab arrays that end in 3; about 2.3 is just noticeable."""
+    return cast(Floats, np.sqrt(np.sum((first - second) ** 2, axis=-1)).astype(np.float32))
+
+
+def _power(values: NDArray[np.floating], exponent: float) -> Floats:
+    flat = np.maximum(values, 0.0).astype(np.float32, copy=False)
+    return np.asarray(cv2.pow(flat.reshape(-1, 1), exponent), dtype=np.float32).reshape(flat.shape)

@@ -1,0 +1,175 @@
+"""Masks of a face and of its parts, with edges that always fall to 0 inside the crop.
+
+Masks are (H, W) float32 in [0, 1], 1 = the part. Shapes from landmarks are drawn with a quarter of a pixel's
+precision, so that they glide with the face instead of stepping; `feather` is the last step before a mask is used.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from shared.types import Floats
+
+SUPERSAMPLE = 4
+FIXED_POINT_BITS = 8
+SQUARE = np.ones((3, 3), dtype=np.uint8)
+CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], dtype=np.uint8)
+SQUARE_SHARE = 0.4142
+"""Share of 3x3 square steps, the rest crosses, with which repeated growth makes a regular octagon (sqrt 2 - 1)."""
+
+JAW, BROWS, EYES = slice(0, 17), slice(17, 27), slice(36, 48)
+RIGHT_EYE, LEFT_EYE, OUTER_LIP = slice(36, 42), slice(42, 48), slice(48, 60)
+NOSE_BASE, UPPER_LIP, MOUTH = 33, 51, slice(48, 68)
+
+
+def polygon_mask(points: ArrayLike, size: tuple[int, int]) -> Floats:
+    """The inside of a closed polygon, smooth at its edge.
+
+    Parameters
+    ----------
+    points : (N, 2) corners in crop pixels, N >= 3; may lie outside the crop.
+    size : (height, width) of the mask.
+    """
+    corners = np.asarray(points, dtype=np.float64)
+    if corners.ndim != 2 or corners.shape[1] != 2 or len(corners) < 3:
+        raise ValueError(f"a polygon needs (N, 2) corners with N >= 3, got {corners.shape}")
+    fine = (corners + 0.5) * SUPERSAMPLE - 0.5
+    fixed = np.rint(np.clip(fine, -1e5, 1e5) * 2**FIXED_POINT_BITS).astype(np.int32)
+    canvas = np.zeros((size[0] * SUPERSAMPLE, size[1] * SUPERSAMPLE), dtype=np.uint8)
+    cv2.fillPoly(canvas, [fixed], 255, lineType=cv2.LINE_8, shift=FIXED_POINT_BITS)
+    small = cv2.resize(canvas, (size[1], size[0]), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, dtype=np.float32) * np.float32(1 / 255)
+
+
+def hull_mask(landmarks: ArrayLike, size: tuple[int, int]) -> Floats:
+    """The convex hull of the 68 landmarks: jaw line to brows."""
+    return polygon_mask(_hull(_points68(landmarks)), size)
+
+
+def extended_hull(landmarks: ArrayLike, size: tuple[int, int], rise: float = 0.7) -> Floats:
+    """The hull with the brow points moved up, so that the whole brow and some forehead lie inside.
+
+    Parameters
+    ----------
+    rise : how far the brow moves, as a multiple of its own distance to the eyes, >= 0.
+    """
+    points = _points68(landmarks)
+    lift = points[BROWS].mean(axis=0) - points[EYES].mean(axis=0)
+    raised = points[BROWS] + rise * lift
+    return polygon_mask(_hull(np.concatenate([points, raised])), size)
+
+
+def mouth_mask(landmarks: ArrayLike, size: tuple[int, int], grow: float = 1.0) -> Floats:
+    """The hull of the outer lip, multiplied by `grow` about its centre."""
+    lip = _points68(landmarks)[OUTER_LIP]
+    centre = lip.mean(axis=0)
+    return polygon_mask(_hull(centre + (lip - centre) * grow), size)
+
+
+def lower_face_mask(
+    landmarks: ArrayLike, size: tuple[int, int], top: float = 0.15, side: float = 0.06, chin: float = 0.25
+) -> Floats:
+    """Everything below the nose base, with the whole jaw line and a margin around it and under the chin.
+
+    No row of the old jaw may stay visible, or the result follows it instead of the new speech; lay the masks of the
+    old and of the new landmarks together with ``np.maximum``.
+
+    Parameters
+    ----------
+    landmarks : (68, 2) crop pixels.
+    top : where the mask begins, 0 at the nose base, 1 at the upper lip.
+    side, chin : margin outside the jaw line beside the face and under the chin, in distances between the eyes.
+    """
+    points = _points68(landmarks)
+    across = points[LEFT_EYE].mean(axis=0) - points[RIGHT_EYE].mean(axis=0)
+    eyes_px = float(np.linalg.norm(across))
+    if eyes_px <= 0:
+        raise ValueError("the two eyes of these landmarks fall together")
+    down = np.array([-across[1], across[0]]) / eyes_px
+    from_mouth = points[JAW] - points[MOUTH].mean(axis=0)
+    outward = from_mouth / np.maximum(np.linalg.norm(from_mouth, axis=1, keepdims=True), 1e-6)
+    downward = np.clip(outward @ down, 0.0, 1.0)[:, np.newaxis]
+    jaw = points[JAW] + outward * eyes_px * (side + (chin - side) * downward)
+    start = points[NOSE_BASE] + top * (points[UPPER_LIP] - points[NOSE_BASE])
+    return polygon_mask(_below(_hull(jaw), start, down), size)
+
+
+def erode(mask: Floats, px: float) -> Floats:
+    """The mask shrunk by `px` pixels on all sides, grown where negative; outside the crop counts as 0.
+
+    Soft edges keep their shape and fractions of a pixel count, so the result moves smoothly with its input.
+    """
+    whole = int(abs(px))
+    part = np.float32(abs(px) - whole)
+    padded = np.pad(_checked(mask), whole + 1)
+    step = cv2.erode if px > 0 else cv2.dilate
+    for count in range(whole):
+        padded = np.asarray(step(padded, _brush(count)), dtype=np.float32)
+    if part > 0:
+        further = np.asarray(step(padded, _brush(whole)), dtype=np.float32)
+        padded = padded * (1 - part) + further * part
+    inside = padded[whole + 1 : whole + 1 + mask.shape[0], whole + 1 : whole + 1 + mask.shape[1]]
+    return cast(Floats, np.ascontiguousarray(inside, dtype=np.float32))
+
+
+def feather(mask: Floats, px: float) -> Floats:
+    """A mask with a soft edge `px` wide, centred on the old edge, that is exactly 0 on the crop's border.
+
+    The mask is first cut off at half the softness from the border, so that nothing is left to reach it: three box
+    averages in a row are nearly a Gaussian (sigma about px / 6) but end after exactly half the width.
+
+    Parameters
+    ----------
+    mask : (H, W) float32 in [0, 1].
+    px : width of the edge; at most half of the shorter side is used. 0 only clears the border.
+    """
+    half = max(0, min(round(px / 2), min(mask.shape) // 4))
+    soft = _checked(mask).copy()
+    border = half + 1
+    soft[:border], soft[-border:], soft[:, :border], soft[:, -border:] = 0, 0, 0, 0
+    for radius in (half // 3 + (half % 3 > 0), half // 3 + (half % 3 > 1), half // 3):
+        if radius > 0:
+            soft = np.asarray(cv2.blur(soft, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_CONSTANT))
+    soft = soft.astype(np.float32, copy=False)
+    soft[soft < 1e-5] = 0.0  # running sums leave crumbs behind
+    soft[soft > 1 - 1e-5] = 1.0
+    soft[0], soft[-1], soft[:, 0], soft[:, -1] = 0, 0, 0, 0
+    return soft
+
+
+def _brush(count: int) -> NDArray[np.uint8]:
+    square = int((count + 1) * SQUARE_SHARE) > int(count * SQUARE_SHARE)
+    return SQUARE if square else CROSS
+
+
+def _hull(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(cv2.convexHull(points.astype(np.float32)), dtype=np.float64).reshape(-1, 2)
+
+
+def _below(polygon: NDArray[np.float64], start: NDArray[np.float64], down: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The part of a polygon on the `down` side of the line through `start` (Sutherland and Hodgman, CACM 17, 1974)."""
+    depth = (polygon - start) @ down
+    kept: list[NDArray[np.float64]] = []
+    for here, there, near, far in zip(polygon, np.roll(polygon, -1, 0), depth, np.roll(depth, -1), strict=True):
+        if near >= 0:
+            kept.append(here)
+        if (near >= 0) != (far >= 0):
+            kept.append(here + (there - here) * (near / (near - far)))
+    return np.array(kept) if len(kept) >= 3 else np.repeat(start[np.newaxis], 3, axis=0)
+
+
+def _points68(landmarks: ArrayLike) -> NDArray[np.float64]:
+    points = np.asarray(landmarks, dtype=np.float64)
+    if points.shape != (68, 2):
+        raise ValueError(f"expected (68, 2) landmarks, got {points.shape}")
+    return points
+
+
+def _checked(mask: Floats) -> Floats:
+    if mask.ndim != 2 or mask.dtype != np.float32:
+        raise ValueError(f"expected an (H, W) float32 mask, got {mask.shape} {mask.dtype}")
+    return mask

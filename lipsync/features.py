@@ -116,4 +116,4 @@ def _cepstra(windows: NDArray[np.float64], block: int = 1000) -> NDArray[np.floa
 
 def _log_energy(windows: NDArray[np.float64], block: int = 1000) -> NDArray[np.float64]:
     parts = [np.mean(np.square(windows[k : k + block]), axis=1) for k in range(0, windows.shape[0], block)]
-    return np.log1p(np.concatenate(parts))
+    return np.asarray(np.log1p(np.concatenate(parts)), dtype=np.float64)

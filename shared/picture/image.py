@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -81,7 +82,8 @@ def write_png(path: Path, rgb: Picture) -> None:
         partial.write_bytes(encoded)
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
         raise from_os_error(error, path, "writing a picture") from error
 
 

@@ -92,6 +92,11 @@ def transform(matrix: Matrix, points: ArrayLike) -> Floats:
     return cast(Floats, (places @ matrix[:2, :2].T + matrix[:2, 2]).astype(np.float32))
 
 
+def invert(matrix: Matrix) -> Matrix:
+    """The map the other way: ``invert(crop_from_frame)`` is ``frame_from_crop``."""
+    return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
+
+
 def scale_of(matrix: Matrix) -> float:
     """How many output pixels one input pixel becomes, along one side: the root of the area's growth."""
     return float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
@@ -133,7 +138,7 @@ def warp_picture(
     if linear and 0 < scale < ANTI_ALIAS_BELOW:
         height, width = picture.shape[:2]
         small = (max(1, round(height * scale)), max(1, round(width * scale)))
-        out_from_in = out_from_in @ np.linalg.inv(resize_matrix((height, width), small))
+        out_from_in = out_from_in @ invert(resize_matrix((height, width), small))
         picture = resize(picture, small)
     warped = cv2.warpAffine(
         picture,

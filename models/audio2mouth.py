@@ -1,0 +1,86 @@
+"""The paper's network from audio features to mouth shapes: one causal LSTM layer with a time delay.
+
+Suwajanakorn et al. 2017, section 4.1: 60-D cell, linear read-out, delay of 20 steps (200 ms), so that a causal net
+sees the near future; inputs z-scored per dimension, outputs not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+State = tuple[Tensor, Tensor]
+SMALLEST_STD = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Audio2MouthConfig:
+    """Sizes of the network."""
+
+    inputs: int = 28
+    """Feature dimensions."""
+    cell: int = 60
+    outputs: int = 20
+    """Coefficients of a mouth shape."""
+    delay: int = 20
+    """Steps (10 ms) by which the output lags the input."""
+
+
+class Audio2Mouth(nn.Module):
+    """LSTM with its input normaliser; the state is handed in and out, so that a clip of any length can stream."""
+
+    input_mean: Tensor
+    input_std: Tensor
+
+    def __init__(self, config: Audio2MouthConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("input_mean", torch.zeros(config.inputs))
+        self.register_buffer("input_std", torch.ones(config.inputs))
+        self.lstm = nn.LSTM(config.inputs, config.cell, batch_first=True)
+        self.read_out = nn.Linear(config.cell, config.outputs)
+
+    def normalise_by(self, features: Tensor) -> None:
+        """Set the z-score of the inputs from training features (N, inputs), N >= 2."""
+        self.input_mean.copy_(features.mean(dim=0))
+        self.input_std.copy_(features.std(dim=0).clamp_min(SMALLEST_STD))
+
+    def forward(self, features: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Map (B, T, inputs) features to (B, T, outputs); output step t belongs to input step t - delay."""
+        hidden, state = self.lstm((features - self.input_mean) / self.input_std, state)
+        return self.read_out(hidden), state
+
+
+def predict(net: Audio2Mouth, features: Tensor, block: int = 2000) -> Tensor:
+    """Mouth shapes of a whole clip, delay taken out, state kept from its first step to its last.
+
+    Parameters
+    ----------
+    features : (T, inputs) float32. The last row is repeated for the length of the delay, so that the last 200 ms
+        have a future to look at too.
+
+    Returns
+    -------
+    (T, outputs) float32; row k belongs to feature row k.
+    """
+    if features.ndim != 2 or features.shape[1] != net.config.inputs:
+        raise ValueError(f"expected features (T, {net.config.inputs}), got {tuple(features.shape)}")
+    rows = features.shape[0]
+    if rows == 0:
+        return features.new_zeros((0, net.config.outputs))
+    padded = torch.cat([features, features[-1:].expand(net.config.delay, -1)])
+    parts: list[Tensor] = []
+    state: State | None = None
+    with torch.no_grad():
+        for start in range(0, padded.shape[0], block):
+            shapes, state = net(padded[None, start : start + block], state)
+            parts.append(shapes[0])
+    return torch.cat(parts)[net.config.delay :]
+
+
+def masked_loss(predicted: Tensor, wanted: Tensor, known: Tensor) -> Tensor:
+    """Mean squared error over known rows; `known` is (B, T) in {0, 1}."""
+    squares = ((predicted - wanted) ** 2).mean(dim=-1)
+    return (squares * known).sum() / known.sum().clamp_min(1.0)

@@ -1,0 +1,66 @@
+"""Fitting: it learns what can be learned, keeps its best, and repeats itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from lipsync.learn import Example, LearnOptions, fit
+from models.audio2mouth import predict
+
+
+def echo_clip(rows: int, seed: int) -> Example:
+    """A mouth that runs 180 ms ahead of one smooth feature: inside the net's delay, so little memory is needed."""
+    rng = np.random.default_rng(seed)
+    walk = np.convolve(rng.standard_normal(rows + 60), np.hanning(21) / 3, mode="valid")
+    features = rng.standard_normal((rows, 28)).astype(np.float32)
+    features[:, 3] = walk[:rows]
+    shapes = np.zeros((rows, 20), dtype=np.float32)
+    shapes[:, 0] = walk[18 : rows + 18]
+    return Example(features, shapes, np.ones(rows, dtype=bool))
+
+
+SHORT = LearnOptions(updates=120, batch=24, validate_every=40, rate=1e-2)
+
+
+def test_it_beats_the_mean_mouth_on_what_was_held_out() -> None:
+    found = fit([echo_clip(400, seed) for seed in range(12)], SHORT)
+    assert found.best[1] < 0.6 * found.mean_mouth
+    assert found.best == min(found.curve, key=lambda entry: entry[1])
+
+
+def test_the_best_state_is_what_comes_back() -> None:
+    clips = [echo_clip(300, seed) for seed in range(3)]
+    wild = fit(clips, LearnOptions(updates=40, batch=16, validate_every=10, rate=0.5, seed=3))
+    again = fit(clips, LearnOptions(updates=max(wild.best[0], 1), batch=16, validate_every=10, rate=0.5, seed=3))
+    assert again.best == wild.best
+    for one, other in zip(wild.net.parameters(), again.net.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_rows_without_a_face_are_never_learned() -> None:
+    clip = echo_clip(600, 0)
+    known = np.ones(600, dtype=bool)
+    known[200:300] = False
+    broken = clip.shapes.copy()
+    broken[200:300] = 1e6
+    clean, spoilt = (fit([Example(clip.features, shapes, known)], SHORT) for shapes in (clip.shapes, broken))
+    assert clean.curve == spoilt.curve
+
+
+def test_three_seconds_are_enough_not_to_fail() -> None:
+    found = fit([echo_clip(300, 1)], LearnOptions(updates=20, batch=8, validate_every=10))
+    assert predict(found.net, torch.zeros(50, 28)).shape == (50, 20)
+    assert np.isfinite(found.best[1])
+
+
+def test_clips_shorter_than_a_crop_work() -> None:
+    found = fit([echo_clip(40, 1), echo_clip(30, 2)], LearnOptions(updates=10, batch=8, validate_every=5))
+    assert np.isfinite(found.best[1])
+
+
+def test_nothing_known_is_refused() -> None:
+    clip = echo_clip(100, 0)
+    with pytest.raises(ValueError, match="no known rows"):
+        fit([Example(clip.features, clip.shapes, np.zeros(100, dtype=bool))], SHORT)

@@ -143,12 +143,10 @@ class ClipReader:
 
     def _count_missing(self, given: int) -> None:
         """Count frames that the container promises and the file, cut short, no longer holds."""
-        missing = self._stream.frames - self._packets
-        if self._stream.frames and missing > 0:
-            self.damaged += missing
-            log.warning(
-                "%s: the file ends early, %d of %d frames are missing", self._path, missing, self._stream.frames
-            )
+        promised = self._stream.frames
+        if self._packets < promised:
+            self.damaged = max(self.damaged, promised - given)
+            log.warning("%s: the file ends early, with %d of its %d frames", self._path, given, promised)
 
 
 @contextmanager

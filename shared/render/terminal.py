@@ -1,0 +1,145 @@
+"""How a command speaks: its result on stdout, everything else on stderr; and the options that commands share.
+
+A command takes `standard_options` and gets a `Terminal`; nothing below the commands prints.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import click
+
+from shared.progress import Progress, TerminalProgress, silent
+
+if TYPE_CHECKING:  # the types bring numpy, which a help text can do without
+    from shared.types import JsonObject
+
+P = ParamSpec("P")
+R = TypeVar("R")
+OWN_LOGGERS = ("shared", "models", "faceswap", "lipsync")
+
+
+class Terminal:
+    """What a command may say, and how loudly.
+
+    Parameters
+    ----------
+    as_json : print results as one JSON object.
+    loudness : -1 quiet, 0 normal, 1 also information, 2 also debugging.
+    """
+
+    def __init__(self, as_json: bool = False, loudness: int = 0) -> None:
+        self.as_json = as_json
+        self.loudness = loudness
+        self._bar = TerminalProgress()
+
+    @property
+    def progress(self) -> Progress:
+        """Where long work reports to: a bar, or nothing when quiet."""
+        if self.loudness < 0:
+            return silent
+        return self._bar
+
+    def say(self, text: str) -> None:
+        """Tell what is being done, on stderr; nothing when quiet."""
+        if self.loudness >= 0:
+            self._bar.close()
+            click.echo(text, err=True)
+
+    def warn(self, text: str) -> None:
+        """Tell what the user should know even when quiet, on stderr."""
+        self._bar.close()
+        click.echo(f"warning: {text}", err=True)
+
+    def result(self, answer: JsonObject, text: str) -> None:
+        """Print the result on stdout: `answer` as one JSON object where asked for, else `text`."""
+        self._bar.close()
+        click.echo(json.dumps(answer, ensure_ascii=False, default=str) if self.as_json else text)
+
+    def listen(self) -> None:
+        """Bring the log messages of our own packages to stderr, each once."""
+        level = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}.get(self.loudness, logging.DEBUG)
+        for name in OWN_LOGGERS:
+            logger = logging.getLogger(name)
+            for old in [h for h in logger.handlers if isinstance(h, _ToTerminal)]:
+                logger.removeHandler(old)
+            logger.addHandler(_ToTerminal(self))
+            logger.setLevel(level)
+
+
+class _ToTerminal(logging.Handler):
+    def __init__(self, terminal: Terminal) -> None:
+        super().__init__()
+        self._terminal = terminal
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno >= logging.WARNING:
+            self._terminal.warn(record.getMessage())
+        else:
+            self._terminal.say(record.getMessage())
+
+
+def standard_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Add ``--json``, ``-v`` and ``-q``, and pass the `Terminal` they make as the argument `terminal`."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+    @click.option("-v", "--verbose", count=True, help="Say more; -vv says all.")
+    @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors and the result.")
+    @functools.wraps(command)
+    def wrapped(*args: Any, as_json: bool, verbose: int, quiet: bool, **kwargs: Any) -> R:  # noqa: ANN401 - passed on
+        terminal = Terminal(as_json, -1 if quiet else verbose)
+        terminal.listen()
+        return command(*args, terminal=terminal, **kwargs)
+
+    return wrapped
+
+
+def device_option(command: Callable[P, R]) -> Callable[P, R]:
+    """Add ``--device``."""
+    return click.option(
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda"]),
+        default="auto",
+        help="Where networks run; auto takes a GPU if there is one.",
+    )(command)
+
+
+def seed_option(command: Callable[P, R]) -> Callable[P, R]:
+    """Add ``--seed``."""
+    return click.option("--seed", type=int, default=0, help="Same input and seed, same output.")(command)
+
+
+def force_option(command: Callable[P, R]) -> Callable[P, R]:
+    """Add ``--force``."""
+    return click.option("--force", is_flag=True, help="Replace what was made from other inputs.")(command)
+
+
+def consent_option(command: Callable[P, R]) -> Callable[P, R]:
+    """Add ``--consent``; its absence is a `ConsentError`, raised by `read_consent`."""
+    return click.option(
+        "--consent",
+        metavar="TEXT|FILE",
+        help="Statement in which the persons shown and heard agree; needed, and signed into the output.",
+    )(command)
+
+
+def person_option(command: Callable[P, R]) -> Callable[P, R]:
+    """Add ``--person``."""
+    return click.option(
+        "--person",
+        default="largest",
+        metavar="largest|all|speaker|N|PICTURE",
+        help="Whose face: the largest, everybody's, the one who speaks, a track number, or as in a picture.",
+    )(command)
+
+
+def encode_options(command: Callable[P, R]) -> Callable[P, R]:
+    """Add ``--crf``, ``--preset`` and ``--lossless``; None means the default of `EncodeOptions`."""
+    crf = click.option("--crf", type=click.FloatRange(0, 63), help="Quality, lower is better.  [default: 16]")
+    preset = click.option("--preset", metavar="NAME", help="Speed of the encoder, by its own names.  [default: medium]")
+    lossless = click.option("--lossless", is_flag=True, help="Keep every sample; large files.")
+    return crf(preset(lossless(command)))

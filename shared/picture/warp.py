@@ -188,11 +188,16 @@ def gaussian(picture: Pixels, sigma_px: float) -> Pixels:
     return _same_rank(blurred, picture)
 
 
-def laplacian_variance(grey: NDArray[np.uint8] | Floats) -> float:
-    """Variance of the 4-neighbour Laplacian of an (H, W) picture, in the picture's own units squared."""
+def laplacian(grey: NDArray[np.uint8] | Floats) -> Floats:
+    """The 4-neighbour Laplacian of an (H, W) picture, float32."""
     if grey.ndim != 2:
         raise ValueError(f"expected a grey (H, W) picture, got {grey.shape}")
-    return float(np.var(cv2.Laplacian(grey, cv2.CV_32F, ksize=1)))
+    return np.asarray(cv2.Laplacian(grey, cv2.CV_32F, ksize=1), dtype=np.float32)
+
+
+def laplacian_variance(grey: NDArray[np.uint8] | Floats) -> float:
+    """Variance of the 4-neighbour Laplacian of an (H, W) picture, in the picture's own units squared."""
+    return float(np.var(laplacian(grey)))
 
 
 def grey_of(picture: Pixels) -> Pixels:

@@ -92,7 +92,7 @@ def test_a_damaged_file_is_noticed_and_fetched_again(
 
 @pytest.mark.usefixtures("cache", "index")
 def test_content_with_another_hash_is_refused_and_the_message_says_where_to_put_the_file(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     weight = standin(member="standin/other.onnx")
     use(monkeypatch, weight)

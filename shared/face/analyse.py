@@ -1,0 +1,247 @@
+"""One sealed pass over a clip: who is where in each frame. Later passes only read it.
+
+State that crosses frames (tracks, smoothing, persons) comes from here, so that a render can be cut into segments and
+repeated. The result is an artefact in the cache, named by the fingerprint of clip and options: a second run reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from shared.errors import NoFaceError, UsageError
+from shared.face.ahead import ahead
+from shared.face.detect import FaceFinder, FinderName, make_finder
+from shared.face.identity import THRESHOLD, Embedder, cosine, people_of, unit
+from shared.face.landmarks import mouth_opening
+from shared.face.speaker import speaking
+from shared.face.track import Tracker, TrackOptions
+from shared.media.reader import ClipReader, open_clip
+from shared.progress import Progress, silent
+from shared.store.artefact import artefact, fingerprint, is_current, lock
+from shared.store.faces import FILE_NAME, SCHEMA, FaceStore, FaceWriter, StoredFrame, StoredTrack
+from shared.types import Counts, Face, Floats, Sound
+
+PersonChoice: TypeAlias = Literal["largest", "all", "speaker"] | int | Path | tuple[Path, ...]
+"""Which faces: those of the person seen largest and longest, all, of the one who speaks, of one track by its number,
+or of the person in the reference pictures (or clips)."""
+KIND = "faces"
+REFERENCE_FRAMES = 60
+
+
+@dataclass(frozen=True, slots=True)
+class AnalyseOptions:
+    """How a clip is analysed."""
+
+    finder: FinderName = "mesh"
+    device: str = "cpu"
+    blendshapes: bool = False
+    """Whether the 52 blendshapes are stored too (mesh finder only)."""
+    track: TrackOptions = field(default_factory=TrackOptions)
+
+
+class ClipFaces:
+    """The sealed faces of a clip; reads from disk, holds only the list of tracks. May be shared by threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._store = FaceStore(folder / FILE_NAME)
+        facts = self._store.facts()
+        self.tracks: tuple[StoredTrack, ...] = self._store.tracks()
+        self.counts = Counts(int(facts["frames"]), int(facts["with_face"]), int(facts["damaged"]))
+        self.size: tuple[int, int] = (int(facts["height"]), int(facts["width"]))
+        """Upright (height, width) of the clip."""
+
+    def faces_at(self, index: int) -> tuple[Face, ...]:
+        """The faces of one frame, by track number; empty where there is none."""
+        return self._store.faces_at(index)
+
+    def iter(self) -> Iterator[tuple[int, float, tuple[Face, ...]]]:
+        """(index, time in seconds, faces) of each frame in order."""
+        for frame in self._store.frames():
+            yield frame.number, frame.time_s, frame.faces
+
+    def frames(self, first: int = 0, end: int | None = None) -> Iterator[StoredFrame]:
+        """As `iter` for a range of frames, with the number of the shot."""
+        return self._store.frames(first, end)
+
+    def openings(self, track: int) -> tuple[Floats, Floats]:
+        """(times in seconds, mouth openings in eye distances) of a track, both (N,) float32."""
+        times, openings = self._store.openings(track)
+        return times.astype(np.float32), openings.astype(np.float32)
+
+    def keep(self, changes: Iterable[tuple[int, int, bool, str]]) -> None:
+        """Keep faces or leave them out, given as (frame, track, kept, why), in one transaction."""
+        self._store.keep(changes)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._store.close()
+
+
+def analyse(path: Path, cache: Path, options: AnalyseOptions | None = None, progress: Progress = silent) -> ClipFaces:
+    """The faces of a clip: from the cache where they were found before, else found now.
+
+    Parameters
+    ----------
+    path : the clip.
+    cache : the cache folder (`shared.store.artefact.cache_folder`); the result lies under ``faces`` in it.
+
+    Raises
+    ------
+    MediaError : the clip cannot be read.
+    WeightsError, InstallError : the finder cannot work.
+    LockedError : another run analyses the same clip.
+    """
+    chosen = options or AnalyseOptions()
+    wanted = fingerprint(clip=path, options=chosen, schema=SCHEMA)
+    folder = cache / KIND / f"{path.stem[:40]}-{wanted[:16]}"
+    if not is_current(folder, KIND, wanted, SCHEMA):
+        with lock(folder):
+            if not is_current(folder, KIND, wanted, SCHEMA):
+                with artefact(folder, KIND, SCHEMA, wanted, force=True) as partial:
+                    _fill(path, partial / FILE_NAME, chosen, progress)
+    return ClipFaces(folder)
+
+
+def pick_tracks(faces: ClipFaces, person: PersonChoice, sound: Sound | None = None) -> frozenset[int]:
+    """Track numbers of the person asked for.
+
+    Parameters
+    ----------
+    sound : the clip's own sound, needed for ``speaker``.
+
+    Raises
+    ------
+    NoFaceError : the clip has no face, or not that of the reference.
+    UsageError : no such track, or a speaker asked for without sound.
+    """
+    tracks = faces.tracks
+    if not tracks:
+        raise NoFaceError(f"{faces.folder.name}: no face was found in the clip; choose another clip")
+    if person == "all":
+        return frozenset(track.number for track in tracks)
+    if person == "largest":
+        weight: dict[int, float] = {}
+        for track in tracks:
+            weight[track.person] = weight.get(track.person, 0.0) + track.frames * track.size_px
+        return _of_person(tracks, max(weight, key=lambda number: weight[number]))
+    if person == "speaker":
+        if sound is None:
+            raise UsageError("--person speaker needs a clip with sound; choose a track number or a reference picture")
+        return _of_person(tracks, _speaker(faces, sound))
+    if isinstance(person, int):
+        if all(track.number != person for track in tracks):
+            known = ", ".join(str(track.number) for track in tracks[:20])
+            raise UsageError(f"no track {person} in the clip; there are {known}")
+        return frozenset({person})
+    return _like(tracks, (person,) if isinstance(person, Path) else tuple(person))
+
+
+def embedding_of(paths: Sequence[Path], finder: FaceFinder | None = None) -> Floats:
+    """Mean embedding, of length one, of the largest face in each picture (or the first frames of each clip).
+
+    Raises
+    ------
+    NoFaceError : a file shows no face.
+    """
+    finder = finder or make_finder("mesh")
+    embedder = Embedder()
+    total = np.zeros(128, np.float32)
+    for path in paths:
+        with open_clip(path) as clip:
+            for frame in clip.frames():
+                found = finder.find(frame, (), True)
+                if found:
+                    total += embedder.embed(frame, found[0])
+                    break
+                if frame.index >= REFERENCE_FRAMES:
+                    raise NoFaceError(f"{path}: shows no face; give a picture of the person from the front")
+            else:
+                raise NoFaceError(f"{path}: shows no face; give a picture of the person from the front")
+    return unit(total)
+
+
+def _fill(path: Path, file: Path, options: AnalyseOptions, progress: Progress) -> None:
+    finder = _finder(options)
+    tracker = Tracker(finder, options.track)
+    frames = with_face = 0
+    with open_clip(path) as clip, FaceWriter(file) as writer:
+        with closing(ahead(clip.frames())) as decoded:
+            for seen in tracker.seen(decoded):
+                frame = seen.frame
+                rows = [(face, mouth_opening(face.landmarks)) for face in seen.faces]
+                writer.add(frame.index, frame.pts, float(frame.time_s), seen.shot, rows)
+                frames, with_face = frames + 1, with_face + bool(rows)
+                progress(frames, clip.info.frame_count, "finding faces")
+        writer.finish(_summaries(tracker, writer), _facts(clip, frames, with_face))
+
+
+def _finder(options: AnalyseOptions) -> FaceFinder:
+    if options.finder == "mesh" and options.blendshapes:
+        from shared.face.mesh import MeshFinder, MeshOptions  # noqa: PLC0415 - as in make_finder
+
+        return MeshFinder(MeshOptions(blendshapes=True))
+    return make_finder(options.finder, options.device)
+
+
+def _facts(clip: ClipReader, frames: int, with_face: int) -> dict[str, int | float | str]:
+    height, width = clip.info.size
+    return {
+        "frames": frames,
+        "with_face": with_face,
+        "damaged": clip.damaged,
+        "height": height,
+        "width": width,
+        "time_base": str(clip.info.time_base),
+    }
+
+
+def _summaries(tracker: Tracker, writer: FaceWriter) -> list[StoredTrack]:
+    numbers = writer.statistics()
+    known = [summary for summary in tracker.summaries if summary.number in numbers]
+    spans = [numbers[summary.number][:2] for summary in known]
+    apart = [
+        frozenset(
+            other for other, (first, last) in enumerate(spans) if other != one and first <= span[1] and last >= span[0]
+        )
+        for one, span in enumerate(spans)
+    ]
+    embeddings = [unit(summary.embedding) for summary in known]
+    people = people_of(embeddings, apart)
+    return [
+        StoredTrack(summary.number, person, summary.shot, *numbers[summary.number], embedding)
+        for summary, person, embedding in zip(known, people, embeddings, strict=True)
+    ]
+
+
+def _of_person(tracks: Sequence[StoredTrack], person: int) -> frozenset[int]:
+    return frozenset(track.number for track in tracks if track.person == person)
+
+
+def _like(tracks: Sequence[StoredTrack], references: Sequence[Path]) -> frozenset[int]:
+    wanted = embedding_of(references)
+    likeness = {track.number: cosine(track.embedding, wanted) for track in tracks}
+    people = {track.person for track in tracks if likeness[track.number] >= THRESHOLD}
+    if not people:
+        raise NoFaceError(
+            f"{references[0]}: this person is not in the clip (nearest likeness {max(likeness.values()):.2f}, "
+            f"{THRESHOLD} needed); give other pictures or a track number"
+        )
+    return frozenset(track.number for track in tracks if track.person in people)
+
+
+def _speaker(faces: ClipFaces, sound: Sound) -> int:
+    from shared.media.sound import voiced_spans  # noqa: PLC0415 - voice activity loads only where it is asked for
+
+    voiced = voiced_spans(sound)
+    evidence: dict[int, float] = {}
+    for track in faces.tracks:
+        times, openings = faces.openings(track.number)
+        evidence[track.person] = evidence.get(track.person, 0.0) + speaking(times, openings, voiced)
+    return max(evidence, key=lambda number: evidence[number])

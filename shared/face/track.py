@@ -1,0 +1,213 @@
+"""Faces through a clip: shots, tracks inside them, people kept apart; streaming, with a bounded number of frames held.
+
+Faces are followed from frame to frame; the detector runs every few frames, when a face is lost, and after a cut. A
+face that the detector finds late is followed backwards to the detection before, so that none comes into the picture
+late. No track crosses a cut. Who is who is settled by embeddings: where a lost face comes back, and where a followed
+one turns out to be somebody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.face.detect import KNOWN, FaceFinder, overlap
+from shared.face.identity import THRESHOLD, Embedder, cosine, unit
+from shared.face.smooth import Seen, SmoothOptions, smooth
+from shared.picture.planes import luma
+from shared.types import Face, Floats, Frame, Scene
+
+MOST_EMBEDDINGS: Final = 8
+MOST_PENDING: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class TrackOptions:
+    """How faces are followed."""
+
+    detect_every_s: float = 0.2
+    """The detector runs this often; 0 for each frame."""
+    thorough_every_s: float = 1.0
+    """It searches a larger copy this often, for small faces beside large ones."""
+    embed_every_s: float = 2.0
+    """A followed face is compared with itself this often."""
+    rejoin_s: float = 3.0
+    """A lost face that comes back within this time, in the same shot, keeps its track."""
+    stranger: float = 0.1
+    """Cosine to the track's own mean below which a followed face is somebody else."""
+    most_faces: int = 24
+    """Faces followed at a time, the largest first."""
+    smooth: SmoothOptions | None = field(default_factory=SmoothOptions)
+    """None leaves the points as the finder gave them."""
+
+
+@dataclass(slots=True)
+class TrackSummary:
+    """What is known of a track so far."""
+
+    number: int
+    shot: int
+    embedding: Floats
+    """Sum of the embeddings taken."""
+    embeddings: int = 0
+
+
+@dataclass(slots=True)
+class _Live:
+    summary: TrackSummary
+    face: Face
+    seen_s: float
+    embedded_s: float
+
+
+class Cuts:
+    """Tells a cut from motion by the change of a small grey copy against the changes before it."""
+
+    def __init__(self) -> None:
+        self._last: NDArray[np.float32] | None = None
+        self._usual = 0.0
+
+    def is_cut(self, frame: Frame) -> bool:
+        """Whether `frame` starts a new shot; frames must come in order."""
+        small = luma(frame, 64).astype(np.float32)
+        last, self._last = self._last, small
+        if last is None or last.shape != small.shape:
+            return last is not None
+        change = float(np.abs(small - last).mean())
+        bins = np.linspace(0, 256, 33)
+        tones = np.abs(np.histogram(small, bins)[0] - np.histogram(last, bins)[0]).sum() / (2 * small.size)
+        cut = change > 12.0 and change > 4.0 * self._usual and (change > 28.0 or tones > 0.15)
+        self._usual = 0.0 if cut else max(change, 0.8 * self._usual)
+        return cut
+
+
+class Tracker:
+    """The tracks of one clip; `summaries` is complete when `seen` has ended."""
+
+    def __init__(
+        self, finder: FaceFinder, options: TrackOptions | None = None, embedder: Embedder | None = None
+    ) -> None:
+        self._finder = finder
+        self._options = options or TrackOptions()
+        self._embedder = embedder
+        self._live: list[_Live] = []
+        self._lost: list[_Live] = []
+        self._shot = 0
+        self._detected_s = -np.inf
+        self._searched_s = -np.inf
+        self.summaries: list[TrackSummary] = []
+
+    def scenes(self, frames: Iterable[Frame]) -> Iterator[Scene]:
+        """Each frame with its tracked, smoothed faces, in order."""
+        for seen in self.seen(frames):
+            yield Scene(seen.frame, tuple(seen.faces))
+
+    def seen(self, frames: Iterable[Frame]) -> Iterator[Seen]:
+        """As `scenes`, with the number of the shot."""
+        raw = self._follow(frames)
+        return raw if self._options.smooth is None else smooth(raw, self._options.smooth)
+
+    def _follow(self, frames: Iterable[Frame]) -> Iterator[Seen]:
+        cuts = Cuts()
+        pending: list[Seen] = []
+        for frame in frames:
+            now = float(frame.time_s)
+            if cuts.is_cut(frame):
+                yield from pending
+                pending = []
+                self._end_shot()
+            lost = self._step(frame, now)
+            seen = Seen(frame, [], self._shot)
+            if lost or now - self._detected_s >= self._options.detect_every_s - 1e-6 or len(pending) >= MOST_PENDING:
+                self._detect(frame, now, pending)
+                seen.faces = [live.face for live in self._live]
+                yield from pending
+                yield seen
+                pending = []
+            else:
+                seen.faces = [live.face for live in self._live]
+                pending.append(seen)
+        yield from pending
+
+    def _end_shot(self) -> None:
+        self._shot += 1
+        self._live, self._lost = [], []
+        self._detected_s = self._searched_s = -np.inf
+
+    def _step(self, frame: Frame, now: float) -> bool:
+        """Follow the live faces into `frame`; whether any was lost."""
+        found = self._finder.follow(frame, [live.face for live in self._live])
+        kept: list[_Live] = []
+        for live, face in sorted(zip(self._live, found, strict=True), key=lambda pair: -_nearness(*pair)):
+            if face is None or any(overlap(face.box, other.face.box) > 0.5 for other in kept):
+                self._lost.append(live)
+                continue
+            live.face, live.seen_s = replace(face, track=live.summary.number), now
+            if now - live.embedded_s < self._options.embed_every_s or self._is_same(frame, live, now):
+                kept.append(live)
+        lost = len(kept) < len(self._live)
+        self._live = kept
+        self._lost = [live for live in self._lost if now - live.seen_s <= self._options.rejoin_s]
+        return lost
+
+    def _is_same(self, frame: Frame, live: _Live, now: float) -> bool:
+        embedding = self._embed(frame, live.face)
+        live.embedded_s = now
+        if cosine(embedding, live.summary.embedding) < self._options.stranger:
+            return False
+        if live.summary.embeddings < MOST_EMBEDDINGS:
+            live.summary.embedding = live.summary.embedding + embedding
+            live.summary.embeddings += 1
+        return True
+
+    def _detect(self, frame: Frame, now: float, pending: Sequence[Seen]) -> None:
+        thorough = now - self._searched_s >= self._options.thorough_every_s
+        self._detected_s = now
+        self._searched_s = now if thorough else self._searched_s
+        for face in self._finder.find(frame, [live.face for live in self._live], thorough):
+            if len(self._live) >= self._options.most_faces:
+                break
+            live = self._enter(frame, face, now)
+            self._live.append(live)
+            self._fill_back(live.face, pending)
+
+    def _enter(self, frame: Frame, face: Face, now: float) -> _Live:
+        """A face that is not followed yet: a lost one come back, or a new track."""
+        embedding = self._embed(frame, face)
+        likeness = [(cosine(embedding, lost.summary.embedding), number) for number, lost in enumerate(self._lost)]
+        best, number = max(likeness, default=(-1.0, -1))
+        if best >= THRESHOLD:
+            lost = self._lost.pop(number)
+            lost.face, lost.seen_s = replace(face, track=lost.summary.number), now
+            return lost
+        summary = TrackSummary(len(self.summaries), self._shot, embedding, 1)
+        self.summaries.append(summary)
+        return _Live(summary, replace(face, track=summary.number), now, now)
+
+    def _fill_back(self, face: Face, pending: Sequence[Seen]) -> None:
+        for seen in reversed(pending):
+            earlier = self._finder.follow(seen.frame, [face])[0]
+            if earlier is None or any(
+                other.track == face.track or overlap(earlier.box, other.box) > KNOWN for other in seen.faces
+            ):
+                return
+            face = replace(earlier, track=face.track)
+            seen.faces.append(face)
+
+    def _embed(self, frame: Frame, face: Face) -> Floats:
+        if self._embedder is None:
+            self._embedder = Embedder()
+        return unit(self._embedder.embed(frame, face))
+
+
+def track(frames: Iterable[Frame], finder: FaceFinder, options: TrackOptions | None = None) -> Iterator[Scene]:
+    """Each frame with the faces in it, tracked and smoothed; lazy, in order, in constant memory."""
+    return Tracker(finder, options).scenes(frames)
+
+
+def _nearness(live: _Live, face: Face | None) -> float:
+    return -1.0 if face is None else overlap(live.face.box, face.box)

@@ -1,0 +1,286 @@
+"""Frames back into a clip: times, size, colour, orientation and fields kept, the other streams copied.
+
+The file grows under a temporary name beside the final one and is renamed when it is whole. An interrupt (Ctrl-C) ends
+it early but playable, under its final name; any other failure leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.codec.context import Flags
+from av.container import OutputContainer
+from av.filter import Graph
+from av.video.stream import VideoStream
+
+from shared.errors import LipswapError, MediaError, from_os_error
+from shared.media.encoder import Choice, choose_encoder, container_of
+from shared.media.options import EncodeOptions
+from shared.media.pixel import fill_planes
+from shared.media.side import SideFeed, copy_streams, speech_stream
+from shared.types import ClipInfo, Frame
+
+__all__ = ["ClipWriter", "EncodeOptions", "open_writer"]
+
+MAX_MOVIE_TIMESCALE = 1 << 30
+"""Units a second in which MP4 states the start of each track; FFmpeg's default of 1000 would round it."""
+STALE_KEYS = ("encoder", "major_brand", "minor_version", "compatible_brands", "duration")
+"""Container metadata of the source that would be untrue of the output."""
+
+
+class ClipWriter:
+    """An open output; see `open_writer`."""
+
+    def __init__(
+        self, path: Path, like: ClipInfo, options: EncodeOptions, sound: Path | None, sound_start_s: Fraction
+    ) -> None:
+        self.path, self._like = path, like
+        self.notes: list[str] = []
+        """What was done about streams and formats, one line each."""
+        self.frames = 0
+        """Frames written."""
+        self._partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+        self._choice = choose_encoder(path, like, options)
+        self.notes += self._choice.notes
+        self._feeds: list[SideFeed] = []
+        self._end_s = Fraction(0)
+        self._last_pts: int | None = None
+        container = container_of(path)
+        self._output = _open_output(self._partial, container.muxer, like)
+        self._time_base = 1 / like.rate if container.muxer == "avi" else like.time_base
+        self._inexact = 0
+        self._stream = _add_video(self._output, like, self._choice, options, self._time_base)
+        self._duration = max(1, round(1 / (like.rate * self._time_base)))
+        self._fields = _field_marker(like, self._choice) if self._choice.interlaced else None
+        if container.muxer == "avi":
+            self._stream.codec_context.max_b_frames = 0
+            if like.quarter_turns or like.mirrored:
+                self.notes.append("AVI cannot hold the display matrix: the picture plays turned")
+        self._add_sides(container.audio, options, sound, sound_start_s)
+
+    def write(self, frame: Frame) -> None:
+        """Encode one frame at its own time; times must grow.
+
+        Raises
+        ------
+        ValueError : wrong size or format, or a time not after the last frame's.
+        MediaError, NoSpaceError : the file cannot be written.
+        """
+        if frame.pixels != self._like.pixels:
+            raise ValueError(f"frames must be {self._like.pixels.name}, got {frame.pixels.name}")
+        exact = frame.time_s / self._time_base
+        pts = round(exact)
+        self._inexact += int(exact != pts)
+        if self._last_pts is not None and pts <= self._last_pts:
+            raise ValueError(f"frame {frame.index} at {float(frame.time_s):.6f} s does not come after the last one")
+        self._last_pts = pts
+        picture = self._encoder_frame(frame, pts)
+        with _as_media_errors(self.path):
+            for feed in self._feeds:
+                feed.advance(frame.time_s)
+            self._mux(picture)
+        self.frames += 1
+        self._end_s = (pts + self._duration) * self._time_base
+
+    def finish(self, interrupted: bool = False) -> None:
+        """Flush, close, sync and rename; after an interrupt the other streams end with the picture."""
+        if self.frames == 0:
+            self.abandon()
+            if not interrupted:
+                raise MediaError(f"{self.path}: no frame was given, nothing is written")
+            return
+        with _as_media_errors(self.path):
+            self._mux(None)
+            for feed in self._feeds:
+                feed.finish(self._end_s if interrupted or self._cut_sound else None)
+                feed.close()
+            self._output.close()
+            with self._partial.open("rb+") as written:
+                os.fsync(written.fileno())
+            self._partial.replace(self.path)
+        if self._inexact:
+            self.notes.append(f"{self._inexact} frame times were rounded to {self._time_base} s")
+        if interrupted:
+            self.notes.append(f"interrupted: {self.path} ends after {self.frames} frames and is playable")
+
+    def abandon(self) -> None:
+        """Close everything and remove the unfinished file."""
+        for feed in self._feeds:
+            feed.close()
+        with suppress(av.FFmpegError, OSError, ValueError):
+            self._output.close()
+        self._partial.unlink(missing_ok=True)
+
+    def _add_sides(self, encoder: str, options: EncodeOptions, sound: Path | None, sound_start_s: Fraction) -> None:
+        self._cut_sound = sound is not None
+        try:
+            feeds = []
+            if self._like.path.is_file():
+                bitrate = options.audio_bitrate
+                feeds.append(copy_streams(self._output, self._like.path, encoder, bitrate, sound is None, self.notes))
+            if sound is not None:
+                feeds.append(
+                    speech_stream(self._output, sound, encoder, options.audio_bitrate, sound_start_s, self.notes)
+                )
+            self._feeds = [feed for feed in feeds if feed is not None]
+        except LipswapError:
+            self.abandon()
+            raise
+
+    def _encoder_frame(self, frame: Frame, pts: int) -> av.VideoFrame:
+        height, width = self._like.coded_size
+        picture = av.VideoFrame(width, height, frame.pixels.name)
+        fill_planes(picture, frame.planes, frame.pixels)
+        colour = frame.colour
+        picture.colorspace, picture.color_primaries = colour.matrix_code, colour.primaries_code
+        picture.color_trc, picture.color_range = colour.transfer_code, _range_code(self._like)
+        if self._choice.pix_fmt != frame.pixels.name:
+            same_range = {"src_color_range": picture.color_range, "dst_color_range": picture.color_range}
+            picture = picture.reformat(format=self._choice.pix_fmt, **same_range)
+        picture.pts, picture.time_base, picture.duration = pts, self._time_base, self._duration
+        if self._fields is not None:
+            self._fields.push(picture)
+            picture = self._fields.vpull()
+        return picture
+
+    def _mux(self, picture: av.VideoFrame | None) -> None:
+        for packet in self._stream.encode(picture):
+            if not packet.duration:
+                packet.duration = self._duration
+            self._output.mux(packet)
+
+
+@contextmanager
+def open_writer(
+    path: Path,
+    like: ClipInfo,
+    options: EncodeOptions | None = None,
+    sound: Path | None = None,
+    sound_start_s: Fraction = Fraction(0),
+) -> Iterator[ClipWriter]:
+    """Open `path` for frames that look like those of the clip `like`.
+
+    Parameters
+    ----------
+    path : the output; its suffix chooses the container (.mp4 .m4v .mov .mkv .webm .avi).
+    like : the clip whose times, size, colour and orientation are kept; where its file exists, its audio and subtitle
+        streams are copied too.
+    sound : a file whose sound replaces all audio; cut at the end of the picture.
+    sound_start_s : clip time at which the sound file's own time 0 is laid.
+
+    Raises
+    ------
+    MediaError : unknown suffix or encoder, unwritable place; no frame was written.
+    NoSpaceError : the disk is full.
+    """
+    writer = ClipWriter(path, like, options or EncodeOptions(), sound, sound_start_s)
+    whole = False
+    try:
+        yield writer
+        writer.finish()
+        whole = True
+    except KeyboardInterrupt:
+        writer.finish(interrupted=True)
+        whole = True
+        raise
+    finally:
+        if not whole:
+            writer.abandon()
+
+
+def _open_output(partial: Path, muxer: str, like: ClipInfo) -> OutputContainer:
+    options = {}
+    if muxer in ("mp4", "mov"):
+        options = {"movflags": "+faststart", "movie_timescale": str(_movie_timescale(like))}
+    elif muxer in ("matroska", "webm"):
+        # Codecs' pre-roll has negative times; FFmpeg would shift the picture with it.
+        options = {"avoid_negative_ts": "disabled"}
+    with _as_media_errors(partial):
+        partial.unlink(missing_ok=True)
+        output = av.open(f"file:{partial}", "w", format=muxer, container_options=options)
+    if like.path.is_file():
+        with suppress(av.FFmpegError), av.open(f"file:{like.path}", metadata_errors="replace") as source:
+            output.metadata.update({key: value for key, value in source.metadata.items() if key not in STALE_KEYS})
+    return output
+
+
+def _movie_timescale(like: ClipInfo) -> int:
+    """A unit in which both the picture's and the sound's start are whole, where one fits."""
+    scale = like.time_base.denominator
+    for stream in like.streams:
+        if stream.kind == "audio" and stream.detail:
+            both = math.lcm(scale, int(stream.detail.split()[0]))
+            scale = both if both <= MAX_MOVIE_TIMESCALE else scale
+    return scale
+
+
+def _add_video(
+    output: OutputContainer, like: ClipInfo, choice: Choice, options: EncodeOptions, time_base: Fraction
+) -> VideoStream:
+    stream = output.add_stream(choice.encoder, rate=like.rate, options=dict(choice.options))
+    if not isinstance(stream, VideoStream):
+        raise MediaError(f"{choice.encoder} is no video encoder; use auto, h264, hevc, vp9 or ffv1")
+    context = stream.codec_context
+    context.height, context.width = like.coded_size
+    context.pix_fmt = choice.pix_fmt
+    context.time_base = stream.time_base = time_base
+    context.sample_aspect_ratio = like.sample_aspect
+    context.colorspace, context.color_primaries = like.colour.matrix_code, like.colour.primaries_code
+    context.color_trc, context.color_range = like.colour.transfer_code, _range_code(like)
+    context.thread_count, context.thread_type = options.threads, "AUTO"
+    if choice.encoder == "libx265" and output.format.name in ("mp4", "mov"):
+        context.codec_tag = "hvc1"
+    if choice.interlaced:
+        context.flags |= Flags.interlaced_dct
+        context.field_order = 2 if like.field_order == "tff" else 3
+    if like.quarter_turns or like.mirrored:
+        stream.set_display_matrix(_display_matrix(like))
+    return stream
+
+
+def _range_code(like: ClipInfo) -> int:
+    """The range to write: as read, but said aloud where FFmpeg's guess depends on the format (untagged grey)."""
+    colour = like.colour
+    return 2 if colour.range_code == 0 and colour.full_range and like.pixels.kind == "gray" else colour.range_code
+
+
+def _display_matrix(like: ClipInfo) -> list[int]:
+    """FFmpeg's nine numbers for a mirror of x and then quarter turns counter-clockwise, kept at x, y >= 0."""
+    cosine, sine = ((1, 0), (0, 1), (-1, 0), (0, -1))[like.quarter_turns % 4]
+    a, b = (-cosine, sine) if like.mirrored else (cosine, -sine)
+    height, width = like.coded_size
+    shift_x = -min(0, a * width) - min(0, sine * height)
+    shift_y = -min(0, b * width) - min(0, cosine * height)
+    one = 1 << 16
+    return [a * one, b * one, 0, sine * one, cosine * one, 0, shift_x * one, shift_y * one, 1 << 30]
+
+
+def _field_marker(like: ClipInfo, choice: Choice) -> Graph:
+    """A filter that marks frames as interlaced, which PyAV's frames do not offer themselves."""
+    height, width = like.coded_size
+    graph = Graph()
+    source = graph.add_buffer(
+        width=width, height=height, format=av.VideoFormat(choice.pix_fmt, width, height), time_base=like.time_base
+    )
+    marker = graph.add("setfield", like.field_order)
+    graph.link_nodes(source, marker, graph.add("buffersink")).configure()
+    return graph
+
+
+@contextmanager
+def _as_media_errors(path: Path) -> Iterator[None]:
+    """Turn FFmpeg's and the system's errors into those of the user's world."""
+    try:
+        yield
+    except LipswapError:
+        raise
+    except OSError as error:
+        raise from_os_error(error, path, "writing the clip") from error
+    except av.FFmpegError as error:
+        raise MediaError(f"{path}: {error.strerror or error} while writing the clip; try another codec") from error

@@ -70,7 +70,7 @@ def test_frames_without_a_face_and_silence_are_survived(model: LagModel) -> None
 
 def test_loudness_does_not_move_the_lag(model: LagModel) -> None:
     clip = made_clip(15, 24.0, 0.05)
-    quiet = SpeakingClip(Sound((clip.sound.samples * 0.03).astype(np.float32), RATE), clip.mouth, clip.times_s)
+    quiet = SpeakingClip(Sound((clip.sound.samples * 1e-6).astype(np.float32), RATE), clip.mouth, clip.times_s)
     first, second = measure_lag(model, [clip]), measure_lag(model, [quiet])
     assert isinstance(first, Lag)
     assert second.lag_s == pytest.approx(first.lag_s, abs=0.001)

@@ -130,7 +130,7 @@ def test_a_patch_of_other_brightness_shows_a_seam_and_a_step_of_colour() -> None
     shifted = np.clip(real + np.array([0.1, 0.02, -0.05], dtype=np.float32), 0, 1)
     made = mask[..., None] * shifted + (1 - mask[..., None]) * real
     assert measure.seam_gradient_ratio(real, real, mask) == pytest.approx(1.0)
-    assert measure.seam_gradient_ratio(made, real, mask) > 1.3
+    assert measure.seam_gradient_ratio(made, real, mask) > 4
     assert measure.colour_step(made, mask) > measure.colour_step(real, mask) + 5
 
 

@@ -83,6 +83,12 @@ def test_a_feathered_mask_is_exactly_zero_on_the_border(px: float, size: tuple[i
     assert soft.max() <= 1
 
 
+def test_a_full_mask_falls_softly_towards_the_border_too() -> None:
+    soft = mask.feather(np.ones((80, 90), dtype=np.float32), 16.0)
+    assert np.abs(np.diff(soft, axis=0)).max() < 0.2
+    assert np.abs(np.diff(soft, axis=1)).max() < 0.2
+
+
 def test_feather_keeps_the_edge_in_place_and_has_the_width_asked() -> None:
     hard = np.zeros((100, 120), dtype=np.float32)
     hard[:, :60] = 1

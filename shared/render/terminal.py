@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
+from shared.media.options import EncodeOptions
 from shared.progress import Progress, TerminalProgress, silent
 
 if TYPE_CHECKING:  # the types bring numpy, which a help text can do without
@@ -137,9 +138,17 @@ def person_option(command: Callable[P, R]) -> Callable[P, R]:
     )(command)
 
 
-def encode_options(command: Callable[P, R]) -> Callable[P, R]:
-    """Add ``--crf``, ``--preset`` and ``--lossless``; None means the default of `EncodeOptions`."""
-    crf = click.option("--crf", type=click.FloatRange(0, 63), help="Quality, lower is better.  [default: 16]")
-    preset = click.option("--preset", metavar="NAME", help="Speed of the encoder, by its own names.  [default: medium]")
-    lossless = click.option("--lossless", is_flag=True, help="Keep every sample; large files.")
-    return crf(preset(lossless(command)))
+def encode_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Add ``--crf``, ``--preset`` and ``--lossless``, passed together as the argument `encode`."""
+    usual = EncodeOptions()
+
+    @click.option(
+        "--crf", type=click.FloatRange(0, 63), default=usual.crf, help="Quality; lower is better, and larger."
+    )
+    @click.option("--preset", metavar="NAME", default=usual.preset, help="Speed of the encoder, by its own names.")
+    @click.option("--lossless", is_flag=True, help="Keep every sample; large files.")
+    @functools.wraps(command)
+    def wrapped(*args: Any, crf: float, preset: str, lossless: bool, **kwargs: Any) -> R:  # noqa: ANN401 - passed on
+        return command(*args, encode=EncodeOptions(crf=crf, preset=preset, lossless=lossless), **kwargs)
+
+    return wrapped

@@ -1,0 +1,120 @@
+"""What to do, as values: a job names files and options, and says which of them do not go together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from shared.errors import MediaError, UsageError
+from shared.media.options import EncodeOptions
+from shared.provenance.consent import Consent
+
+Engine: TypeAlias = Literal["swap", "sync"]
+PersonChoice: TypeAlias = Literal["largest", "all", "speaker"] | int | Path
+"""The largest face, everybody, who speaks, a track number, or who a picture shows."""
+WORDS: dict[str, Literal["largest", "all", "speaker"]] = {"largest": "largest", "all": "all", "speaker": "speaker"}
+CONTAINERS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
+ORDER: tuple[Engine, ...] = ("sync", "swap")
+"""The mouth is re-synced with the person's own textures first; then the face, with its new mouth, is swapped."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageRequest:
+    """One engine and its own options (a frozen dataclass of that engine)."""
+
+    engine: Engine
+    options: object
+
+
+@dataclass(frozen=True, slots=True)
+class RenderJob:
+    """One clip to be changed."""
+
+    clip: Path
+    output: Path
+    consent: Consent
+    stages: tuple[StageRequest, ...] = ()
+    speech: Path | None = None
+    """Replaces the sound of the output; None keeps the clip's own, untouched."""
+    inputs: tuple[Path, ...] = ()
+    """Further files that went into it (the clip a face is from, footage): named in the signature."""
+    person: PersonChoice = "largest"
+    device: str = "auto"
+    """``auto``, ``cpu`` or ``cuda``."""
+    encode: EncodeOptions = field(default_factory=EncodeOptions)
+    seed: int = 0
+    force: bool = False
+    """Replace an output that was made otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A job of which models may still be missing; `shared.render.prepare.complete` makes them."""
+
+    job: RenderJob
+    model: Path | None = None
+    face_from: Path | None = None
+    voice: Path | None = None
+    speech: Path | None = None
+    swap_direction: bool = False
+    """Swap with the other decoder: the model's second person becomes the first."""
+    train_minutes: float = 20.0
+    """Longest time for training a missing model."""
+
+
+def parse_person(text: str) -> PersonChoice:
+    """Read ``--person``.
+
+    Raises
+    ------
+    UsageError
+        It is no word, no number and no file.
+    """
+    word = WORDS.get(text)
+    if word is not None:
+        return word
+    if text.isdecimal():
+        return int(text)
+    path = Path(text)
+    if path.exists():
+        return path
+    raise UsageError(f"--person {text}: say largest, all, speaker, a track number, or an existing picture")
+
+
+def ordered(job: RenderJob) -> RenderJob:
+    """Put the stages in the order in which they must run."""
+    return replace(job, stages=tuple(sorted(job.stages, key=lambda stage: ORDER.index(stage.engine))))
+
+
+def check_job(job: RenderJob) -> None:
+    """Refuse what cannot work, before anything is computed.
+
+    Raises
+    ------
+    UsageError
+        No engine, one twice, the output is an input, or of an unknown container.
+    MediaError
+        An input or the output's folder is missing.
+    """
+    engines = [stage.engine for stage in job.stages]
+    if not engines:
+        raise UsageError("nothing to do: give --model or --face-from to swap, --speech or --voice to re-sync")
+    if len(set(engines)) != len(engines):
+        raise UsageError(f"each engine runs once in a render, got {', '.join(engines)}")
+    check_paths(job.output, (job.clip, *job.inputs, *((job.speech,) if job.speech else ())))
+
+
+def check_paths(output: Path, inputs: tuple[Path, ...]) -> None:
+    """Check the output's name and folder, that inputs exist, and that the output is none of them."""
+    if output.suffix.lower() not in CONTAINERS:
+        raise UsageError(f"{output}: the output's name must end in one of {' '.join(CONTAINERS)}")
+    for path in inputs:
+        if not path.exists():
+            raise MediaError(f"{path}: no such file; check the spelling")
+        if output.resolve() == path.resolve() or (output.exists() and output.samefile(path)):
+            raise UsageError(f"{output}: the output is also an input; choose another name")
+    if output.is_dir():
+        raise UsageError(f"{output}: is a folder; give the name of a file")
+    if not output.absolute().parent.is_dir():
+        raise MediaError(f"{output.absolute().parent}: no such folder for the output; make it first")

@@ -1,0 +1,207 @@
+"""One decode, the stages, one composite each, one encode, one signature.
+
+The target is analysed once and cached. Decoding, each stage, and encoding run side by side with bounded queues
+between them, so memory does not grow with the clip. Frames that no stage patches reach the writer as the decoder
+gave them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shared.errors import NoFaceError
+from shared.face.analyse import AnalyseOptions, ClipFaces, analyse, pick_tracks
+from shared.media.reader import ClipReader, open_clip, probe
+from shared.media.sound import load_sound
+from shared.media.writer import open_writer
+from shared.progress import Progress, silent
+from shared.provenance.credentials import Action, Ingredient, sign
+from shared.render import report as reports
+from shared.render.job import RenderJob, check_job, ordered
+from shared.render.pipe import in_background
+from shared.render.report import RenderReport, State
+from shared.render.stage import DESCRIPTIONS, Tally, open_stage, run
+from shared.store.artefact import Fingerprint, cache_folder, lock
+from shared.types import Scene, Stage
+
+ROOM = 4
+"""Frames waiting between two steps: 12 MB each step at 1080p 4:2:0."""
+SPEECH_RATE_HZ = 16000
+
+
+@dataclass(slots=True)
+class _Run:
+    """What is gathered while a render runs."""
+
+    tally: Tally = field(default_factory=Tally)
+    frames: int = 0
+    with_face: int = 0
+    changed: int = 0
+    damaged: int = 0
+    remarks: list[str] = field(default_factory=list)
+    timings_s: dict[str, float] = field(default_factory=dict)
+
+
+def quiet(text: str) -> None:
+    """Say nothing: the default of library calls."""
+
+
+def faces_of(clip: Path, progress: Progress = silent) -> ClipFaces:
+    """The analysed faces of a clip, from the cache where they are there.
+
+    Raises
+    ------
+    NoFaceError
+        There is no face in any frame.
+    """
+    faces = analyse(clip, cache_folder(), AnalyseOptions(), progress)
+    if faces.counts.with_face == 0:
+        raise NoFaceError(f"{clip}: no face in any of its {faces.counts.frames} frames; nothing can be changed in it")
+    return faces
+
+
+def render(job: RenderJob, progress: Progress = silent, say: Callable[[str], None] = quiet) -> RenderReport:
+    """Do the job and return the report, which also lies beside the output.
+
+    Raises
+    ------
+    NoFaceError
+        Nobody to change, told before anything is encoded.
+    KeyboardInterrupt
+        After leaving a playable, signed part of the output.
+    """
+    job = ordered(job)
+    check_job(job)
+    wanted = reports.job_fingerprint(job)
+    done = reports.earlier(job.output, wanted, job.force)
+    if done is not None:
+        say(f"{job.output}: already made from the same inputs; nothing to do (--force makes it again)")
+        return done
+    with lock(job.output):
+        found = _Run()
+        with _timed(found, "analyse"):
+            faces = faces_of(job.clip, progress)
+            tracks = _chosen(job, faces)
+        with _timed(found, "open"):
+            stages = [open_stage(request, faces, job.device, progress) for request in job.stages]
+        before = _mark(job.output)
+        try:
+            with _timed(found, "render"):
+                _encode(job, faces, tracks, stages, found, progress)
+        except KeyboardInterrupt:
+            if _mark(job.output) != before:
+                _finish(job, wanted, found, "interrupted")
+                say(f"{job.output}: the first {found.frames} frames are left there, playable and signed")
+            raise
+        return _finish(job, wanted, found, "complete")
+
+
+def _chosen(job: RenderJob, faces: ClipFaces) -> frozenset[int]:
+    needs_sound = job.person == "speaker" and probe(job.clip).has_audio
+    sound = load_sound(job.clip, SPEECH_RATE_HZ) if needs_sound else None
+    tracks = pick_tracks(faces, job.person, sound)
+    if not tracks:
+        numbers = ", ".join(str(track.number) for track in faces.tracks)
+        raise NoFaceError(f"{job.clip}: nobody in it fits --person {job.person}; its tracks are {numbers}")
+    return tracks
+
+
+def _encode(
+    job: RenderJob, faces: ClipFaces, tracks: frozenset[int], stages: list[Stage], found: _Run, progress: Progress
+) -> None:
+    label = f"rendering {job.output.name}"
+    with open_clip(job.clip) as reader, ExitStack() as threads:
+        scenes = threads.enter_context(in_background(_scenes(reader, faces, tracks, found), ROOM, "decode"))
+        for request, stage in zip(job.stages, stages, strict=True):
+            changed = run(stage, scenes, request.engine, found.tally)
+            scenes = threads.enter_context(in_background(changed, ROOM, request.engine))
+        notes: list[str] = []
+        try:
+            with open_writer(job.output, reader.info, job.encode, job.speech) as writer:
+                notes = writer.notes
+                for scene in scenes:
+                    writer.write(scene.frame)
+                    found.frames += 1
+                    found.changed += found.tally.was_changed(scene.frame.index)
+                    progress(found.frames, max(faces.counts.frames, found.frames), label)
+        finally:
+            found.damaged = reader.damaged
+            found.remarks.extend(notes)
+        progress(found.frames, found.frames, label)
+
+
+def _scenes(reader: ClipReader, faces: ClipFaces, tracks: frozenset[int], found: _Run) -> Iterator[Scene]:
+    """Frames with the chosen faces alone."""
+    for frame in reader.frames():
+        chosen = tuple(face for face in faces.faces_at(frame.index) if face.track in tracks)
+        found.with_face += bool(chosen)
+        yield Scene(frame, chosen)
+
+
+def _finish(job: RenderJob, wanted: Fingerprint, found: _Run, state: State) -> RenderReport:
+    counts = _counts(found)
+    parts = (Ingredient(job.clip, "parentOf"), *(Ingredient(path, "inputTo") for path in _input_files(job)))
+    actions = tuple(Action(stage.engine, DESCRIPTIONS[stage.engine]) for stage in job.stages)
+    details = {"fingerprint": str(wanted), "state": state, "counts": counts, "seed": job.seed}
+    try:
+        with _timed(found, "sign"):
+            signature = sign(job.output, job.output, job.consent, parts, actions, details)
+    except BaseException:
+        job.output.unlink(missing_ok=True)  # no changed clip goes about unsigned
+        raise
+    seconds = found.timings_s.get("render", 0.0)
+    report = RenderReport(
+        output=job.output,
+        state=state,
+        fingerprint=str(wanted),
+        parts=wanted.parts,
+        output_bytes=job.output.stat().st_size,
+        signature=signature,
+        counts=counts,
+        notes=dict(sorted(found.tally.notes.items())),
+        remarks=tuple(found.remarks),
+        settings=reports.settings_of(job),
+        timings_s={name: round(value, 3) for name, value in found.timings_s.items()},
+        frames_per_s=round(found.frames / seconds, 2) if seconds else 0.0,
+        peak_memory_mb=round(reports.peak_memory_mb(), 1),
+        versions=reports.versions(),
+    )
+    reports.write_report(report)
+    return report
+
+
+def _counts(found: _Run) -> dict[str, int]:
+    counts = {
+        "frames": found.frames,
+        "with_face": min(found.with_face, found.frames),
+        "changed": found.changed,
+        "untouched": found.frames - found.changed,
+        "damaged": found.damaged,
+    }
+    return counts | {f"{engine}_changed": count for engine, count in found.tally.changed.items()}
+
+
+def _input_files(job: RenderJob) -> list[Path]:
+    files = [path for path in (job.speech, *job.inputs) if path is not None and path.is_file()]
+    return [path for path in dict.fromkeys(files) if path != job.clip]
+
+
+def _mark(path: Path) -> tuple[int, int] | None:
+    """What tells whether a file was replaced."""
+    if not path.exists():
+        return None
+    stat = path.stat()
+    return stat.st_ino, stat.st_mtime_ns
+
+
+@contextmanager
+def _timed(found: _Run, name: str) -> Iterator[None]:
+    start = time.monotonic()
+    try:
+        yield
+    finally:
+        found.timings_s[name] = time.monotonic() - start

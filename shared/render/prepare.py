@@ -1,0 +1,152 @@
+"""Make what a wish lacks: a model from two clips, a voice from the clip's own speech; kept in the cache and reused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from shared.errors import NoFaceError, UsageError
+from shared.media.reader import probe
+from shared.media.sound import load_sound, voiced_spans
+from shared.progress import Progress, silent
+from shared.render.job import RenderJob, StageRequest, Wish, check_paths
+from shared.render.once import SPEECH_RATE_HZ, faces_of, quiet
+from shared.render.stage import OPTIONS, load
+from shared.store.artefact import cache_folder, fingerprint, lock, write_atomically
+
+MAKE_MODEL = "faceswap.prepare:make_model"
+MAKE_VOICE = "lipsync.prepare:make_voice"
+LEAST_SPEECH_S = 1.0
+"""Voiced speech below which no mouth can be learned; one GRID sentence has about 1.7 s."""
+DONE = "prepared.json"
+
+
+def complete(wish: Wish, progress: Progress = silent, say: Callable[[str], None] = quiet) -> RenderJob:
+    """Make what is missing and return a job whose stages are all there.
+
+    Raises
+    ------
+    UsageError
+        Nothing was wished, or things that exclude each other.
+    NoFaceError
+        The target has no face, or no speech that a voice could be learned from.
+    """
+    job = wish.job
+    _check(wish)
+    faces_of(job.clip, progress)
+    stages = list(job.stages)
+    inputs = list(job.inputs)
+    speech = job.speech
+    if wish.speech or wish.voice:
+        voice = wish.voice or make_voice(job.clip, job.device, progress, say)
+        spoken = wish.speech or job.clip  # a voice alone re-syncs the mouth to the clip's own sound
+        stages.append(StageRequest("sync", load(OPTIONS["sync"])(voice=voice, speech=spoken)))
+        speech = wish.speech or speech
+    if wish.model or wish.face_from:
+        model = wish.model
+        if model is None and wish.face_from is not None:
+            model = make_model(job.clip, wish.face_from, wish.train_minutes, job.device, progress, say)
+            inputs.append(wish.face_from)
+        stages.append(StageRequest("swap", load(OPTIONS["swap"])(model=model, swap_direction=wish.swap_direction)))
+    return replace(job, stages=tuple(stages), speech=speech, inputs=tuple(inputs))
+
+
+def make_model(
+    clip: Path,
+    face_from: Path,
+    minutes: float,
+    device: str = "auto",
+    progress: Progress = silent,
+    say: Callable[[str], None] = quiet,
+) -> Path:
+    """A model that puts the face of one clip onto another: trained now, or from the cache.
+
+    A model trained for fewer minutes than asked for is trained on.
+    """
+    folder = _folder("model", fingerprint(clip=clip, face_from=face_from))
+    with lock(folder):
+        made, trained = _prepared(folder)
+        if made is not None and trained >= minutes:
+            say(f"no --model given: using the one made before, {made}")
+            return made
+        say(f"no --model given: training one in {folder}, until it gets no better or for {minutes:g} minutes")
+        made = load(MAKE_MODEL)(clip, face_from, folder, minutes, device, progress)
+        return _note(folder, made, minutes)
+
+
+def make_voice(
+    clip: Path, device: str = "auto", progress: Progress = silent, say: Callable[[str], None] = quiet
+) -> Path:
+    """A voice learned from the clip itself: now, or from the cache.
+
+    Raises
+    ------
+    NoFaceError
+        The clip holds no learnable speech.
+    """
+    folder = _folder("voice", fingerprint(footage=clip))
+    with lock(folder):
+        made, _ = _prepared(folder)
+        if made is not None:
+            say(f"no --voice given: using the one made before, {made}")
+            return made
+        check_speech([clip])
+        say(f"no --voice given: learning one from the clip itself, in {folder}")
+        made = load(MAKE_VOICE)([clip], folder, device, progress)
+        return _note(folder, made, 0.0)
+
+
+def check_speech(footage: Sequence[Path]) -> None:
+    """Refuse footage without speech to learn from.
+
+    Raises
+    ------
+    NoFaceError
+        Naming the way out.
+    """
+    seconds = 0.0
+    for path in footage:
+        if probe(path).has_audio:
+            spans = voiced_spans(load_sound(path, SPEECH_RATE_HZ))
+            seconds += sum(end - start for start, end in spans)
+    if seconds < LEAST_SPEECH_S:
+        raise NoFaceError(
+            f"{footage[0]}: no learnable speech in it ({seconds:.1f} s, {LEAST_SPEECH_S:g} s needed); give --voice, "
+            "made by lipswap learn from footage in which the person speaks"
+        )
+
+
+def _check(wish: Wish) -> None:
+    job = wish.job
+    if wish.model and wish.face_from:
+        raise UsageError("--model and --face-from exclude each other: a model knows its face already")
+    if not (wish.model or wish.face_from or wish.voice or wish.speech or job.stages):
+        raise UsageError("nothing to do: give --model or --face-from to swap, --speech or --voice to re-sync")
+    if wish.train_minutes <= 0:
+        raise UsageError(f"--train-minutes must be more than 0, got {wish.train_minutes:g}")
+    given = (job.clip, wish.model, wish.face_from, wish.voice, wish.speech, *job.inputs)
+    check_paths(job.output, tuple(path for path in given if path is not None))
+
+
+def _folder(kind: str, wanted: str) -> Path:
+    folder = cache_folder() / "prepared" / f"{kind}-{wanted[:16]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _prepared(folder: Path) -> tuple[Path | None, float]:
+    """What was made before, if it is still whole, and the minutes given to it."""
+    note = folder / DONE
+    if not note.is_file():
+        return None, 0.0
+    said = json.loads(note.read_text(encoding="utf-8"))
+    made = folder / said["made"]
+    return (made, float(said["minutes"])) if made.exists() else (None, 0.0)
+
+
+def _note(folder: Path, made: Path, minutes: float) -> Path:
+    text = json.dumps({"made": str(made.relative_to(folder)), "minutes": minutes})
+    write_atomically(folder / DONE, text.encode())
+    return made

@@ -1,0 +1,139 @@
+"""What a render did: a JSON file beside the output, from which a later run knows that nothing is left to do."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import platform
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from shared.errors import ArtefactError
+from shared.render.job import RenderJob
+from shared.store.artefact import Fingerprint, fingerprint, tool_version, write_atomically
+from shared.types import JsonObject
+
+SCHEMA = 1
+State: TypeAlias = Literal["complete", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class RenderReport:
+    """What was made, from what, and what was seen on the way."""
+
+    output: Path
+    state: State
+    fingerprint: str
+    parts: dict[str, str]
+    """The named parts of the fingerprint."""
+    output_bytes: int
+    signature: Path
+    """The file that holds the signature: the output itself, or its sidecar."""
+    counts: dict[str, int]
+    """frames, with_face, changed, untouched, damaged, and for each engine ENGINE_changed."""
+    notes: dict[str, int]
+    """Marks of the stages (``held``, ``faded``...), with the number of frames."""
+    remarks: tuple[str, ...]
+    """What the writer and the render did that the user should know."""
+    settings: JsonObject
+    timings_s: dict[str, float]
+    frames_per_s: float
+    peak_memory_mb: float
+    versions: dict[str, str]
+    reused: bool = False
+    """An equal render lay there already; nothing was done."""
+    schema: int = SCHEMA
+
+
+def report_path(output: Path) -> Path:
+    """Where the report of an output lies: ``OUT.mp4.report.json``."""
+    return output.with_name(output.name + ".report.json")
+
+
+def job_fingerprint(job: RenderJob) -> Fingerprint:
+    """Everything that decides what the output looks like; not the device, nor where it is written."""
+    return fingerprint(
+        clip=job.clip,
+        stages=job.stages,
+        speech=job.speech,
+        person=job.person,
+        encode=replace(job.encode, threads=0),
+        seed=job.seed,
+        consent=job.consent.sha256,
+        suffix=job.output.suffix,
+        tool=tool_version(),
+    )
+
+
+def as_json(report: RenderReport) -> JsonObject:
+    """The report as JSON values; keys carry their units."""
+    answer: JsonObject = json.loads(json.dumps(dataclasses.asdict(report), default=str))
+    return answer
+
+
+def write_report(report: RenderReport) -> Path:
+    """Write the report beside its output, atomically."""
+    path = report_path(report.output)
+    write_atomically(path, (json.dumps(as_json(report), indent=1, ensure_ascii=False) + "\n").encode())
+    return path
+
+
+def settings_of(job: RenderJob) -> JsonObject:
+    """The job as JSON values, without the consent's text (that is in the signature)."""
+    stated = {"sha256": job.consent.sha256, "who": job.consent.who, "when": job.consent.when}
+    values = dataclasses.asdict(job) | {"consent": stated}
+    answer: JsonObject = json.loads(json.dumps(values, default=str))
+    return answer
+
+
+def earlier(output: Path, wanted: Fingerprint, force: bool) -> RenderReport | None:
+    """The report of an equal, complete render that already lies at `output`; None where there is work to do.
+
+    Raises
+    ------
+    ArtefactError
+        Something else lies there, and `force` is not set.
+    """
+    if not output.exists() or force:
+        return None
+    path = report_path(output)
+    try:
+        stored: JsonObject = json.loads(path.read_text(encoding="utf-8"))
+        names = [entry.name for entry in dataclasses.fields(RenderReport)]
+        found = RenderReport(**{name: stored[name] for name in names})
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ArtefactError(f"{output}: exists and is not ours; choose another name, or --force replaces it") from None
+    if found.fingerprint == wanted:
+        if found.state != "complete" or found.output_bytes != output.stat().st_size:
+            return None
+        remarks, signature = tuple(found.remarks), Path(found.signature)
+        return replace(found, reused=True, output=output, signature=signature, remarks=remarks)
+    names = sorted(n for n in {*wanted.parts, *found.parts} if wanted.parts.get(n) != found.parts.get(n))
+    raise ArtefactError(
+        f"{output}: was made otherwise ({', '.join(names)} differ); choose another name, or --force replaces it"
+    )
+
+
+def peak_memory_mb() -> float:
+    """Largest resident size of this process so far, MB; 0 where the system does not tell."""
+    if sys.platform == "win32":
+        return 0.0
+    import resource  # noqa: PLC0415 - absent on Windows
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the picture depends on."""
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - slow to import
+
+    found = {"lipswap": tool_version(), "python": platform.python_version()}
+    for name in ("torch", "numpy", "opencv-python", "av", "ai-edge-litert", "c2pa-python"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

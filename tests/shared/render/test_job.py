@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from shared.errors import MediaError, UsageError
+from shared.provenance.consent import read_consent
+from shared.render.job import RenderJob, StageRequest, check_job, ordered, parse_person
+
+
+@pytest.fixture
+def fit(tmp_path: Path) -> RenderJob:
+    (tmp_path / "clip.mp4").write_bytes(b"clip")
+    consent = read_consent("I agree")
+    return RenderJob(tmp_path / "clip.mp4", tmp_path / "out.mp4", consent, (StageRequest("swap", None),))
+
+
+def test_a_fit_job_passes(fit: RenderJob) -> None:
+    check_job(fit)
+
+
+def test_the_mouth_is_synced_before_the_face_is_swapped(fit: RenderJob) -> None:
+    both = replace(fit, stages=(StageRequest("swap", None), StageRequest("sync", None)))
+    assert [stage.engine for stage in ordered(both).stages] == ["sync", "swap"]
+
+
+def test_the_output_may_not_be_an_input_under_any_name(fit: RenderJob, tmp_path: Path) -> None:
+    os.link(fit.clip, tmp_path / "twin.mp4")
+    (tmp_path / "link.mp4").symlink_to(fit.clip)
+    for output in (fit.clip, tmp_path / "." / "clip.mp4", tmp_path / "twin.mp4", tmp_path / "link.mp4"):
+        with pytest.raises(UsageError, match="also an input"):
+            check_job(replace(fit, output=output))
+    (tmp_path / "speech.mp4").write_bytes(b"speech")
+    with pytest.raises(UsageError, match="also an input"):
+        check_job(replace(fit, output=tmp_path / "speech.mp4", speech=tmp_path / "speech.mp4"))
+
+
+def test_each_unfit_job_is_told_why(fit: RenderJob, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nothing to do"):
+        check_job(replace(fit, stages=()))
+    with pytest.raises(UsageError, match="each engine runs once"):
+        check_job(replace(fit, stages=fit.stages * 2))
+    with pytest.raises(UsageError, match=r"must end in one of \.mp4"):
+        check_job(replace(fit, output=tmp_path / "out.gif"))
+    with pytest.raises(MediaError, match="no such file"):
+        check_job(replace(fit, clip=tmp_path / "none.mp4"))
+    with pytest.raises(MediaError, match="no such folder for the output"):
+        check_job(replace(fit, output=tmp_path / "none" / "out.mp4"))
+    (tmp_path / "folder.mp4").mkdir()
+    with pytest.raises(UsageError, match="is a folder"):
+        check_job(replace(fit, output=tmp_path / "folder.mp4"))
+
+
+def test_a_person_is_a_word_a_number_or_a_picture(tmp_path: Path) -> None:
+    (tmp_path / "ada.png").write_bytes(b"")
+    assert parse_person("largest") == "largest"
+    assert parse_person("12") == 12
+    assert parse_person(str(tmp_path / "ada.png")) == tmp_path / "ada.png"
+    with pytest.raises(UsageError, match="--person bob: say largest, all, speaker"):
+        parse_person("bob")

@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from shared.errors import ArtefactError, LockedError, MediaError, NoFaceError, NoSpaceError, UsageError
+from shared.media.options import EncodeOptions
+from shared.media.writer import open_writer
+from shared.provenance.credentials import SOURCE_TYPE, verify
+from shared.render import once, stage
+from shared.render.job import RenderJob, StageRequest
+from shared.render.once import render
+from shared.render.report import report_path
+from shared.store.artefact import lock
+from shared.types import Edit, Frame, Scene, Stage
+from tests.shared.render.made import BOX, FRAMES, WITHOUT_FACE, MadeFaces, PaintOptions, face, make_clip, paint
+
+
+def planes(path: Path) -> list[tuple[int, list[NDArray[np.uint8]]]]:
+    """Time and planes of each frame, by the plainest way there is."""
+    found = []
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            parts = [
+                np.frombuffer(bytes(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width].copy()
+                for plane in frame.planes
+            ]
+            found.append((round(frame.time * 1000), parts))
+    return found
+
+
+def stages_that(monkeypatch: pytest.MonkeyPatch, each: Callable[[Scene], Edit]) -> None:
+    """Let every engine do `each` to each scene."""
+
+    def opened(*_: object) -> Stage:
+        def run(scenes: Iterator[Scene]) -> Iterator[tuple[Scene, Edit]]:
+            for scene in scenes:
+                yield scene, each(scene)
+
+        return run
+
+    monkeypatch.setattr(stage, "load", lambda _: opened)
+
+
+def test_the_face_is_changed_and_everything_else_is_the_decoders(job: RenderJob) -> None:
+    report = render(job)
+    before, after = planes(job.clip), planes(job.output)
+    assert [time for time, _ in after] == [time for time, _ in before]
+    x0, y0, x1, y1 = BOX
+    for index, ((_, old), (_, new)) in enumerate(zip(before, after, strict=True)):
+        changed = [np.argwhere(one != other) for one, other in zip(old, new, strict=True)]
+        if index in WITHOUT_FACE:
+            assert all(len(places) == 0 for places in changed)
+            continue
+        assert len(changed[0]) > 0.8 * (x1 - x0) * (y1 - y0)
+        for places, shrink in zip(changed, (1, 2, 2), strict=True):
+            assert places.min(0)[0] >= y0 // shrink - 1
+            assert places.min(0)[1] >= x0 // shrink - 1
+            assert places.max(0)[0] <= y1 // shrink
+            assert places.max(0)[1] <= x1 // shrink
+    absent = len(WITHOUT_FACE)
+    assert report.counts == {
+        "frames": FRAMES,
+        "with_face": FRAMES - absent,
+        "changed": FRAMES - absent,
+        "untouched": absent,
+        "damaged": 0,
+        "swap_changed": FRAMES - absent,
+    }
+    assert report.notes == {"no-face": absent}
+
+
+def test_the_report_lies_beside_the_output_and_says_what_was_done(job: RenderJob) -> None:
+    report = render(job)
+    stored = json.loads(report_path(job.output).read_text())
+    assert report_path(job.output).name == "out.mkv.report.json"
+    assert stored["state"] == "complete"
+    assert stored["counts"] == report.counts
+    assert stored["settings"]["stages"][0]["options"]["red"] == 1.0
+    assert stored["settings"]["consent"]["sha256"] == job.consent.sha256
+    assert {"analyse", "open", "render", "sign"} == set(stored["timings_s"])
+    assert {"lipswap", "torch", "av"} <= set(stored["versions"])
+    assert stored["frames_per_s"] > 0
+    assert stored["peak_memory_mb"] > 10
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])
+def test_the_output_is_signed_with_the_consent(job: RenderJob, name: str) -> None:
+    job = replace(job, output=job.output.with_name(name), encode=EncodeOptions())
+    report = render(job)
+    found = verify(job.output)
+    assert found.state == "trusted"
+    assert found.kept_in == report.signature
+    assert found.consent["statement"] == "I agree"
+    assert found.source_types == (SOURCE_TYPE,)
+    assert found.ingredients == (job.clip.name,)
+
+
+def test_both_engines_run_in_one_pass_the_mouth_first(job: RenderJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[float] = []
+
+    def noted(options: PaintOptions, *rest: object) -> Stage:
+        opened.append(options.red)
+        return paint(options, *rest)
+
+    monkeypatch.setattr(stage, "load", lambda _: noted)
+    both = (StageRequest("swap", PaintOptions(red=1.0)), StageRequest("sync", PaintOptions(red=0.0)))
+    report = render(replace(job, stages=both))
+    assert opened == [0.0, 1.0]
+    assert report.counts["sync_changed"] == report.counts["swap_changed"] == report.counts["changed"]
+    middle = planes(job.output)[0][1]
+    assert middle[2][24, 32] > 200  # V of red: the swap lies on top
+
+
+def test_no_face_at_all_is_told_before_anything_is_written(
+    job: RenderJob, made_faces: Callable[[MadeFaces], None]
+) -> None:
+    made_faces(MadeFaces({}))
+    with pytest.raises(NoFaceError, match=f"no face in any of its {FRAMES} frames"):
+        render(job)
+    assert not job.output.exists()
+    assert not report_path(job.output).exists()
+
+
+def test_only_the_person_asked_for_is_changed(job: RenderJob, made_faces: Callable[[MadeFaces], None]) -> None:
+    tracks = tuple(SimpleNamespace(number=n, person=n, frames=1, size_px=1.0) for n in (0, 1))
+    made_faces(MadeFaces({index: (face(0), face(1, (4, 4, 36, 36))) for index in range(FRAMES)}, tracks=tracks))
+    render(replace(job, person=1))
+    old, new = planes(job.clip)[0][1][0], planes(job.output)[0][1][0]
+    assert (old != new)[8:32, 8:32].mean() > 0.8
+    assert not (old != new)[BOX[1] : BOX[3], BOX[0] : BOX[2]].any()
+
+
+def test_an_equal_render_is_not_done_twice(job: RenderJob) -> None:
+    first = render(job)
+    said: list[str] = []
+    before = job.output.stat().st_mtime_ns
+    again = render(job, say=said.append)
+    assert again.reused
+    assert again.counts == first.counts
+    assert again.signature == first.signature
+    assert job.output.stat().st_mtime_ns == before
+    assert "nothing to do" in said[0]
+    assert not render(replace(job, force=True)).reused
+
+
+def test_what_lies_there_is_replaced_only_by_force(job: RenderJob) -> None:
+    render(job)
+    other = replace(job, stages=(StageRequest("swap", PaintOptions(red=0.5)),))
+    with pytest.raises(ArtefactError, match=r"stages\.0\.options\.red differ"):
+        render(other)
+    render(replace(other, force=True))
+    report_path(job.output).unlink()
+    with pytest.raises(ArtefactError, match="exists and is not ours"):
+        render(other)
+
+
+def test_a_second_run_on_the_same_output_is_locked_out(job: RenderJob) -> None:
+    with lock(job.output), pytest.raises(LockedError, match="another run holds it"):
+        render(job)
+
+
+def test_ctrl_c_leaves_a_playable_signed_part(job: RenderJob) -> None:
+    job = replace(job, output=job.output.with_name("out.mp4"), encode=EncodeOptions())
+
+    def interrupt(done: float, total: float, label: str) -> None:
+        if label.startswith("rendering") and done == 7 < total:
+            raise KeyboardInterrupt
+
+    said: list[str] = []
+    threads = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        render(job, interrupt, said.append)
+    assert threading.active_count() == threads
+    assert len(planes(job.output)) == 7
+    assert verify(job.output).state == "trusted"
+    assert json.loads(report_path(job.output).read_text())["state"] == "interrupted"
+    assert said == [f"{job.output}: the first 7 frames are left there, playable and signed"]
+    assert render(job).counts["frames"] == FRAMES
+
+
+def test_a_stage_that_breaks_leaves_nothing_unsigned(job: RenderJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(scene: Scene) -> Edit:
+        if scene.frame.index == 5:
+            raise RuntimeError("bug in a stage")
+        return Edit()
+
+    stages_that(monkeypatch, breaks)
+    with pytest.raises(RuntimeError, match="bug in a stage"):
+        render(job)
+    assert not job.output.exists()
+
+
+def test_a_full_disk_while_signing_leaves_nothing_unsigned(job: RenderJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> Path:
+        raise NoSpaceError("out: no room to sign it")
+
+    monkeypatch.setattr(once, "sign", full)
+    with pytest.raises(NoSpaceError, match="no room"):
+        render(job)
+    assert not job.output.exists()
+
+
+def test_an_earlier_output_survives_a_render_that_fails(job: RenderJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    render(job)
+    before = job.output.read_bytes()
+
+    def no_space(*_: object, **__: object) -> None:
+        raise NoSpaceError("out.mkv: the disk is full")
+
+    monkeypatch.setattr(once, "open_writer", no_space)
+    with pytest.raises(NoSpaceError, match="disk is full"):
+        render(replace(job, force=True))
+    assert job.output.read_bytes() == before
+    assert verify(job.output).state == "trusted"
+
+
+def test_new_speech_becomes_the_sound_of_the_output(job: RenderJob, tmp_path: Path) -> None:
+    speech = make_clip(tmp_path / "speech.mp4", frames=10)
+    render(replace(job, output=tmp_path / "out.mp4", speech=speech, encode=EncodeOptions()))
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        seconds = sum(frame.samples / frame.sample_rate for frame in container.decode(audio=0))
+    assert 0.3 < seconds < 0.6
+    assert verify(tmp_path / "out.mp4").ingredients == ("clip.mp4", "speech.mp4")
+
+
+def test_steps_hold_few_frames_at_a_time(job: RenderJob, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Frames decoded but not yet written stay few, however long the clip."""
+    long = make_clip(tmp_path / "long.mp4", frames=60, sound=False)
+    decoded: list[int] = []
+    most = 0
+
+    def seen(scene: Scene) -> Edit:
+        decoded.append(scene.frame.index)
+        return Edit()
+
+    stages_that(monkeypatch, seen)
+    write = open_writer
+
+    class Slow:
+        def __init__(self, *arguments: object) -> None:
+            self._inner = write(*arguments)  # type: ignore[arg-type]
+
+        def __enter__(self) -> Slow:
+            self._writer = self._inner.__enter__()
+            self.notes = self._writer.notes
+            return self
+
+        def write(self, frame: Frame) -> None:
+            nonlocal most
+            most = max(most, len(decoded) - frame.index)
+            self._writer.write(frame)
+
+        def __exit__(self, *error: object) -> None:
+            self._inner.__exit__(*error)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(once, "open_writer", Slow)
+    render(replace(job, clip=long))
+    assert len(decoded) == 60
+    assert most <= once.ROOM + 3
+
+
+def test_unfit_jobs_are_refused_before_any_work(job: RenderJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(once, "analyse", None)
+    with pytest.raises(UsageError, match="also an input"):
+        render(replace(job, output=job.clip))
+    with pytest.raises(MediaError, match="no such file"):
+        render(replace(job, clip=job.clip.with_name("none.mp4")))

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from shared.errors import MediaError, NoFaceError, UsageError
+from shared.render import prepare
+from shared.render.job import RenderJob, Wish
+from shared.render.prepare import complete
+from tests.shared.render.made import MadeFaces, PaintOptions, make_clip
+
+
+class Makers:
+    """Stand in for both engines' makers and count their calls."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def load(self, name: str) -> object:
+        return {prepare.MAKE_MODEL: self.model, prepare.MAKE_VOICE: self.voice}.get(name, PaintOptions)
+
+    def model(self, clip: Path, face_from: Path, folder: Path, minutes: float, *_: object) -> Path:
+        self.calls.append(f"model {clip.name} {face_from.name} {minutes:g}")
+        (folder / "model").mkdir(exist_ok=True)
+        return folder / "model"
+
+    def voice(self, footage: list[Path], folder: Path, *_: object) -> Path:
+        self.calls.append(f"voice {' '.join(path.name for path in footage)}")
+        (folder / "voice").mkdir(exist_ok=True)
+        return folder / "voice"
+
+
+@pytest.fixture
+def makers(monkeypatch: pytest.MonkeyPatch) -> Makers:
+    made = Makers()
+    monkeypatch.setattr(prepare, "load", made.load)
+    monkeypatch.setattr(prepare, "voiced_spans", lambda _: [(0.0, 0.5), (1.0, 1.8)])
+    return made
+
+
+@pytest.fixture
+def wish(job: RenderJob) -> Wish:
+    return Wish(replace(job, stages=()))
+
+
+def test_a_model_is_trained_once_and_reused(wish: Wish, makers: Makers, tmp_path: Path) -> None:
+    ada = make_clip(tmp_path / "ada.mp4", frames=5)
+    wish = replace(wish, face_from=ada, train_minutes=2)
+    said: list[str] = []
+    job = complete(wish, say=said.append)
+    assert [stage.engine for stage in job.stages] == ["swap"]
+    assert job.inputs == (ada,)
+    assert "training one in" in said[0]
+    again = complete(replace(wish, train_minutes=1), say=said.append)
+    assert again.stages == job.stages
+    assert "using the one made before" in said[1]
+    assert makers.calls == ["model clip.mp4 ada.mp4 2"]
+    complete(replace(wish, train_minutes=5))
+    assert makers.calls[1:] == ["model clip.mp4 ada.mp4 5"]
+    complete(replace(wish, face_from=make_clip(tmp_path / "eve.mp4", frames=6)))
+    assert makers.calls[2:] == ["model clip.mp4 eve.mp4 2"]
+
+
+def test_a_made_model_that_was_removed_is_made_again(wish: Wish, makers: Makers, tmp_path: Path) -> None:
+    wish = replace(wish, face_from=make_clip(tmp_path / "ada.mp4", frames=5))
+    model = complete(wish).stages[0].options.model  # type: ignore[attr-defined]
+    model.rmdir()
+    complete(wish)
+    assert len(makers.calls) == 2
+
+
+def test_a_voice_is_learned_from_the_clip_itself(wish: Wish, makers: Makers, tmp_path: Path) -> None:
+    speech = make_clip(tmp_path / "speech.mp4", frames=5)
+    job = complete(replace(wish, speech=speech))
+    options = job.stages[0].options
+    assert isinstance(options, PaintOptions)
+    assert options.speech == job.speech == speech
+    assert options.voice is not None
+    assert options.voice.name == "voice"
+    complete(replace(wish, speech=speech))
+    assert makers.calls == ["voice clip.mp4"]
+
+
+def test_a_voice_alone_follows_the_clips_own_sound(wish: Wish, makers: Makers, tmp_path: Path) -> None:
+    (tmp_path / "voice").mkdir()
+    job = complete(replace(wish, voice=tmp_path / "voice"))
+    options = job.stages[0].options
+    assert isinstance(options, PaintOptions)
+    assert options.speech == job.clip
+    assert job.speech is None
+    assert makers.calls == []
+
+
+def test_both_may_be_missing_at_once(wish: Wish, makers: Makers, tmp_path: Path) -> None:
+    ada = make_clip(tmp_path / "ada.mp4", frames=5)
+    job = complete(replace(wish, face_from=ada, speech=ada, swap_direction=True))
+    assert [stage.engine for stage in job.stages] == ["sync", "swap"]
+    assert job.stages[1].options.swap_direction  # type: ignore[attr-defined]
+    assert len(makers.calls) == 2
+
+
+def test_without_learnable_speech_the_way_out_is_named(
+    wish: Wish, makers: Makers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speech = make_clip(tmp_path / "speech.mp4", frames=5)
+    monkeypatch.setattr(prepare, "voiced_spans", lambda _: [(0.0, 0.4)])
+    with pytest.raises(NoFaceError, match=r"no learnable speech in it \(0\.4 s, 1 s needed\); give --voice"):
+        complete(replace(wish, speech=speech))
+    mute = make_clip(tmp_path / "mute.mp4", sound=False)
+    with pytest.raises(NoFaceError, match=r"mute\.mp4: no learnable speech in it \(0\.0 s"):
+        complete(replace(wish, job=replace(wish.job, clip=mute), speech=speech))
+    assert makers.calls == []
+
+
+def test_without_a_face_nothing_is_trained(
+    wish: Wish, makers: Makers, tmp_path: Path, made_faces: Callable[[MadeFaces], None]
+) -> None:
+    made_faces(MadeFaces({}))
+    with pytest.raises(NoFaceError, match="no face in any of its"):
+        complete(replace(wish, face_from=make_clip(tmp_path / "ada.mp4", frames=5)))
+    assert makers.calls == []
+
+
+def test_wishes_that_cannot_be_are_refused(wish: Wish, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    with pytest.raises(UsageError, match="nothing to do"):
+        complete(wish)
+    with pytest.raises(UsageError, match="--model and --face-from exclude each other"):
+        complete(replace(wish, model=tmp_path / "model", face_from=wish.job.clip))
+    with pytest.raises(UsageError, match="--train-minutes must be more than 0, got 0"):
+        complete(replace(wish, model=tmp_path / "model", train_minutes=0))
+    with pytest.raises(MediaError, match="none: no such file"):
+        complete(replace(wish, voice=tmp_path / "none"))

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from shared.cli import root
+from shared.media.options import EncodeOptions
+from shared.render import cli
+from shared.render.job import RenderJob
+
+
+@pytest.fixture
+def call(job: RenderJob, tmp_path: Path) -> list[str]:
+    model = tmp_path / "model"
+    model.mkdir()
+    return ["render", str(job.clip), "--model", str(model), "-o", str(job.output), "--crf", "20"]
+
+
+def test_one_command_renders_and_answers_in_json(call: list[str], job: RenderJob) -> None:
+    result = CliRunner().invoke(root, [*call, "--consent", "I agree", "--json", "-q"])
+    assert result.exit_code == 0, result.stderr
+    answer = json.loads(result.stdout)
+    assert answer["counts"]["changed"] == 16
+    assert answer["settings"]["encode"]["crf"] == 20.0
+    assert result.stderr == ""
+    checked = CliRunner().invoke(root, ["verify", str(job.output)])
+    assert checked.exit_code == 0
+    assert "consent     I agree" in checked.stdout
+
+
+def test_a_person_reads_what_was_done_and_sees_progress(call: list[str]) -> None:
+    result = CliRunner().invoke(root, [*call, "--consent", "I agree"])
+    assert "20 frames, 16 changed, 4 without a face, 0 damaged" in result.stdout
+    assert "rendering out.mkv: [########################] 20/20 frames" in result.stderr
+
+
+def test_without_consent_nothing_is_rendered(call: list[str], job: RenderJob) -> None:
+    result = CliRunner().invoke(root, call)
+    assert result.exit_code == 8
+    assert result.stderr.startswith("error: no consent statement")
+    assert not job.output.exists()
+
+
+def test_an_output_that_is_the_input_is_usage(call: list[str], job: RenderJob) -> None:
+    call[call.index(str(job.output))] = str(job.clip)
+    result = CliRunner().invoke(root, [*call, "--consent", "I agree"])
+    assert result.exit_code == 2
+    assert "also an input" in result.stderr
+
+
+def test_defaults_come_from_the_options_themselves() -> None:
+    default = {parameter.name: parameter.default for parameter in cli.render.params}
+    assert default["person"] == "largest"
+    assert default["train_minutes"] == 20.0
+    assert default["crf"] == EncodeOptions().crf
+    assert default["preset"] == EncodeOptions().preset

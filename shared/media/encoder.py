@@ -40,6 +40,7 @@ class Choice:
 
 _H264_FIRST = ("libx264", "libx264rgb", "libx265")
 _HEVC_FIRST = ("libx265", "libx264", "libx264rgb")
+_AVI = ("libx264", "libx264rgb", "ffv1")
 _MP4_LOSSLESS = ("libx264", "libx264rgb", "libx265", "ffv1")
 CONTAINERS = {
     ".mp4": Container("mp4", _H264_FIRST, _HEVC_FIRST, _MP4_LOSSLESS, "aac"),
@@ -47,7 +48,8 @@ CONTAINERS = {
     ".mov": Container("mov", _H264_FIRST, _HEVC_FIRST, _MP4_LOSSLESS[:3], "aac"),
     ".mkv": Container("matroska", _H264_FIRST, _HEVC_FIRST, ("ffv1",), "flac"),
     ".webm": Container("webm", ("libvpx-vp9", "libsvtav1"), ("libsvtav1", "libvpx-vp9"), ("libvpx-vp9",), "libopus"),
-    ".avi": Container("avi", ("libx264", "ffv1"), ("ffv1",), ("ffv1",), "pcm_s16le"),
+    # AVI has no colour tags of its own; H.264 carries them inside.
+    ".avi": Container("avi", _AVI, _AVI, _AVI, "pcm_s16le"),
 }
 ENCODERS = {
     "h264": "libx264",

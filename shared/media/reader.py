@@ -52,7 +52,7 @@ class ClipReader:
     def __init__(self, path: Path, container: InputContainer) -> None:
         self._path = path
         self._container = container
-        self._stream = _best_video(path, container)
+        self._stream = _video_of(path, container)
         self._stream.thread_type = "AUTO"
         self._time_base = self._stream.time_base or Fraction(1, 90000)
         self._packets = 0
@@ -189,13 +189,24 @@ def open_input(path: Path) -> InputContainer:
         raise from_os_error(error, path, "opening the file") from error
 
 
-def _best_video(path: Path, container: InputContainer) -> av.VideoStream:
-    """The stream a player would show: FFmpeg's choice, never a cover picture."""
-    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    if not streams:
+def shown_video(container: InputContainer) -> av.VideoStream | None:
+    """The stream a player would show: marked as default, then the largest; never a cover picture."""
+    streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    return max(
+        streams,
+        key=lambda stream: (
+            bool(stream.disposition & Disposition.default),
+            stream.codec_context.width * stream.codec_context.height,
+        ),
+        default=None,
+    )
+
+
+def _video_of(path: Path, container: InputContainer) -> av.VideoStream:
+    stream = shown_video(container)
+    if stream is None:
         raise MediaError(f"{path}: has no video stream; give a file with a picture")
-    best = container.streams.best("video")
-    return next((stream for stream in streams if best is not None and stream.index == best.index), streams[0])
+    return stream
 
 
 def _layout_of(first: av.VideoFrame) -> _Layout:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -17,7 +18,7 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Stream
 
-from shared.media.reader import open_input
+from shared.media.reader import open_input, shown_video
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +47,12 @@ class CopyLane:
         self._target = output.add_stream_from_template(stream)
         self._target.metadata.update(stream.metadata)
         self._target.disposition = stream.disposition
+        self._keeps_preroll = output.format.name != "avi"
 
     def feed(self, packet: Packet[Stream]) -> None:
-        """Write the packet."""
+        """Write the packet; AVI has no time before 0, and would shift the picture to make room for it."""
+        if not self._keeps_preroll and _time_of(packet) < 0:
+            return
         packet.stream = self._target
         self._output.mux(packet)
 
@@ -177,8 +181,8 @@ def copy_streams(
     """Prepare the audio and subtitle streams of the clip at `path`; says in `notes` what happens to each."""
     container = open_input(path)
     lanes: dict[int, Lane] = {}
-    held = output.supported_codecs
-    shown = container.streams.best("video")
+    muxer = output.format.name
+    shown = shown_video(container)
     for stream in container.streams:
         if shown is not None and stream.index == shown.index:
             continue
@@ -187,16 +191,14 @@ def copy_streams(
         codec = context.codec.canonical_name if context is not None else ""
         if stream.type == "audio" and not with_audio:
             notes.append(f"{name} replaced by the speech")
-        elif stream.type in ("audio", "subtitle") and context is not None and _can_copy(context.codec, held):
+        elif stream.type in ("audio", "subtitle") and context is not None and _can_copy(muxer, stream):
             lanes[stream.index] = CopyLane(output, stream)
             notes.append(f"{name} ({codec}) copied")
         elif isinstance(stream, AudioStream) and context is not None:
             lanes[stream.index] = EncodeLane(output, stream, encoder, bitrate)
-            notes.append(f"{name} ({codec}) encoded as {encoder}: {output.format.name} cannot hold it")
+            notes.append(f"{name} ({codec}) encoded as {encoder}: {muxer} cannot hold it")
         else:
-            notes.append(
-                f"{name} ({codec or 'unknown'}) dropped: {output.format.name} cannot hold it beside the picture"
-            )
+            notes.append(f"{name} ({codec or 'unknown'}) dropped: {muxer} cannot hold it beside the picture")
     if not lanes:
         container.close()
         return None
@@ -223,8 +225,15 @@ def _time_of(packet: Packet[Stream]) -> Fraction:
     return (stamp or 0) * (packet.time_base or Fraction(1))
 
 
-def _can_copy(codec: Codec, held: set[str]) -> bool:
-    return codec.name in held or codec.canonical_name in held
+def _can_copy(muxer: str, stream: Stream) -> bool:
+    """Whether the muxer takes the stream as it is: tried, since FFmpeg's tables promise more than its headers hold."""
+    try:
+        with av.open(BytesIO(), "w", format=muxer) as trial:
+            trial.add_stream_from_template(stream)
+            trial.start_encoding()
+    except (av.FFmpegError, ValueError):
+        return False
+    return True
 
 
 def _nearest_rate(encoder: str, rate: int) -> int:

@@ -60,8 +60,7 @@ class ClipWriter:
         self._fields = _field_marker(like, self._choice) if self._choice.interlaced else None
         if container.muxer == "avi":
             self._stream.codec_context.max_b_frames = 0
-            if like.quarter_turns or like.mirrored:
-                self.notes.append("AVI cannot hold the display matrix: the picture plays turned")
+        self.notes += _limits(container.muxer, like)
         self._add_sides(container.audio, options, sound, sound_start_s)
 
     def write(self, frame: Frame) -> None:
@@ -75,9 +74,11 @@ class ClipWriter:
         if frame.pixels != self._like.pixels:
             raise ValueError(f"frames must be {self._like.pixels.name}, got {frame.pixels.name}")
         exact = frame.time_s / self._time_base
-        pts = round(exact)
+        pts = math.floor(exact + Fraction(1, 2))
         self._inexact += int(exact != pts)
         if self._last_pts is not None and pts <= self._last_pts:
+            if exact != pts:
+                raise MediaError(f"{self.path}: this container cannot hold the clip's variable frame rate; write .mp4")
             raise ValueError(f"frame {frame.index} at {float(frame.time_s):.6f} s does not come after the last one")
         self._last_pts = pts
         picture = self._encoder_frame(frame, pts)
@@ -242,6 +243,18 @@ def _add_video(
     if like.quarter_turns or like.mirrored:
         stream.set_display_matrix(_display_matrix(like))
     return stream
+
+
+def _limits(muxer: str, like: ClipInfo) -> list[str]:
+    """What of this clip the container cannot say."""
+    notes = []
+    if muxer == "avi" and (like.quarter_turns or like.mirrored):
+        notes.append("AVI cannot hold the display matrix: the picture plays turned")
+    if muxer == "avi" and like.start_s:
+        notes.append(f"AVI starts at 0: the clip's start at {float(like.start_s):.3f} s is left out")
+    if muxer in ("avi", "matroska", "webm") and (like.coded_size[1] * like.sample_aspect).denominator != 1:
+        notes.append(f"{muxer} cannot hold the sample aspect ratio {like.sample_aspect} exactly")
+    return notes
 
 
 def _range_code(like: ClipInfo) -> int:

@@ -156,7 +156,7 @@ def embedding_of(paths: Sequence[Path], finder: FaceFinder | None = None) -> Flo
     for path in paths:
         with open_clip(path) as clip:
             for frame in clip.frames():
-                found = finder.find(frame, (), True)
+                found = finder.find(frame)
                 if found:
                     total += embedder.embed(frame, found[0])
                     break
@@ -170,16 +170,21 @@ def embedding_of(paths: Sequence[Path], finder: FaceFinder | None = None) -> Flo
 def _fill(path: Path, file: Path, options: AnalyseOptions, progress: Progress) -> None:
     finder = _finder(options)
     tracker = Tracker(finder, options.track)
-    frames = with_face = 0
+    frames = 0
     with open_clip(path) as clip, FaceWriter(file) as writer:
         with closing(ahead(clip.frames())) as decoded:
             for seen in tracker.seen(decoded):
                 frame = seen.frame
                 rows = [(face, mouth_opening(face.landmarks)) for face in seen.faces]
                 writer.add(frame.index, frame.pts, float(frame.time_s), seen.shot, rows)
-                frames, with_face = frames + 1, with_face + bool(rows)
+                frames += 1
                 progress(frames, clip.info.frame_count, "finding faces")
-        writer.finish(_summaries(tracker, writer), _facts(clip, frames, with_face))
+        for summary in tracker.summaries:
+            if not summary.is_confirmed:
+                writer.drop(summary.number, 0, frames, "unsure")
+            for first, last in summary.doubtful:
+                writer.drop(summary.number, first, last, "lost")
+        writer.finish(_summaries(tracker, writer), _facts(clip, frames, writer.frames_with_face()))
 
 
 def _finder(options: AnalyseOptions) -> FaceFinder:

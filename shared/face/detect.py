@@ -8,8 +8,10 @@ from typing import Literal, Protocol
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from shared.errors import UsageError
+from shared.face.landmarks import eye_distance
 from shared.picture.planes import thumbnail
 from shared.store.weights import weights_path
 from shared.types import Face, Floats, Frame
@@ -17,21 +19,10 @@ from shared.types import Face, Floats, Frame
 FinderName = Literal["mesh", "fan"]
 KNOWN = 0.3
 """Overlap of two boxes above which they hold one face."""
+AGREED = 0.35
+"""Mean distance of a face's eyes, nose and mouth from the detector's, in eye distances, above which it is no face."""
 PRESENT = 0.5
 """A face with less presence than this is taken as lost."""
-
-
-class FaceFinder(Protocol):
-    """Finds the faces of a frame, from nothing or from where they were."""
-
-    def find(self, frame: Frame, known: Sequence[Face] = (), thorough: bool = False) -> tuple[Face, ...]:
-        """All faces of a frame but those that overlap one of `known`, largest first; none is an empty tuple.
-
-        `thorough` searches for small faces too, at several times the cost.
-        """
-
-    def follow(self, frame: Frame, faces: Sequence[Face]) -> tuple[Face | None, ...]:
-        """Each of `faces` in a later frame close by, None where it is no longer there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +32,29 @@ class Detection:
     Attributes
     ----------
     box : x0 y0 x1 y1.
-    points : (5, 2) float32: the eye at the picture's left, the one at the right, nose tip, left and right mouth corner.
+    points : (5, 2) float32: the person's right eye, left eye, nose tip, right and left mouth corner.
     score : confidence in [0, 1].
     """
 
     box: tuple[float, float, float, float]
     points: Floats
     score: float
+
+
+class FaceFinder(Protocol):
+    """Finds the faces of a frame, from nothing or from where they were. One instance serves one thread."""
+
+    def detect(self, frame: Frame, thorough: bool = False) -> tuple[Detection, ...]:
+        """Where faces may be, largest first; `thorough` looks for small and lying ones too, at some cost."""
+
+    def look(self, frame: Frame, detection: Detection) -> Face | None:
+        """The face at a detection, None where a closer look shows none."""
+
+    def find(self, frame: Frame) -> tuple[Face, ...]:
+        """All faces of a frame, largest first: `detect`, thorough, then `look`."""
+
+    def follow(self, frame: Frame, faces: Sequence[Face]) -> tuple[Face | None, ...]:
+        """Each of `faces` in a later frame close by, None where it is no longer there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +64,11 @@ class DetectorOptions:
     first_side_px: int = 640
     """Long side of the first copy searched; finds faces of about 1/14 of it."""
     second_side_px: int = 1280
-    """Long side of the second copy, searched where the first shows no face; 0 for never."""
+    """Long side of the second copy, searched when asked to be thorough; 0 for never."""
     least_score: float = 0.6
     """In [0, 1]; below it a box is no face."""
+    sure_score: float = 0.75
+    """Where no upright face has this score, a thorough search tries the frame lying on its sides and on its head."""
     overlap: float = 0.3
     """Intersection over union above which the weaker box goes."""
 
@@ -69,6 +78,7 @@ class Detector:
 
     def __init__(self, options: DetectorOptions | None = None) -> None:
         self._options = options or DetectorOptions()
+        self._turns = 0
         level = cv2.utils.logging.getLogLevel()
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # a note on targets, of no use to anybody
         self._net = cv2.FaceDetectorYN.create(
@@ -77,20 +87,33 @@ class Detector:
         cv2.utils.logging.setLogLevel(level)
 
     def detect(self, frame: Frame, thorough: bool = False) -> tuple[Detection, ...]:
-        """Faces of a frame, largest first; a larger copy is searched when asked for, or where the small shows none."""
-        worth = max(frame.size) > self._options.first_side_px and self._options.second_side_px > 0
-        if thorough and worth:
-            return self._detect_at(frame, self._options.second_side_px)
-        found = self._detect_at(frame, self._options.first_side_px)
-        return self._detect_at(frame, self._options.second_side_px) if worth and not found else found
+        """Faces of a frame, largest first.
 
-    def _detect_at(self, frame: Frame, long_side_px: int) -> tuple[Detection, ...]:
-        small, scale = thumbnail(frame, long_side_px)
-        self._net.setInputSize((small.shape[1], small.shape[0]))
-        _, rows = self._net.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
+        A thorough search takes a larger copy, and turns it where it shows no face upright; the turn that showed one is
+        the one tried from then on.
+        """
+        side = self._options.second_side_px if thorough and self._options.second_side_px else 0
+        small, scale = thumbnail(frame, max(side, self._options.first_side_px))
+        found = self._search(small, scale, self._turns)
+        if thorough and not self._is_sure(found):
+            small, scale = thumbnail(frame, self._options.first_side_px)
+            for turns in range(4):
+                turned = self._search(small, scale, turns)
+                if self._is_sure(turned) and _best(turned) > _best(found):
+                    found, self._turns = turned, turns
+        return found
+
+    def _is_sure(self, found: tuple[Detection, ...]) -> bool:
+        return _best(found) >= self._options.sure_score
+
+    def _search(self, small: NDArray[np.uint8], scale: float, turns: int) -> tuple[Detection, ...]:
+        """Search a copy after `turns` quarter turns counter-clockwise."""
+        turned = np.ascontiguousarray(np.rot90(small, turns))
+        self._net.setInputSize((turned.shape[1], turned.shape[0]))
+        _, rows = self._net.detect(cv2.cvtColor(turned, cv2.COLOR_RGB2BGR))
         if rows is None:
             return ()
-        found = [_detection(np.asarray(row, dtype=np.float32), scale) for row in rows]
+        found = [_detection(np.asarray(row, dtype=np.float64), small.shape[:2], scale, turns) for row in rows]
         return tuple(sorted(found, key=lambda one: -_area(one.box)))
 
 
@@ -132,11 +155,35 @@ def without_doubles(faces: Sequence[Face], known: Sequence[Face] = ()) -> tuple[
     return tuple(sorted(kept, key=lambda one: -_area(one.box)))
 
 
-def _detection(row: Floats, scale: float) -> Detection:
-    # A row is x, y, width, height, five points, score, in pixels of the copy whose corner is (0, 0).
-    x0, y0, width, height = (float(value) / scale for value in row[:4])
-    points = row[4:14].reshape(5, 2) / scale - 0.5
-    return Detection((x0 - 0.5, y0 - 0.5, x0 + width - 0.5, y0 + height - 0.5), points, float(row[14]))
+def find_all(finder: FaceFinder, frame: Frame) -> tuple[Face, ...]:
+    """What `FaceFinder.find` gives, by `detect` and `look`."""
+    looked = (finder.look(frame, detection) for detection in finder.detect(frame, thorough=True))
+    return without_doubles([face for face in looked if face is not None])
+
+
+def agrees(face: Face, detection: Detection) -> bool:
+    """Whether a face has its eyes, nose and mouth where the detector saw them."""
+    points = face.landmarks
+    five = np.stack([points[36:42].mean(axis=0), points[42:48].mean(axis=0), points[30], points[48], points[54]])
+    apart = float(np.linalg.norm(five - detection.points, axis=1).mean())
+    return apart <= AGREED * eye_distance(points)
+
+
+def _best(found: Sequence[Detection]) -> float:
+    return max((one.score for one in found), default=0.0)
+
+
+def _detection(row: NDArray[np.float64], size: tuple[int, int], scale: float, turns: int) -> Detection:
+    # A row is x, y, width, height, five points, score, in pixels of the turned copy, whose corner is (0, 0).
+    x0, y0, width, height = row[:4]
+    places = np.concatenate([[[x0, y0], [x0 + width, y0 + height]], row[4:14].reshape(5, 2)])
+    for left in range(turns, 0, -1):
+        across = size[1] if left % 2 else size[0]  # width of the copy before this quarter turn
+        places = np.stack([across - places[:, 1], places[:, 0]], axis=1)
+    places = places / scale - 0.5
+    low, high = places[:2].min(axis=0), places[:2].max(axis=0)
+    box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+    return Detection(box, places[2:].astype(np.float32), float(row[14]))
 
 
 def _area(box: tuple[float, float, float, float]) -> float:

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from shared.errors import InstallError, WeightsError
-from shared.face.detect import KNOWN, PRESENT, Detector, overlap, without_doubles
+from shared.face.detect import PRESENT, Detection, Detector, agrees, find_all
 from shared.face.landmarks import canonical_face
 from shared.face.mesh import sharpness_of
 from shared.face.pose import fit_pose_68
@@ -64,22 +64,24 @@ class FanFinder:
         self._detector = Detector()
         self._canonical = canonical_face().landmarks
 
-    def find(self, frame: Frame, known: Sequence[Face] = (), thorough: bool = False) -> tuple[Face, ...]:
-        """All faces of a frame but the known ones, largest first."""
-        found: list[Face] = []
-        for seen in self._detector.detect(frame, thorough):
-            if any(overlap(seen.box, face.box) > KNOWN for face in known):
-                continue
-            face = self._look(frame, _square(seen.box, SIDE_FROM_BOX))
-            if face is not None:
-                found.append(face)
-        return without_doubles(found, known)
+    def detect(self, frame: Frame, thorough: bool = False) -> tuple[Detection, ...]:
+        """Where YuNet sees faces, largest first."""
+        return self._detector.detect(frame, thorough)
+
+    def look(self, frame: Frame, detection: Detection) -> Face | None:
+        """The face at a detection."""
+        face = self._read(frame, _square(detection.box, SIDE_FROM_BOX))
+        return face if face is not None and agrees(face, detection) else None
+
+    def find(self, frame: Frame) -> tuple[Face, ...]:
+        """All faces of a frame, largest first."""
+        return find_all(self, frame)
 
     def follow(self, frame: Frame, faces: Sequence[Face]) -> tuple[Face | None, ...]:
         """Each of `faces` found again, None where its presence fell below a half."""
-        return tuple(self._look(frame, _square(_bounds(face.landmarks), SIDE_FROM_POINTS)) for face in faces)
+        return tuple(self._read(frame, _square(_bounds(face.landmarks), SIDE_FROM_POINTS)) for face in faces)
 
-    def _look(self, frame: Frame, square: _Square) -> Face | None:
+    def _read(self, frame: Frame, square: _Square) -> Face | None:
         crop_from_frame = square.crop_from_frame
         crop = warp(frame, crop_from_frame, (CROP_PX, CROP_PX), "zero")
         if crop.dtype != np.uint8:

@@ -18,7 +18,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from shared.face.detect import KNOWN, PRESENT, Detector, DetectorOptions, overlap, without_doubles
+from shared.face.detect import PRESENT, Detection, Detector, DetectorOptions, agrees, find_all
 from shared.face.landmarks import MESH_POINTS, canonical_face, landmarks_from_mesh
 from shared.face.pose import fit_pose
 from shared.picture.planes import warp
@@ -70,30 +70,29 @@ class MeshFinder:
         self._detector = Detector(self._options.detector)
         self._canonical = canonical_face().vertices
 
-    def find(self, frame: Frame, known: Sequence[Face] = (), thorough: bool = False) -> tuple[Face, ...]:
-        """All faces but the known ones, largest first, each looked at twice: in the detector's box, then in its own."""
-        found: list[Face] = []
-        for seen in self._detector.detect(frame, thorough):
-            if any(overlap(seen.box, face.box) > KNOWN for face in known):
-                continue
-            x0, y0, x1, y1 = seen.box
-            across = seen.points[1] - seen.points[0]
-            centre = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
-            square = (centre, max(x1 - x0, y1 - y0) * GROW, float(np.arctan2(across[1], across[0])))
-            first, presence, _ = self._look(frame, square)
-            if presence < PRESENT / 2:
-                continue
-            face = self._face(frame, first)
-            if face is not None:
-                found.append(face)
-        return without_doubles(found, known)
+    def detect(self, frame: Frame, thorough: bool = False) -> tuple[Detection, ...]:
+        """Where YuNet sees faces, largest first."""
+        return self._detector.detect(frame, thorough)
+
+    def look(self, frame: Frame, detection: Detection) -> Face | None:
+        """The face at a detection, looked at twice: in the detector's box, then in the bounds of its own points."""
+        x0, y0, x1, y1 = detection.box
+        across = detection.points[1] - detection.points[0]
+        centre = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
+        square = (centre, max(x1 - x0, y1 - y0) * GROW, float(np.arctan2(across[1], across[0])))
+        face = self._face(frame, self._read(frame, square)[0])
+        return face if face is not None and agrees(face, detection) else None
+
+    def find(self, frame: Frame) -> tuple[Face, ...]:
+        """All faces of a frame, largest first."""
+        return find_all(self, frame)
 
     def follow(self, frame: Frame, faces: Sequence[Face]) -> tuple[Face | None, ...]:
         """Each of `faces` found again in one look, None where its presence fell below a half."""
         return tuple(self._face(frame, face.mesh) if face.mesh is not None else None for face in faces)
 
     def _face(self, frame: Frame, near: Floats) -> Face | None:
-        mesh, presence, crop = self._look(frame, _square_around(near))
+        mesh, presence, crop = self._read(frame, _square_around(near))
         box = _bounds(mesh)
         size = max(box[2] - box[0], box[3] - box[1])
         if presence < PRESENT or size < self._options.least_face_px or not _touches(box, frame.size):
@@ -111,7 +110,7 @@ class MeshFinder:
         points = mesh[list(_BLENDSHAPE_POINTS), :2][np.newaxis]
         return replace(face, blendshapes=self._shape_net.run(points)[0].reshape(-1).copy())
 
-    def _look(
+    def _read(
         self, frame: Frame, square: tuple[NDArray[np.float64], float, float]
     ) -> tuple[Floats, float, NDArray[np.uint8]]:
         crop_from_frame = _crop_from_frame(*square)

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.face.detect import KNOWN, FaceFinder, overlap
+from shared.face.detect import KNOWN, Detection, FaceFinder, agrees, overlap
 from shared.face.identity import THRESHOLD, Embedder, cosine, unit
 from shared.face.smooth import Seen, SmoothOptions, smooth
 from shared.picture.planes import luma
@@ -23,6 +23,9 @@ from shared.types import Face, Floats, Frame, Scene
 
 MOST_EMBEDDINGS: Final = 8
 MOST_PENDING: Final = 16
+SURE: Final = 0.8
+"""Detector's score that makes a track a face: real ones reach 0.85-0.95, a vase 0.69."""
+NEARLY_SURE: Final = 0.73
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,10 @@ class TrackOptions:
     """A lost face that comes back within this time, in the same shot, keeps its track."""
     stranger: float = 0.1
     """Cosine to the track's own mean below which a followed face is somebody else."""
+    enter_score: float = 0.7
+    """Detector's score at which a new track may begin."""
+    misses: int = 5
+    """A followed face that the detector misses this often in a row is lost, since the time it was last seen."""
     most_faces: int = 24
     """Faces followed at a time, the largest first."""
     smooth: SmoothOptions | None = field(default_factory=SmoothOptions)
@@ -54,6 +61,35 @@ class TrackSummary:
     embedding: Floats
     """Sum of the embeddings taken."""
     embeddings: int = 0
+    hits: int = 0
+    """How often the detector saw the face too, and (below) how sure it was at best and in all."""
+    best_score: float = 0.0
+    scores: float = 0.0
+    last_hit: int = -1
+    """Number of the last frame in which it did."""
+    misses: int = 0
+    """How often in a row it has not, since."""
+    doubtful: list[tuple[int, int]] = field(default_factory=list)
+    """First and last frames of stretches in which only the mesh saw a face, and then lost it."""
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether the detector was ever sure, or often nearly so: what looks like a face to the mesh alone is none."""
+        return self.best_score >= SURE or (self.hits >= 3 and self.scores / self.hits >= NEARLY_SURE)
+
+    def hit(self, score: float, frame: int) -> None:
+        """Note that the detector saw the face in a frame."""
+        self.hits += 1
+        self.best_score = max(self.best_score, score)
+        self.scores += score
+        self.last_hit = frame
+        self.misses = 0
+
+    def lose(self, frame: int) -> None:
+        """Note that the face was lost at a frame."""
+        if self.misses > 1:
+            self.doubtful.append((self.last_hit + 1, frame))
+        self.misses = 0
 
 
 @dataclass(slots=True)
@@ -114,12 +150,13 @@ class Tracker:
     def _follow(self, frames: Iterable[Frame]) -> Iterator[Seen]:
         cuts = Cuts()
         pending: list[Seen] = []
+        number = -1
         for frame in frames:
             now = float(frame.time_s)
             if cuts.is_cut(frame):
                 yield from pending
                 pending = []
-                self._end_shot()
+                self._end_shot(frame.index)
             lost = self._step(frame, now)
             seen = Seen(frame, [], self._shot)
             if lost or now - self._detected_s >= self._options.detect_every_s - 1e-6 or len(pending) >= MOST_PENDING:
@@ -131,9 +168,13 @@ class Tracker:
             else:
                 seen.faces = [live.face for live in self._live]
                 pending.append(seen)
+            number = frame.index
         yield from pending
+        self._end_shot(number + 1)
 
-    def _end_shot(self) -> None:
+    def _end_shot(self, number: int) -> None:
+        for live in self._live:
+            live.summary.lose(number)
         self._shot += 1
         self._live, self._lost = [], []
         self._detected_s = self._searched_s = -np.inf
@@ -144,11 +185,13 @@ class Tracker:
         kept: list[_Live] = []
         for live, face in sorted(zip(self._live, found, strict=True), key=lambda pair: -_nearness(*pair)):
             if face is None or any(overlap(face.box, other.face.box) > 0.5 for other in kept):
-                self._lost.append(live)
+                self._lose(live, frame.index)
                 continue
             live.face, live.seen_s = replace(face, track=live.summary.number), now
             if now - live.embedded_s < self._options.embed_every_s or self._is_same(frame, live, now):
                 kept.append(live)
+            else:
+                self._lose(live, frame.index)
         lost = len(kept) < len(self._live)
         self._live = kept
         self._lost = [live for live in self._lost if now - live.seen_s <= self._options.rejoin_s]
@@ -168,12 +211,48 @@ class Tracker:
         thorough = now - self._searched_s >= self._options.thorough_every_s
         self._detected_s = now
         self._searched_s = now if thorough else self._searched_s
-        for face in self._finder.find(frame, [live.face for live in self._live], thorough):
-            if len(self._live) >= self._options.most_faces:
-                break
+        detections = self._finder.detect(frame, thorough)
+        for detection in self._confirm(detections, frame.index):
+            if detection.score < self._options.enter_score or len(self._live) >= self._options.most_faces:
+                continue
+            face = self._finder.look(frame, detection)
+            if face is None or self._corrects(face, detection, frame.index):
+                continue
             live = self._enter(frame, face, now)
+            live.summary.hit(detection.score, frame.index)
             self._live.append(live)
             self._fill_back(live.face, pending)
+
+    def _confirm(self, detections: Sequence[Detection], number: int) -> list[Detection]:
+        """Match detections with live faces, drop those missed too often; the detections that are left."""
+        left = sorted(detections, key=lambda one: -one.score)
+        kept = []
+        for live in self._live:
+            near = [(overlap(one.box, live.face.box), place) for place, one in enumerate(left)]
+            best, place = max(near, default=(0.0, -1))
+            live.summary.misses += 1
+            if best > KNOWN and agrees(live.face, left[place]):
+                live.summary.hit(left.pop(place).score, number)
+            if live.summary.misses < self._options.misses:
+                kept.append(live)
+            else:
+                self._lose(live, number)
+        self._live = kept
+        return left
+
+    def _corrects(self, face: Face, detection: Detection, number: int) -> bool:
+        """Whether a face newly looked at is one that is followed; if that one had drifted, it is put right."""
+        for live in self._live:
+            if overlap(face.box, live.face.box) > KNOWN:
+                if live.summary.misses > 0:
+                    live.face = replace(face, track=live.summary.number)
+                    live.summary.hit(detection.score, number)
+                return True
+        return False
+
+    def _lose(self, live: _Live, number: int) -> None:
+        live.summary.lose(number)
+        self._lost.append(live)
 
     def _enter(self, frame: Frame, face: Face, now: float) -> _Live:
         """A face that is not followed yet: a lost one come back, or a new track."""

@@ -143,12 +143,24 @@ class FaceWriter:
         )  # fmt: skip
         self._base.executemany("INSERT INTO clip VALUES (?, ?)", list(facts.items()))
 
+    def drop(self, track: int, first: int, last: int, why: str) -> None:
+        """Mark the faces of a track from frame `first` to `last` as not kept."""
+        self._flush()
+        self._base.execute(
+            "UPDATE faces SET kept = 0, why = ? WHERE track = ? AND frame BETWEEN ? AND ?", (why, track, first, last)
+        )
+
+    def frames_with_face(self) -> int:
+        """How many of the frames added so far have a kept face."""
+        self._flush()
+        return int(self._base.execute("SELECT COUNT(DISTINCT frame) FROM faces WHERE kept").fetchone()[0])
+
     def statistics(self) -> dict[int, tuple[int, int, int, float, float, float]]:
-        """(first, last, frames, size, presence, sharpness) by track of what was added so far."""
+        """(first, last, frames, size, presence, sharpness) by track of the kept faces added so far."""
         self._flush()
         rows = self._base.execute(
             "SELECT track, MIN(frame), MAX(frame), COUNT(*), AVG(MAX(x1 - x0, y1 - y0)), AVG(presence), AVG(sharpness) "
-            "FROM faces GROUP BY track"
+            "FROM faces WHERE kept GROUP BY track"
         )
         return {row[0]: row[1:] for row in rows}
 

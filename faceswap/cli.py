@@ -1,0 +1,249 @@
+"""The commands of the face-swap engine: ``extract``, ``train``, ``swap``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from shared.render.terminal import (
+    Terminal,
+    consent_option,
+    device_option,
+    encode_options,
+    force_option,
+    person_option,
+    seed_option,
+    standard_options,
+)
+
+if TYPE_CHECKING:  # brings PyAV's options, which a help text can do without
+    from shared.media.options import EncodeOptions
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command(epilog="Example: lipswap extract ada.mp4 -o faces/ada --every 2")
+@click.argument("clips", nargs=-1, required=True, type=FILE, metavar="CLIP...")
+@click.option("-o", "--output", type=FILE, required=True, metavar="FACES", help="Folder of the face set.")
+@click.option("--every", type=click.IntRange(1), default=1, help="Take each n-th frame.")
+@click.option("--most", type=click.IntRange(1), default=2000, help="At most this many faces of a clip.")
+@click.option("--crop-px", type=click.IntRange(64, 1024), default=256, help="Side of the pictures.")
+@click.option("--least-size-px", type=click.FloatRange(0), default=48.0, help="Drop smaller faces.")
+@click.option(
+    "--least-sharpness", type=click.FloatRange(0, 1), default=0.3, help="Drop faces below this share of the median."
+)
+@click.option("--most-yaw-deg", type=click.FloatRange(0, 90), default=60.0, help="Drop faces turned further aside.")
+@click.option("--most-pitch-deg", type=click.FloatRange(0, 90), default=45.0, help="Drop faces tilted further.")
+@person_option
+@force_option
+@standard_options
+def extract(  # noqa: PLR0913 - one argument an option
+    clips: tuple[Path, ...],
+    *,
+    output: Path,
+    every: int,
+    most: int,
+    crop_px: int,
+    least_size_px: float,
+    least_sharpness: float,
+    most_yaw_deg: float,
+    most_pitch_deg: float,
+    person: str,
+    force: bool,
+    terminal: Terminal,
+) -> None:
+    """Cut the faces of one person out of one or more clips.
+
+    The set is a folder of aligned pictures; look at contact_sheet.png, and delete any picture that does not belong.
+    """
+    from faceswap.options import ExtractOptions
+    from shared.render.job import parse_person
+
+    options = ExtractOptions(
+        person=parse_person(person),
+        every=every,
+        most=most,
+        crop_px=crop_px,
+        least_size_px=least_size_px,
+        least_sharpness=least_sharpness,
+        most_yaw_deg=most_yaw_deg,
+        most_pitch_deg=most_pitch_deg,
+    )
+
+    from faceswap.extract import extract as extract_faces
+
+    report = extract_faces(clips, output, options, terminal.progress, force)
+    if report.reused:
+        terminal.say(f"{output}: already made from the same clips and options; nothing to do (--force makes it again)")
+    answer = {
+        "folder": str(report.folder),
+        "faces": report.faces,
+        "frames": report.frames,
+        "frames_with_face": report.with_face,
+        "frames_damaged": report.damaged,
+        "dropped": report.dropped,
+        "reused": report.reused,
+    }
+    dropped = ", ".join(f"{count} {why}" for why, count in report.dropped.items()) or "none"
+    text = (
+        f"{report.folder}: {report.faces} faces; {report.with_face} of {report.frames} frames show a face, "
+        f"{report.damaged} damaged; dropped: {dropped}"
+    )
+    terminal.result(answer, text)
+
+
+@click.command(epilog="Example: lipswap train faces/ben faces/ada -o models/ben-to-ada --minutes 20")
+@click.argument("faces_a", type=FILE)
+@click.argument("faces_b", type=FILE)
+@click.option("-o", "--output", type=FILE, required=True, metavar="MODEL", help="Folder of the model.")
+@click.option("--net", type=click.Choice(["quick", "classic", "light"]), default="quick", help="Which net.")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), default=20.0, help="Longest time of this run.")
+@click.option("--steps", type=click.IntRange(0), default=0, help="Last step; 0 for no limit.")
+@click.option(
+    "--batch", type=click.IntRange(1), default=None, help="Faces of each person in a step.", show_default="16"
+)
+@click.option(
+    "--learning-rate", type=click.FloatRange(0, min_open=True), default=None, help="Of Adam.", show_default="by net"
+)
+@click.option("--look-every", type=click.IntRange(1), default=200, help="Steps between looks at held-out faces.")
+@click.option(
+    "--save-every-minutes", type=click.FloatRange(0, min_open=True), default=3.0, help="Between two checkpoints."
+)
+@click.option(
+    "--plateau-looks", type=click.IntRange(0), default=12, help="End after so many looks without gain; 0 for never."
+)
+@device_option
+@seed_option
+@force_option
+@standard_options
+def train(  # noqa: PLR0913 - one argument an option
+    faces_a: Path,
+    faces_b: Path,
+    *,
+    output: Path,
+    net: str,
+    minutes: float,
+    steps: int,
+    batch: int | None,
+    learning_rate: float | None,
+    look_every: int,
+    save_every_minutes: float,
+    plateau_looks: int,
+    device: str,
+    seed: int,
+    force: bool,
+    terminal: Terminal,
+) -> None:
+    """Train a model that turns the person of FACES_A into the one of FACES_B, and back.
+
+    Ctrl-C saves; the same command goes on where it stopped. Look at MODEL/preview.png: source, rebuilt, swapped.
+    """
+    from dataclasses import replace
+
+    from faceswap.options import TrainLimits, options_for
+
+    options = options_for(net, seed)
+    options = replace(options, batch=batch) if batch is not None else options
+    options = replace(options, learning_rate=learning_rate) if learning_rate is not None else options
+    limits = TrainLimits(minutes, steps, look_every, save_every_minutes, plateau_looks)
+
+    from faceswap.train import train as train_model
+
+    report = train_model(
+        (faces_a, faces_b),
+        output,
+        options,
+        limits,
+        device=device,
+        force=force,
+        progress=terminal.progress,
+        tell=terminal.say,
+    )
+    answer = {
+        "model": str(output),
+        "steps": report.steps,
+        "examples": report.examples,
+        "seconds": round(report.seconds, 1),
+        "examples_per_s": round(report.examples_per_s, 1),
+        "psnr_a_db": report.psnr_db[0],
+        "psnr_b_db": report.psnr_db[1],
+        "mean_face_a_db": report.mean_face_db[0],
+        "mean_face_b_db": report.mean_face_db[1],
+        "ended": report.ended,
+    }
+    text = (
+        f"{output}: {report.steps} steps, {report.examples} faces, {report.examples_per_s:.0f} EG/s; held-out PSNR "
+        f"{report.psnr_db[0]:.2f} and {report.psnr_db[1]:.2f} dB, {report.gain_db[0]:+.2f} and "
+        f"{report.gain_db[1]:+.2f} over the mean face; ended by {report.ended}"
+    )
+    terminal.result(answer, text)
+
+
+@click.command(epilog="Example: lipswap swap ben.mp4 --model models/ben-to-ada -o out.mp4 --consent consent.txt")
+@click.argument("clip", type=FILE)
+@click.option("--model", type=FILE, required=True, metavar="MODEL", help="Folder that lipswap train made.")
+@click.option("-o", "--output", type=FILE, required=True, metavar="OUT", help="Clip to write: mp4 mov mkv webm avi.")
+@click.option("--swap-direction", is_flag=True, help="The model's second person becomes the first.")
+@click.option("--erode", type=click.FloatRange(-0.2, 0.5), default=0.03, help="Shrink the mask, in face widths.")
+@click.option("--feather", type=click.FloatRange(0, 0.5), default=0.16, help="Soft edge, in face widths.")
+@click.option("--forehead", type=click.FloatRange(0, 1.5), default=0.35, help="Reach above the brows, in brow-to-eye.")
+@click.option("--colour", type=click.FloatRange(0, 1), default=1.0, help="Take the colour of the face replaced.")
+@click.option("--sharpen", type=click.FloatRange(0, 1), default=1.0, help="Match the sharpness of the face replaced.")
+@consent_option
+@person_option
+@device_option
+@encode_options
+@seed_option
+@force_option
+@standard_options
+def swap(  # noqa: PLR0913 - one argument an option
+    clip: Path,
+    *,
+    model: Path,
+    output: Path,
+    swap_direction: bool,
+    erode: float,
+    feather: float,
+    forehead: float,
+    colour: float,
+    sharpen: float,
+    consent: str | None,
+    person: str,
+    device: str,
+    encode: EncodeOptions,
+    seed: int,
+    force: bool,
+    terminal: Terminal,
+) -> None:
+    """Swap the face in CLIP with a trained model; the output is signed, and a report lies beside it."""
+    from faceswap.options import SwapOptions
+    from shared.provenance.consent import read_consent
+    from shared.render.job import RenderJob, StageRequest, parse_person
+
+    options = SwapOptions(
+        model=model,
+        swap_direction=swap_direction,
+        erode=erode,
+        feather=feather,
+        forehead=forehead,
+        colour=colour,
+        sharpen=sharpen,
+    )
+    job = RenderJob(
+        clip=clip,
+        output=output,
+        consent=read_consent(consent),
+        stages=(StageRequest("swap", options),),
+        person=parse_person(person),
+        device=device,
+        encode=encode,
+        seed=seed,
+        force=force,
+    )
+
+    from shared.render.cli import show_report
+    from shared.render.once import render
+
+    show_report(render(job, terminal.progress, terminal.say), terminal)

@@ -1,0 +1,96 @@
+"""The folder of a face-swap model: its manifest, its checkpoints, and the net as conversion and previews need it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from faceswap.augment import net_input
+from faceswap.trainer import AVERAGE, NET
+from models.autoencoder import AutoencoderConfig, FaceAutoencoder, as_module, build
+from models.checkpoint import BEST, load_checkpoint, newest, restore_weights
+from models.tensors import Precision, channels_last, floats, nhwc, pick_device, pick_precision
+from shared.errors import WeightsError
+from shared.store.artefact import open_artefact
+from shared.types import Floats, JsonObject
+
+KIND: Final = "faceswap-model"
+SCHEMA: Final = 1
+CHECKPOINTS: Final = "checkpoints"
+LOG: Final = "log.jsonl"
+PREVIEW: Final = "preview.png"
+CURVE: Final = "loss.png"
+
+
+@dataclass(frozen=True, slots=True)
+class SwapModel:
+    """A trained net, ready to turn faces of one person into the other's."""
+
+    net: FaceAutoencoder
+    precision: Precision
+    path: Path
+    embeddings: tuple[Floats, Floats]
+    """(128,) mean identity of each person."""
+
+    @property
+    def view_px(self) -> int:
+        """Side of the views it takes and makes."""
+        return self.net.config.output_px
+
+    def swap(self, views: Floats, person: int) -> Floats:
+        """Turn (N, view_px, view_px, 3) float32 views of anybody into faces of `person` 0 or 1, of the same shape."""
+        expected = (self.view_px, self.view_px, 3)
+        if views.ndim != 4 or views.shape[1:] != expected:
+            raise ValueError(f"expected (N, {', '.join(map(str, expected))}) views, got {views.shape}")
+        pictures = floats(np.moveaxis(views, 3, 1), self.precision.device)
+        with torch.inference_mode(), self.precision.autocast():
+            made = self.net.decode(self.net.encode(net_input(pictures, self.net.config.input_px)), person)
+        return nhwc(made)
+
+
+def open_model(folder: Path, device: str = "auto") -> SwapModel:
+    """Load the best checkpoint of a model.
+
+    Raises
+    ------
+    ArtefactError
+        If the folder is no model.
+    WeightsError
+        If it holds no checkpoint, or a damaged one.
+    """
+    manifest = open_artefact(folder, KIND, SCHEMA)
+    checkpoint = load_checkpoint(best_of(folder))
+    net = build(config_from(checkpoint.facts["config"], folder))
+    module = as_module(net)
+    restore_weights(module, checkpoint.part(AVERAGE) or checkpoint.part(NET), folder)
+    where = pick_device(device)
+    channels_last(module.eval().requires_grad_(False).to(where))
+    first, second = (np.asarray(person["embedding"], dtype=np.float32) for person in manifest.details["people"])
+    return SwapModel(net, pick_precision(where), folder, (first, second))
+
+
+def best_of(folder: Path) -> Path:
+    """Path of the best checkpoint, else the newest, else where the best one would lie."""
+    best = folder / CHECKPOINTS / BEST
+    return best if best.is_file() else newest(folder / CHECKPOINTS) or best
+
+
+def facts_of(folder: Path) -> JsonObject:
+    """What the newest checkpoint of a model says of its training; empty where there is none yet."""
+    path = newest(folder / CHECKPOINTS)
+    return load_checkpoint(path).facts if path is not None else {}
+
+
+def config_from(stored: JsonObject, path: Path) -> AutoencoderConfig:
+    """The net's configuration out of a checkpoint's facts."""
+    try:
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()
+        }
+        return AutoencoderConfig(**values)
+    except TypeError as error:
+        raise WeightsError(f"{path}: made by another version ({error}); train it again") from error

@@ -1,0 +1,138 @@
+"""Every option of the face-swap engine, with unit and range; imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+FaceChoice = Literal["largest", "all", "speaker"] | int | Path
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractOptions:
+    """Which faces of a clip go into a face set, and how they are cut."""
+
+    person: FaceChoice = "largest"
+    """The largest face, everybody, who speaks, a track number, or who a picture shows."""
+    every: int = 1
+    """Take each n-th frame, >= 1."""
+    most: int = 2000
+    """At most this many faces of a clip, spread evenly over it, >= 1."""
+    crop_px: int = 256
+    """Side of the pictures, in pixels, 64 to 1024."""
+    least_size_px: float = 48.0
+    """Smaller faces (longer side of their box) are dropped, in pixels of the frame, >= 0."""
+    least_sharpness: float = 0.3
+    """Blurred faces are dropped: below this share of the clip's median sharpness, 0 to 1."""
+    most_yaw_deg: float = 60.0
+    """Faces turned further to a side are dropped, in degrees, 0 to 90."""
+    most_pitch_deg: float = 45.0
+    """Faces turned further up or down are dropped, in degrees, 0 to 90."""
+    least_presence: float = 0.5
+    """Less certain faces are dropped, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentOptions:
+    """How far a training picture is moved before the net sees it."""
+
+    warp_px: float = 5.0
+    """Standard deviation of the 5x5 grid points, in pixels of a 256 px crop, >= 0."""
+    rotation_deg: float = 10.0
+    """Largest turn either way, in degrees."""
+    zoom: float = 0.05
+    """Largest zoom either way, as a share."""
+    shift: float = 0.05
+    """Largest shift either way, as a share of the crop's side."""
+    flip: float = 0.5
+    """Share of pictures that are mirrored, 0 to 1."""
+    colour: float = 0.1
+    """Largest change of light, contrast and tint of the net's input, as a share."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """How a model is trained; what changes the curve is part of the model's fingerprint."""
+
+    net: Literal["quick", "classic", "light"] = "quick"
+    seed: int = 0
+    batch: int = 16
+    """Faces of each person in a step, >= 1."""
+    learning_rate: float = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.99
+    warm_up: int = 50
+    """Steps over which the learning rate rises, >= 0."""
+    dissimilarity: float = 1.0
+    """Weight of (1 - SSIM) / 2 beside the absolute error, >= 0."""
+    surroundings: float = 0.1
+    """Weight of pixels outside the face's hull, 0 to 1; inside it is 1."""
+    average: float = 0.998
+    """Share of the averaged weights kept at each step, 0 (no averaging) to 1; previews and swaps use the average."""
+    held_out: float = 0.1
+    """Share of each person's faces that is never trained on, 0.02 to 0.5."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    augment: AugmentOptions = field(default_factory=AugmentOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainLimits:
+    """When a training looks at itself, saves and ends; none of it changes the curve."""
+
+    minutes: float = 20.0
+    """Longest time of this run in minutes, > 0."""
+    steps: int = 0
+    """Last step, 0 for no limit."""
+    look_every: int = 200
+    """Steps between two looks at the held-out faces, >= 1."""
+    save_every_minutes: float = 3.0
+    """Minutes between two checkpoints, > 0."""
+    plateau_looks: int = 12
+    """Ends when the held-out PSNR has not risen by `plateau_db` in so many looks; 0 for never."""
+    plateau_db: float = 0.05
+    """In dB, >= 0."""
+
+
+def options_for(net: str, seed: int = 0) -> TrainOptions:
+    """Defaults of the named net: ``quick``, ``classic`` or ``light``."""
+    if net == "quick":
+        # Faces are cut by their landmarks, so little turning and shifting is left for the net to cope with.
+        return TrainOptions(seed=seed, augment=AugmentOptions(rotation_deg=4.0, zoom=0.02, shift=0.02))
+    if net in ("classic", "light"):
+        return TrainOptions(
+            net="classic" if net == "classic" else "light",
+            seed=seed,
+            learning_rate=5e-5,
+            beta1=0.5,
+            beta2=0.999,
+            warm_up=0,
+            dissimilarity=0.0,
+            surroundings=1.0,
+            average=0.0,
+        )
+    raise ValueError(f"expected quick, classic or light, got {net!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class SwapOptions:
+    """How a trained model is laid over a clip."""
+
+    model: Path
+    """The folder that ``lipswap train`` made."""
+    swap_direction: bool = False
+    """False: the model's first person becomes the second; True: the second becomes the first."""
+    erode: float = 0.03
+    """The hull is made smaller by this share of the face's width on all sides, -0.2 to 0.5."""
+    feather: float = 0.16
+    """Width of the mask's soft edge, as a share of the face's width, 0 to 0.5."""
+    forehead: float = 0.35
+    """How far the mask reaches above the brows, in distances from brow to eye, 0 to 1.5."""
+    colour: float = 1.0
+    """How far the new face takes the colour of the old one, 0 (not at all) to 1."""
+    colour_window_s: float = 1.0
+    """Time constant over which colours are steadied, in seconds, > 0."""
+    sharpen: float = 1.0
+    """How far the new face is sharpened to match the old one, 0 (not at all) to 1."""
+    batch: int = 8
+    """Faces decoded at once, >= 1."""

@@ -1,0 +1,44 @@
+"""Figures of a face that must not flicker, steadied along its track.
+
+A track never crosses a cut, so a cut starts afresh. Causal, but for the first frames of a track, whose mean it
+starts from: a first frame that happens to be odd does not tint what follows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Key = TypeVar("Key")
+Values = NDArray[np.float64]
+
+
+class Steadied:
+    """Exponential means of vectors by track, over a time constant in seconds."""
+
+    def __init__(self, window_s: float) -> None:
+        if window_s <= 0:
+            raise ValueError(f"window_s must be above 0, got {window_s}")
+        self._window_s = window_s
+        self._known: dict[int, tuple[float, Values]] = {}
+
+    def start(self, firsts: Mapping[int, Sequence[Values]]) -> None:
+        """Give the first vectors of tracks; those already known are left alone."""
+        for track, values in firsts.items():
+            if track not in self._known:
+                self._known[track] = (-math.inf, np.mean(np.stack(values), axis=0))
+
+    def add(self, track: int, time_s: float, values: Values) -> Values:
+        """Take the vector of one frame in and give the steadied one."""
+        if track not in self._known:
+            self._known[track] = (time_s, values)
+        before_s, mean = self._known[track]
+        # Just started: the frame is in the mean already.
+        weight = 0.0 if math.isinf(before_s) else 1.0 - math.exp(-max(0.0, time_s - before_s) / self._window_s)
+        mean = mean + weight * (values - mean)
+        self._known[track] = (time_s, mean)
+        return mean

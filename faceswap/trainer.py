@@ -1,0 +1,177 @@
+"""The state of a training and its two acts: a step, and a look at the held-out faces."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from faceswap.augment import augment, net_input, view
+from faceswap.faceset import FaceSet
+from faceswap.options import TrainOptions
+from models.autoencoder import FaceAutoencoder, as_module, build, config_of
+from models.checkpoint import Checkpoint, gather, optimiser_tensors, restore_optimiser, restore_weights
+from models.losses import absolute_error, dissimilarity, psnr
+from models.tensors import Precision, channels_last, nhwc
+from shared.types import Floats, JsonObject
+
+MOST_LOOKED_AT = 64
+"""Held-out faces of each person that a look measures, spread evenly."""
+SHOWN = 4
+"""Faces of each person on the preview sheet."""
+NET, AVERAGE, OPTIMISER, RANDOM = "net", "average", "optimiser", "random"
+"""Parts of a checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the held-out faces say.
+
+    Attributes
+    ----------
+    figures : ``psnr_a_db``, ``psnr_b_db``, ``l1_a``, ``l1_b`` over the face's hull, and ``mean_face_a_db``,
+        ``mean_face_b_db``, the PSNR of the mean of the training faces.
+    faces, rebuilt, swapped : (N, S, S, 3) float32, some faces of A, then as many of B.
+    """
+
+    figures: JsonObject
+    faces: Floats
+    rebuilt: Floats
+    swapped: Floats
+
+    @property
+    def level_db(self) -> float:
+        """Mean PSNR of both people."""
+        return float(self.figures["psnr_a_db"] + self.figures["psnr_b_db"]) / 2
+
+
+class Trainer:
+    """Net, averaged net, optimiser and random state; `learn` makes one step, `look` measures."""
+
+    def __init__(self, sets: tuple[FaceSet, FaceSet], options: TrainOptions, precision: Precision) -> None:
+        self.options = options
+        self.precision = precision
+        self.config = config_of(options.net)
+        self.step = 0
+        self.seconds = 0.0
+        self._training = [one.training for one in sets]
+        self._unseen = [_evenly(view(one.unseen, self.config.output_px), MOST_LOOKED_AT) for one in sets]
+        means = torch.stack([_mean_view(crops, self.config.output_px) for crops in self._training])
+        self.mean_face_db = tuple(
+            float(psnr(mean[None, :3].expand(len(seen), -1, -1, -1), seen[:, :3], seen[:, 3:]).mean())
+            for mean, seen in zip(means, self._unseen, strict=True)
+        )
+        torch.manual_seed(options.seed)
+        self._random = torch.Generator().manual_seed(options.seed)
+        self.net = build(self.config)
+        self.net.start_from(means[:, :3].cpu())
+        channels_last(as_module(self.net).to(precision.device))
+        self.average: FaceAutoencoder = copy.deepcopy(self.net)
+        as_module(self.average).requires_grad_(False)
+        self._weights: list[Tensor] = list(as_module(self.net).parameters())
+        self._averaged: list[Tensor] = list(as_module(self.average).parameters())
+        self._optimiser = torch.optim.Adam(
+            self._weights, options.learning_rate, betas=(options.beta1, options.beta2), fused=True
+        )
+
+    @property
+    def faces_a_step(self) -> int:
+        """Faces that the net sees in one step."""
+        return 2 * self.options.batch
+
+    def learn(self) -> Tensor:
+        """Make one step; the losses of both people come back, (2,)."""
+        options, count = self.options, self.options.batch
+        sizes = (self.config.input_px, self.config.output_px)
+        batches = [augment(self._pick(crops), sizes, options.augment, self._random) for crops in self._training]
+        rate = options.learning_rate * min(1.0, (self.step + 1) / max(1, options.warm_up))
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate
+        with self.precision.autocast():
+            code = self.net.encode(torch.cat([batch.warped for batch in batches]))
+            made = [self.net.decode(code[person * count : (person + 1) * count], person) for person in (0, 1)]
+        losses = []
+        for faces, batch in zip(made, batches, strict=True):
+            weight = options.surroundings + (1.0 - options.surroundings) * batch.mask
+            loss = absolute_error(faces, batch.target, weight)
+            if options.dissimilarity > 0:
+                loss = loss + options.dissimilarity * dissimilarity(faces, batch.target, weight)
+            losses.append(loss)
+        self._optimiser.zero_grad()
+        torch.autograd.backward(losses)
+        self._optimiser.step()
+        self.step += 1
+        self._follow()
+        return torch.stack(losses).detach()
+
+    def look(self) -> Look:
+        """Measure the averaged net on held-out faces."""
+        figures: JsonObject = {}
+        shown: list[tuple[Tensor, Tensor, Tensor]] = []
+        for person, name in enumerate("ab"):
+            seen, mask = self._unseen[person][:, :3], self._unseen[person][:, 3:]
+            with torch.inference_mode(), self.precision.autocast():
+                code = self.average.encode(net_input(seen, self.config.input_px))
+                rebuilt, swapped = (self.average.decode(code, who).float() for who in (person, 1 - person))
+            figures[f"psnr_{name}_db"] = round(float(psnr(rebuilt, seen, mask).mean()), 3)
+            figures[f"l1_{name}"] = round(float(((rebuilt - seen).abs() * mask).sum() / (3 * mask.sum())), 5)
+            figures[f"mean_face_{name}_db"] = round(self.mean_face_db[person], 3)
+            shown.append((_evenly(seen, SHOWN), _evenly(rebuilt, SHOWN), _evenly(swapped, SHOWN)))
+        return Look(figures, *(nhwc(torch.cat(pair)) for pair in zip(*shown, strict=True)))
+
+    def checkpoint(self) -> tuple[dict[str, Tensor], JsonObject]:
+        """All state as tensors and facts."""
+        averaged = as_module(self.average).state_dict() if self.options.average > 0 else {}
+        parts = gather(
+            **{
+                NET: as_module(self.net).state_dict(),
+                AVERAGE: averaged,
+                OPTIMISER: optimiser_tensors(self._optimiser),
+                RANDOM: {"state": self._random.get_state()},
+            }
+        )
+        facts = {
+            "config": asdict(self.config),
+            "options": asdict(self.options),
+            "bfloat16": self.precision.bfloat16,
+            "seconds": round(self.seconds, 3),
+        }
+        return parts, facts
+
+    def restore(self, stored: Checkpoint, path: Path) -> None:
+        """Take over the state that `checkpoint` gave."""
+        restore_weights(as_module(self.net), stored.part(NET), path)
+        restore_weights(as_module(self.average), stored.part(AVERAGE) or stored.part(NET), path)
+        restore_optimiser(self._optimiser, stored.part(OPTIMISER))
+        self._random.set_state(stored.part(RANDOM)["state"])
+        self.step = int(stored.facts["step"])
+        self.seconds = float(stored.facts["seconds"])
+        if self.options.precision == "auto":
+            self.precision = Precision(self.precision.device, bool(stored.facts["bfloat16"]))
+
+    def _pick(self, crops: Tensor) -> Tensor:
+        chosen = torch.randint(len(crops), (self.options.batch,), generator=self._random)
+        return crops[chosen.to(crops.device)]
+
+    def _follow(self) -> None:
+        """Move the averaged weights; the average is shorter in the first steps."""
+        kept = min(self.options.average, (1 + self.step) / (10 + self.step)) if self.options.average > 0 else 0.0
+        with torch.no_grad():
+            torch._foreach_lerp_(self._averaged, self._weights, 1.0 - kept)
+
+
+def _evenly(pictures: Tensor, most: int) -> Tensor:
+    """At most `most` of the pictures, spread evenly."""
+    places = torch.linspace(0, len(pictures) - 1, min(most, len(pictures)), device=pictures.device)
+    return pictures[places.round().long()]
+
+
+def _mean_view(crops: Tensor, output_px: int, batch: int = 128) -> Tensor:
+    """Mean of the unmoved views of all crops, (4, output_px, output_px) float32."""
+    total = torch.zeros(crops.shape[1], output_px, output_px, device=crops.device)
+    for start in range(0, len(crops), batch):
+        total += view(crops[start : start + batch], output_px).sum(dim=0)
+    return total / len(crops)

@@ -1,0 +1,62 @@
+"""Small parts that the face networks are made of."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+SLOPE = 0.1
+"""Of the leaky rectifier."""
+RESIDUAL_START = 0.1
+"""Share of its usual size at which the last convolution of a residual starts, so that depth costs nothing at first."""
+
+
+class Shrink(nn.Sequential):
+    """Convolution of stride 2 and a leaky rectifier: half the size."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 5) -> None:
+        super().__init__(nn.Conv2d(inputs, outputs, kernel, stride=2, padding=kernel // 2), nn.LeakyReLU(SLOPE))
+
+
+class Upscale(nn.Module):
+    """Convolution 3x3 to four times the filters, a leaky rectifier, and a pixel shuffle: twice the size."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(inputs, 4 * outputs, 3, padding=1)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """(N, inputs, H, W) to (N, outputs, 2 H, 2 W)."""
+        return functional.pixel_shuffle(functional.leaky_relu(self.convolution(values), SLOPE), 2)
+
+
+class Residual(nn.Module):
+    """Two convolutions 3x3 whose result is added to what came in."""
+
+    def __init__(self, filters: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(filters, filters, 3, padding=1)
+        self.second = nn.Conv2d(filters, filters, 3, padding=1)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Keep the shape (N, filters, H, W)."""
+        change = self.second(functional.leaky_relu(self.first(values), 2 * SLOPE))
+        return functional.leaky_relu(values + change, 2 * SLOPE)
+
+
+def start_well(net: nn.Module) -> None:
+    """Initialise convolutions for leaky rectifiers, upscales without a checkerboard, residuals near nothing.
+
+    He et al., "Delving deep into rectifiers", ICCV 2015; Aitken et al., "Checkerboard artifact free sub-pixel
+    convolution", 2017 (the four filters that make one block of 2x2 pixels start equal).
+    """
+    for part in net.modules():
+        if isinstance(part, nn.Conv2d) and part.bias is not None:
+            nn.init.kaiming_normal_(part.weight, a=SLOPE)
+            nn.init.zeros_(part.bias)
+    for part in net.modules():
+        if isinstance(part, Upscale):
+            weight = part.convolution.weight.data
+            weight.copy_(weight[::4].repeat_interleave(4, dim=0))
+        elif isinstance(part, Residual):
+            part.second.weight.data.mul_(RESIDUAL_START)

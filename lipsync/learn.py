@@ -9,8 +9,7 @@ checkpoint is kept (on minutes of speech it peaks early and then gets worse).
 from __future__ import annotations
 
 import copy
-import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +21,6 @@ from models.audio2mouth import Audio2Mouth, Audio2MouthConfig, masked_loss
 from shared.progress import Progress, silent
 from shared.types import Floats
 
-LOG = logging.getLogger(__name__)
 PARTS = 4
 """A batch is worked off in this many parts: the same gradient, but tensors that the allocator keeps between updates
 (12 against 25 ms an update on one core)."""
@@ -86,8 +84,18 @@ class Fit:
     mean_mouth: float
 
 
-def fit(examples: Sequence[Example], options: LearnOptions, progress: Progress = silent) -> Fit:
-    """Train the network and return its best validation state."""
+def fit(
+    examples: Sequence[Example],
+    options: LearnOptions,
+    progress: Progress = silent,
+    watch: Callable[[int, float], None] | None = None,
+) -> Fit:
+    """Train the network and return its best validation state.
+
+    Parameters
+    ----------
+    watch : told each update that was validated and its held-out error.
+    """
     generator = np.random.default_rng(options.seed)
     held = _hold_out(examples, options, generator)
     net = _fresh_net(examples, held, options.seed)
@@ -100,10 +108,11 @@ def fit(examples: Sequence[Example], options: LearnOptions, progress: Progress =
         _update(net, optimiser, batches, options, generator)
         if update % options.validate_every == 0 or update == options.updates:
             curve.append((update, check.error(net)))
-            LOG.info("update %d: held-out error %.4f", *curve[-1])
+            if watch is not None:
+                watch(*curve[-1])
             if curve[-1][1] <= best[1]:  # where nothing is held out all errors are infinite, and the last net stays
                 best, best_state = curve[-1], copy.deepcopy(net.state_dict())
-        progress(update, options.updates, "learning mouths")
+        progress(update, options.updates, "learning mouths (updates)")
     net.load_state_dict(best_state)
     return Fit(net, tuple(curve), best, check.mean_error(examples, held))
 

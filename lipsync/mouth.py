@@ -8,7 +8,6 @@ are centimetres of the canonical face: x to the picture's right, y up.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Final
 
 import numpy as np
@@ -80,13 +79,6 @@ def landmarks_in_frame(points: Floats, pose: FacePose, seen: Floats, changed: ND
     moved = seen.copy()
     moved[changed] = placed[changed]
     return moved
-
-
-@cache
-def lip_depth() -> float:
-    """Depth in centimetres of the plane on which lower faces are kept: the mean of the canonical lips and chin."""
-    depths = canonical_face().landmarks[:, 2]
-    return float((depths[48:68].mean() + depths[8]) / 2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,26 @@ def candidate_count(pool_size: int, options: RetrieveOptions) -> int:
     return max(1, min(wanted, pool_size // 2))
 
 
+class Retriever:
+    """A pool made ready for many wanted shapes."""
+
+    def __init__(self, pool: Floats, options: RetrieveOptions) -> None:
+        self._pool = pool.astype(np.float64)
+        self._norms = np.einsum("nd,nd->n", self._pool, self._pool)
+        self._count = candidate_count(pool.shape[0], options)
+        self._share = options.share
+
+    def find(self, shape: Floats) -> Candidates:
+        """Find the exact nearest frames of one wanted shape, and their weights."""
+        wanted = shape.astype(np.float64)
+        squares = np.maximum(self._norms - 2.0 * (self._pool @ wanted) + wanted @ wanted, 0.0)
+        nearest = np.argpartition(squares, self._count - 1)[: self._count]
+        nearest = nearest[np.lexsort((nearest, squares[nearest]))]
+        sigma = _sigma(squares, nearest, self._share)
+        weights = _weights(squares, sigma)[nearest]
+        return Candidates(nearest, (weights / weights.sum()).astype(np.float32), sigma)
+
+
 def retrieve(shapes: Iterable[Floats], pool: Floats, options: RetrieveOptions) -> Iterator[Candidates]:
     """Find the candidates of each wanted shape, lazily and in order.
 
@@ -68,17 +88,8 @@ def retrieve(shapes: Iterable[Floats], pool: Floats, options: RetrieveOptions) -
     shapes : (D,) float32 each, the wanted mouth shapes.
     pool : (N, D) float32, the shapes of the footage.
     """
-    wide = pool.astype(np.float64)
-    norms = np.einsum("nd,nd->n", wide, wide)
-    count = candidate_count(pool.shape[0], options)
-    for shape in shapes:
-        wanted = shape.astype(np.float64)
-        squares = np.maximum(norms - 2.0 * (wide @ wanted) + wanted @ wanted, 0.0)
-        nearest = np.argpartition(squares, count - 1)[:count]
-        nearest = nearest[np.lexsort((nearest, squares[nearest]))]
-        sigma = _sigma(squares, nearest, options.share)
-        weights = _weights(squares, sigma)[nearest]
-        yield Candidates(nearest, (weights / weights.sum()).astype(np.float32), sigma)
+    ready = Retriever(pool, options)
+    return (ready.find(shape) for shape in shapes)
 
 
 def _weights(squares: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:

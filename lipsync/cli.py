@@ -1,0 +1,160 @@
+"""The commands of the lip-sync engine: ``learn``, ``sync``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lipsync.options import SyncOptions, VoiceOptions
+from shared.render.terminal import (
+    Terminal,
+    consent_option,
+    device_option,
+    encode_options,
+    force_option,
+    person_option,
+    seed_option,
+    standard_options,
+)
+
+if TYPE_CHECKING:
+    from shared.media.options import EncodeOptions
+
+FILE = click.Path(path_type=Path)
+LEARNED, SYNCED = VoiceOptions(), SyncOptions(voice=Path(), speech=Path())
+
+
+@click.command(epilog="Example: lipswap learn interviews/*.mp4 -o voices/ada")
+@click.argument("footage", nargs=-1, required=True, type=FILE, metavar="FOOTAGE...")
+@click.option("-o", "--output", type=FILE, required=True, metavar="VOICE", help="Folder of the voice.")
+@click.option("--updates", type=click.IntRange(1), default=LEARNED.updates, help="Steps of the network's training.")
+@click.option("--most-frames", type=click.IntRange(1), default=LEARNED.most_frames, help="Keep at most so many mouths.")
+@person_option
+@seed_option
+@force_option
+@standard_options
+def learn(  # noqa: PLR0913 - one argument an option
+    footage: tuple[Path, ...],
+    *,
+    output: Path,
+    updates: int,
+    most_frames: int,
+    person: str,
+    seed: int,
+    force: bool,
+    terminal: Terminal,
+) -> None:
+    """Learn from FOOTAGE how one person's mouth moves to speech, and keep the mouths.
+
+    One or more clips of the speaker with their own sound; a minute works, more is better.
+    """
+    from shared.render.job import parse_person
+
+    options = VoiceOptions(person=parse_person(person), updates=updates, most_frames=most_frames, seed=seed)
+
+    from lipsync.prepare import learn_voice
+
+    facts, reused = learn_voice(footage, output, options, force=force, progress=terminal.progress, tell=terminal.say)
+    if reused:
+        terminal.say(f"{output}: already learned from the same footage; nothing to do (--force learns it again)")
+    errors = "too little speech to hold any out"
+    if facts["held_out_error_mm"] is not None:
+        errors = (
+            f"held-out lip error {facts['held_out_error_mm']:.2f} mm at update {facts['best_update']} "
+            f"(mean mouth {facts['mean_mouth_error_mm']:.2f} mm)"
+        )
+    left_out = ", ".join(f"{count} {why}" for why, count in facts["frames"].items() if why != "frames" and count)
+    text = (
+        f"{output}: {facts['textures']} mouths of {facts['frames']['frames']} frames from {facts['clips']} clips, "
+        f"{facts['speech_s']:.0f} s of speech; {errors}; left out: {left_out or 'none'}"
+    )
+    terminal.result({"voice": str(output), "reused": reused, **facts}, text)
+
+
+@click.command(
+    epilog="Example: lipswap sync ada.mp4 --voice voices/ada --speech new.wav -o out.mp4 --consent consent.txt"
+)
+@click.argument("clip", type=FILE)
+@click.option("--voice", type=FILE, required=True, metavar="VOICE", help="Folder that lipswap learn made.")
+@click.option("--speech", type=FILE, required=True, metavar="AUDIO", help="What the mouth shall say; the new sound.")
+@click.option("-o", "--output", type=FILE, required=True, metavar="OUT", help="Clip to write: mp4 mov mkv webm avi.")
+@click.option("--rest/--no-rest", default=SYNCED.rest, help="Close the mouth where nobody speaks.")
+@click.option(
+    "--smooth-ms", type=click.FloatRange(0), default=SYNCED.smooth_ms, help="Smoothing of the mouth's motion."
+)
+@click.option("--candidates", type=click.IntRange(1), default=SYNCED.candidates, help="Frames behind each texture.")
+@click.option(
+    "--pose-weight", type=click.FloatRange(0), default=SYNCED.pose_weight, help="Weight of head turn, cm/deg."
+)
+@click.option("--sharpen/--no-sharpen", default=SYNCED.sharpen, help="Make up for the median's loss of detail.")
+@click.option(
+    "--match-colour", type=click.FloatRange(0, 1), default=SYNCED.match_colour, help="Follow the clip's colour."
+)
+@click.option(
+    "--feather", type=click.FloatRange(0, 1, min_open=True), default=SYNCED.feather, help="Soft edge, in eye distances."
+)
+@consent_option
+@person_option
+@device_option
+@encode_options
+@seed_option
+@force_option
+@standard_options
+def sync(  # noqa: PLR0913 - one argument an option
+    clip: Path,
+    *,
+    voice: Path,
+    speech: Path,
+    output: Path,
+    rest: bool,
+    smooth_ms: float,
+    candidates: int,
+    pose_weight: float,
+    sharpen: bool,
+    match_colour: float,
+    feather: float,
+    consent: str | None,
+    person: str,
+    device: str,
+    encode: EncodeOptions,
+    seed: int,
+    force: bool,
+    terminal: Terminal,
+) -> None:
+    """Re-sync the mouth in CLIP to new speech, with mouths of the person's own footage.
+
+    The output has the new speech as its sound and is signed; a report lies beside it.
+    """
+    from shared.provenance.consent import read_consent
+    from shared.render.job import RenderJob, StageRequest, parse_person
+
+    options = SyncOptions(
+        voice=voice,
+        speech=speech,
+        rest=rest,
+        smooth_ms=smooth_ms,
+        candidates=candidates,
+        pose_weight=pose_weight,
+        sharpen=sharpen,
+        match_colour=match_colour,
+        feather=feather,
+    )
+    job = RenderJob(
+        clip=clip,
+        output=output,
+        consent=read_consent(consent),
+        stages=(StageRequest("sync", options),),
+        speech=speech,
+        person=parse_person(person),
+        device=device,
+        encode=encode,
+        seed=seed,
+        force=force,
+    )
+
+    from shared.render.cli import show_report
+    from shared.render.once import render
+
+    show_report(render(job, terminal.progress, terminal.say), terminal)

@@ -1,0 +1,53 @@
+"""What can be chosen when a voice is learned and when a clip is re-synced; light, so that the commands can show it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shared.render.job import PersonChoice
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceOptions:
+    """How a voice is learned."""
+
+    person: PersonChoice = "largest"
+    """Whose mouth."""
+    updates: int = 3000
+    """Optimiser steps of the network; the best validation checkpoint is kept. >= 1."""
+    most_frames: int = 30_000
+    """Frames kept as textures; of more footage evenly spread ones. >= 1."""
+    largest_yaw_deg: float = 30.0
+    """Frames that look further aside than this give no texture, degrees."""
+    largest_pitch_deg: float = 25.0
+    least_sharpness: float = 0.4
+    """Frames less sharp than this share of the footage's median give no texture, [0, 1]."""
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOptions:
+    """How a mouth is re-synced."""
+
+    voice: Path
+    """Folder made by ``lipswap learn``."""
+    speech: Path
+    """Any file with sound; its time 0 is the clip's time 0."""
+    rest: bool = True
+    """Close the mouth where voice activity hears no speech (the network alone opens it by luck)."""
+    smooth_ms: float = 20.0
+    """Standard deviation of the Gaussian over predicted shapes, milliseconds, >= 0; 0 leaves them as they are."""
+    candidates: int = 50
+    """Frames of the footage behind each texture (the paper's n), >= 1; small pools use fewer."""
+    pose_weight: float = 0.1
+    """How much a degree of head turn counts against a centimetre of lip distance when candidates are chosen, >= 0;
+    0 is the paper's choice by shape alone."""
+    sharpen: bool = True
+    """Bring the detail that the median loses back to the footage's own level."""
+    match_colour: float = 1.0
+    """How far the texture's colour is moved to the clip's own lower face, [0, 1]."""
+    feather: float = 0.22
+    """Width of the mask's soft edge, in distances between the outer eye corners, > 0."""

@@ -1,0 +1,87 @@
+"""Speech to a track of mouth shapes: the network with its state kept, rest where nobody speaks, little smoothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from lipsync.features import LOUDNESS_DBFS, audio_features, row_times_s
+from lipsync.options import SyncOptions
+from lipsync.voice import Voice
+from models.audio2mouth import predict
+from shared.clock import FEATURE_RATE_HZ, resample_track
+from shared.media.sound import normalise_rms, voiced_spans
+from shared.types import Floats, Sound
+
+LEAD_S = 0.10
+"""Lips leave their rest before they are heard: the network is believed from this long before speech..."""
+TRAIL_S = 0.08
+"""...to this long after it."""
+OPENING_S = 0.12
+"""Time over which rest gives way to speech (half a cosine), and below it speech to rest."""
+CLOSING_S = 0.20
+
+
+@dataclass(frozen=True, slots=True)
+class MouthTrack:
+    """Mouth shapes over time.
+
+    Attributes
+    ----------
+    times_s : (T,) float64, 100 rows a second.
+    shapes : (T, 20) float32.
+    resting : (T,) float32 in [0, 1], 1 where the mouth is held at rest.
+    """
+
+    times_s: NDArray[np.float64]
+    shapes: Floats
+    resting: Floats
+
+    def at(self, time_s: float) -> Floats:
+        """Shape at a time, linear between rows, constant beyond the ends: (20,) float32."""
+        shape: Floats = resample_track(self.shapes, self.times_s, np.array([time_s]))[0]
+        return shape
+
+
+def predict_track(voice: Voice, sound: Sound, options: SyncOptions) -> MouthTrack:
+    """Predict how the speaker of `voice` would move the mouth to this sound (16 kHz)."""
+    voiced = voiced_spans(sound)
+    features = audio_features(normalise_rms(sound, LOUDNESS_DBFS, voiced))
+    if features.shape[0] == 0:
+        return MouthTrack(np.zeros(1), voice.rest[np.newaxis], np.ones(1, dtype=np.float32))
+    shapes = predict(voice.net, torch.from_numpy(features)).numpy()
+    times = row_times_s(shapes.shape[0])
+    resting = np.zeros(shapes.shape[0], dtype=np.float32)
+    if options.rest:
+        resting = rest_share(times, voiced)
+    shapes = shapes + resting[:, np.newaxis] * (voice.rest - shapes)
+    if options.smooth_ms > 0:
+        rows = options.smooth_ms * 1e-3 * FEATURE_RATE_HZ
+        shapes = gaussian_filter1d(shapes, rows, axis=0, mode="nearest")
+    return MouthTrack(times, shapes.astype(np.float32), resting)
+
+
+def rest_share(times_s: NDArray[np.float64], voiced: Sequence[tuple[float, float]]) -> Floats:
+    """How much the mouth rests at each time: 0 in speech, 1 in pauses, half cosines between.
+
+    Parameters
+    ----------
+    times_s : (T,) seconds.
+    voiced : (start, end) of speech in seconds.
+
+    Returns
+    -------
+    (T,) float32 in [0, 1].
+    """
+    resting = np.ones(times_s.shape)
+    for start, end in voiced:
+        early = np.clip((start - LEAD_S - times_s) / OPENING_S, 0.0, 1.0)
+        late = np.clip((times_s - end - TRAIL_S) / CLOSING_S, 0.0, 1.0)
+        # Closest span decides: the least rest that any of them allows.
+        resting = np.minimum(resting, 0.5 - 0.5 * np.cos(np.pi * np.maximum(early, late)))
+    return resting.astype(np.float32)

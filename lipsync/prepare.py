@@ -1,0 +1,132 @@
+"""Footage to a voice: gather, cut out, fit, seal."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lipsync.index import examples_of, gather, rest_shape, speech_s, write_textures
+from lipsync.learn import Fit, LearnOptions, fit
+from lipsync.mouth import COEFFICIENTS, LIP_POINTS, fit_basis
+from lipsync.options import VoiceOptions
+from lipsync.plane import plane_for
+from lipsync.voice import KIND, SCHEMA, TEXTURES, lips_of, save_mouths, save_net
+from shared.errors import NoFaceError
+from shared.progress import Progress, silent
+from shared.store.artefact import artefact, cache_folder, fingerprint, is_current, lock, open_artefact
+from shared.types import JsonObject
+
+LEAST_SPEECH_S = 1.0
+"""Speech below which no mouth can be learned; one GRID sentence has about 1.7 s."""
+NAME = "voice"
+TO_MM = 10.0 * math.sqrt(COEFFICIENTS / len(LIP_POINTS))
+"""From the root mean square of the coefficients, centimetres, to that of a lip point's distance, millimetres."""
+TELL_EVERY = 5
+"""Validations between two lines of the curve."""
+
+
+def make_voice(
+    footage: Sequence[Path],
+    folder: Path,
+    device: str = "auto",  # noqa: ARG001 - the signature that both engines share; 60 cells are fastest on the CPU
+    progress: Progress = silent,
+) -> Path:
+    """Learn a voice with the default options into ``folder/voice``; what `shared.render.prepare` calls."""
+    made = folder / NAME
+    learn_voice(footage, made, VoiceOptions(), progress=progress)
+    return made
+
+
+def learn_voice(
+    footage: Sequence[Path],
+    output: Path,
+    options: VoiceOptions,
+    *,
+    force: bool = False,
+    progress: Progress = silent,
+    tell: Callable[[str], None] | None = None,
+) -> tuple[JsonObject, bool]:
+    """Learn how a person's mouth moves to speech, and keep the mouths.
+
+    Parameters
+    ----------
+    footage : clips of one speaker with their own sound, >= 1.
+    tell : hears the held-out error while the network is fitted.
+
+    Returns
+    -------
+    facts : counts and held-out errors, as stored in the manifest.
+    reused : whether the voice was there already, made from the same footage and options.
+
+    Raises
+    ------
+    NoFaceError
+        No face in the footage, or no speech with a face to learn from.
+    """
+    wanted = fingerprint(footage=list(footage), options=options, schema=SCHEMA)
+    with lock(output):
+        if not force and is_current(output, KIND, wanted, SCHEMA):
+            return open_artefact(output, KIND, SCHEMA).details, True
+        facts: JsonObject = {}
+        with artefact(output, KIND, SCHEMA, wanted, force, details=facts) as partial:
+            facts.update(_learn(footage, partial, options, progress, tell))
+        return facts, False
+
+
+def _learn(
+    footage: Sequence[Path],
+    partial: Path,
+    options: VoiceOptions,
+    progress: Progress,
+    tell: Callable[[str], None] | None,
+) -> JsonObject:
+    counts: Counter[str] = Counter()
+    clips = gather(footage, cache_folder(), options.person, counts, progress)
+    heard = speech_s(clips)
+    if heard < LEAST_SPEECH_S:
+        raise NoFaceError(
+            f"{footage[0]}: no learnable speech: {heard:.1f} s of speech with a face, {LEAST_SPEECH_S:g} s needed; "
+            "give footage in which the person speaks and is seen"
+        )
+    plane = plane_for(np.array([pose.scale for clip in clips for pose in clip.poses], dtype=np.float32))
+    pool = write_textures(clips, plane, options, partial / TEXTURES, counts, progress)
+    basis = fit_basis(lips_of(pool.points))
+    save_mouths(partial, pool, basis, rest_shape(clips, basis), plane)
+    found = fit(
+        examples_of(clips, basis),
+        LearnOptions(updates=options.updates, seed=options.seed),
+        progress,
+        None if tell is None else _watch(tell),
+    )
+    facts = _facts(found, heard, counts) | {"textures": int(pool.rows.shape[0]), "clips": len(clips)}
+    save_net(partial, found.net, found.best[0], facts)
+    return facts
+
+
+def _watch(tell: Callable[[str], None]) -> Callable[[int, float], None]:
+    errors: list[float] = []
+
+    def watch(update: int, error: float) -> None:
+        errors.append(error)
+        if len(errors) % TELL_EVERY == 0 and np.isfinite(error):
+            tell(
+                f"update {update}: held-out lip error {error * TO_MM:.2f} mm, best so far {min(errors) * TO_MM:.2f} mm"
+            )
+
+    return watch
+
+
+def _facts(found: Fit, heard: float, counts: Counter[str]) -> JsonObject:
+    curve = [[update, round(error * TO_MM, 3)] for update, error in found.curve if np.isfinite(error)]
+    return {
+        "speech_s": round(heard, 2),
+        "frames": dict(counts),
+        "best_update": found.best[0],
+        "held_out_error_mm": round(found.best[1] * TO_MM, 3) if curve else None,
+        "mean_mouth_error_mm": round(found.mean_mouth * TO_MM, 3) if curve else None,
+        "curve_mm": curve,
+    }

@@ -1,0 +1,186 @@
+"""A VOICE: what was learned of one speaker, as an artefact on disk.
+
+The folder holds ``mouths.safetensors`` (shapes, points, poses, times of the pool's frames, and the basis of the
+shapes), ``textures.safetensors`` (the lower faces, uint8, never read as a whole) and ``net/`` (the network).
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from lipsync.mouth import LIP_POINTS, MouthBasis
+from lipsync.plane import TexturePlane
+from models.audio2mouth import Audio2Mouth, Audio2MouthConfig
+from models.checkpoint import BEST, gather, load_checkpoint, restore_weights, save_checkpoint
+from shared.errors import ArtefactError
+from shared.store.artefact import open_artefact
+from shared.types import Floats, JsonObject
+
+KIND: Final = "voice"
+SCHEMA: Final = 1
+MOUTHS: Final = "mouths.safetensors"
+TEXTURES: Final = "textures.safetensors"
+NET: Final = "net"
+HEADER_BYTES: Final = 504
+"""Room for the header of a file whose row count is known at its end only; with the 8 bytes of its length, 512."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The frames that mouths are taken from, row by row.
+
+    Attributes
+    ----------
+    points : (N, 68, 2) float32 canonical centimetres.
+    angles_deg : (N, 3) float32 yaw, pitch, roll.
+    times_s : (N,) float64 on the clock of its clip.
+    clips : (N,) int32 number of the clip.
+    rows : (N,) int64 row of the texture file.
+    """
+
+    points: Floats
+    angles_deg: Floats
+    times_s: NDArray[np.float64]
+    clips: NDArray[np.int32]
+    rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """An opened voice.
+
+    Attributes
+    ----------
+    shapes : (N, 20) float32, the pool's mouth shapes.
+    rest : (20,) float32, the speaker's closed mouth in pauses.
+    textures : (M, H, W, 3) uint8 memory map of the lower faces; `pool.rows` points into it.
+    """
+
+    folder: Path
+    net: Audio2Mouth
+    basis: MouthBasis
+    rest: Floats
+    pool: Pool
+    shapes: Floats
+    plane: TexturePlane
+    textures: NDArray[np.uint8]
+
+
+def save_mouths(folder: Path, pool: Pool, basis: MouthBasis, rest: Floats, plane: TexturePlane) -> None:
+    """Write all but textures and network."""
+    arrays = {
+        "points": pool.points,
+        "angles_deg": pool.angles_deg,
+        "times_s": pool.times_s,
+        "clips": pool.clips,
+        "rows": pool.rows,
+        "basis.mean": basis.mean,
+        "basis.components": basis.components,
+        "rest": rest,
+        "px_per_cm": np.array([plane.px_per_cm], dtype=np.float64),
+    }
+    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / MOUTHS)
+
+
+def save_net(folder: Path, net: Audio2Mouth, update: int, facts: JsonObject) -> None:
+    """Write the network of the best update."""
+    config = {"outputs": net.config.outputs, "cell": net.config.cell, "delay": net.config.delay}
+    save_checkpoint(folder / NET, update, gather(net=net.state_dict()), {"config": config, **facts}, best=True)
+
+
+def open_voice(folder: Path) -> Voice:
+    """Open a voice made by ``lipswap learn``.
+
+    Raises
+    ------
+    ArtefactError
+        The folder is not a voice, of another layout, or damaged.
+    WeightsError
+        Its network cannot be read.
+    """
+    open_artefact(folder, KIND, SCHEMA)
+    try:
+        arrays = load_file(folder / MOUTHS)
+        textures = map_rows(folder / TEXTURES)
+        pool = Pool(arrays["points"], arrays["angles_deg"], arrays["times_s"], arrays["clips"], arrays["rows"])
+        basis = MouthBasis(arrays["basis.mean"], arrays["basis.components"])
+        rest, plane = arrays["rest"], TexturePlane(float(arrays["px_per_cm"][0]))
+    except (OSError, SafetensorError, ValueError, KeyError, struct.error) as error:
+        raise ArtefactError(
+            f"{folder}: this voice is damaged ({error}); remove the folder and learn it again"
+        ) from error
+    checkpoint = load_checkpoint(folder / NET / BEST)
+    net = Audio2Mouth(Audio2MouthConfig(**checkpoint.facts["config"])).eval()
+    restore_weights(net, checkpoint.part("net"), folder / NET / BEST)
+    shapes = basis.encode(lips_of(pool.points))
+    return Voice(folder, net, basis, rest, pool, shapes, plane, textures)
+
+
+def lips_of(points: Floats) -> Floats:
+    """(N, 68, 2) points to (N, 36) lip points."""
+    return np.ascontiguousarray(points[:, list(LIP_POINTS)]).reshape(points.shape[0], -1)
+
+
+class RowsWriter:
+    """Writes a safetensors file of one uint8 tensor row by row, in constant memory."""
+
+    def __init__(self, path: Path, name: str, row_shape: tuple[int, ...]) -> None:
+        self._path, self._name, self._shape = path, name, row_shape
+        self.rows = 0
+        self._file: BinaryIO = path.open("wb")
+        self._file.write(b"\0" * (HEADER_BYTES + 8))
+
+    def __enter__(self) -> RowsWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._file.seek(0)
+            self._file.write(struct.pack("<Q", HEADER_BYTES) + self._header())
+        self._file.close()
+
+    def add(self, row: NDArray[np.uint8]) -> None:
+        """Append one row."""
+        if row.shape != self._shape or row.dtype != np.uint8:
+            raise ValueError(f"rows are uint8 {self._shape}, got {row.dtype} {row.shape}")
+        self._file.write(np.ascontiguousarray(row).tobytes())
+        self.rows += 1
+
+    def _header(self) -> bytes:
+        size = self.rows * int(np.prod(self._shape))
+        entry = {"dtype": "U8", "shape": [self.rows, *self._shape], "data_offsets": [0, size]}
+        return json.dumps({self._name: entry}).encode().ljust(HEADER_BYTES)
+
+
+def map_rows(path: Path) -> NDArray[np.uint8]:
+    """Map the one tensor of a file written by `RowsWriter` (or any safetensors file of one uint8 tensor).
+
+    Raises
+    ------
+    ValueError
+        The file is no such file.
+    """
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        header: dict[str, Any] = json.loads(file.read(length)) if length < path.stat().st_size else {}
+    entries = [entry for name, entry in header.items() if name != "__metadata__"]
+    if len(entries) != 1 or entries[0]["dtype"] != "U8":
+        raise ValueError(f"{path.name} does not hold one uint8 tensor")
+    shape, start = tuple(entries[0]["shape"]), 8 + length + entries[0]["data_offsets"][0]
+    if path.stat().st_size < start + int(np.prod(shape)):
+        raise ValueError(f"{path.name} is cut short")
+    if shape[0] == 0:
+        return np.zeros(shape, dtype=np.uint8)
+    return np.memmap(path, dtype=np.uint8, mode="r", offset=start, shape=shape)

@@ -131,7 +131,8 @@ def _encode(
         finally:
             found.damaged = reader.damaged
             found.remarks.extend(notes)
-        progress(found.frames, found.frames, label)
+        if found.frames < faces.counts.frames:
+            progress(found.frames, found.frames, label)
 
 
 def _scenes(reader: ClipReader, faces: ClipFaces, tracks: frozenset[int], found: _Run) -> Iterator[Scene]:

@@ -83,7 +83,7 @@ def make_clip(path: Path, frames: int = FRAMES, codec: str = "libx264", sound: b
         stream.height, stream.width, stream.pix_fmt = *SIZE, "yuv420p"
         tone = container.add_stream("aac", rate=16000, layout="mono") if sound else None
         for index in range(frames):
-            picture = large[index : index + SIZE[0], : SIZE[1]]
+            picture = large[index % 24 : index % 24 + SIZE[0], : SIZE[1]]
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")))
         container.mux(stream.encode())
         if tone is not None:

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -275,3 +279,38 @@ def test_unfit_jobs_are_refused_before_any_work(job: RenderJob, monkeypatch: pyt
         render(replace(job, output=job.clip))
     with pytest.raises(MediaError, match="no such file"):
         render(replace(job, clip=job.clip.with_name("none.mp4")))
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_command_leaves_a_signed_part_and_code_130(tmp_path: Path, sent: signal.Signals) -> None:
+    """The whole program, interrupted from outside while a slow stage runs."""
+    code = (
+        "import time, sys\n"
+        "from shared import cli\n"
+        "from shared.render import once, stage\n"
+        "from tests.shared.render import made\n"
+        "once.analyse = lambda *_: made.MadeFaces({i: (made.face(),) for i in range(300)}, 300)\n"
+        "paint = made.paint\n"
+        "def slow(*a):\n"
+        "    return lambda scenes: ((time.sleep(0.02), pair)[1] for pair in paint(*a)(scenes))\n"
+        "made.slow = slow\n"
+        "stage.OPENERS['swap'], stage.OPTIONS['swap'] = [f'tests.shared.render.made:{n}' for n in "
+        "('slow', 'PaintOptions')]\n"
+        "cli.main(sys.argv[1:])"
+    )
+    clip, out = make_clip(tmp_path / "clip.mp4", frames=300, sound=False), tmp_path / "out.mp4"
+    (tmp_path / "model").mkdir()
+    call = ["render", str(clip), "--model", str(tmp_path / "model"), "-o", str(out), "--consent", "I agree"]
+    run = subprocess.Popen([sys.executable, "-c", code, *call], stderr=subprocess.PIPE, text=True)
+    assert run.stderr is not None
+    said = run.stderr.readline()
+    assert said.startswith("rendering")
+    time.sleep(0.5)
+    run.send_signal(sent)
+    rest = run.stderr.read()
+    run.stderr.close()
+    assert run.wait(30) == 130
+    assert "frames are left there, playable and signed" in rest
+    assert rest.endswith("interrupted\n")
+    assert 0 < len(planes(out)) < 300
+    assert verify(out).state == "trusted"

@@ -91,15 +91,15 @@ def choose_encoder(path: Path, like: ClipInfo, options: EncodeOptions) -> Choice
             return _choice(name, best, True, like, options)
     ranked = sorted(
         (
-            (_loss(wanted, planar_format(each)), number, each)
+            (_loss(wanted, planar_format(each)), number, place, each)
             for number, name in enumerate(names)
-            for each in _formats(name)
+            for place, each in enumerate(_formats(name))
             if _takes_size(name, each, like)
         ),
     )
     if not ranked:
         raise MediaError(f"{path}: {names[0]} cannot hold {wanted.name} at {like.size[1]}x{like.size[0]}; use .mkv")
-    loss, number, best = ranked[0]
+    loss, number, _, best = ranked[0]
     if options.lossless and loss > (0, 0, 99, 99):
         raise MediaError(f"{path}: no lossless codec of this container holds {wanted.name}; write .mkv")
     return _choice(names[number], best, False, like, options)
@@ -126,9 +126,10 @@ def _encoder(name: str) -> Codec:
 
 
 def _formats(name: str) -> list[str]:
-    """Pixel formats of an encoder that can be held in planes, without FFmpeg's deprecated full-range names."""
+    """Opaque pixel formats of an encoder, planar ones first, without FFmpeg's deprecated full-range names."""
     known = [each for each in _encoder(name).video_formats or [] if "yuvj" not in each.name and "msb" not in each.name]
-    return [each.name for each in known if not any(part.is_alpha for part in each.components)]
+    opaque = [each.name for each in known if not any(part.is_alpha for part in each.components)]
+    return sorted(opaque, key=lambda each: planar_format(each).name != each)
 
 
 def _takes_size(name: str, pix_fmt: str, like: ClipInfo) -> bool:

@@ -94,7 +94,9 @@ def planes_of(frame: av.VideoFrame, pixels: PixelFormat) -> tuple[Plane, ...]:
     """Read-only views of a decoded frame's planes, which keep its buffers alive; packed formats are unpacked first."""
     native = FULL_RANGE_ALIASES.get(frame.format.name, frame.format.name)
     if native != pixels.name and not drops_alpha(native, pixels):
-        frame = frame.reformat(format=pixels.name)
+        # The range is only named so that FFmpeg does not convert it; samples are moved, never changed.
+        same = frame.color_range or None
+        frame = frame.reformat(format=pixels.name, src_color_range=same, dst_color_range=same)
     return tuple(_view(frame, number, pixels) for number in range(plane_count(pixels)))
 
 

@@ -9,41 +9,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, cast
 
 import av
-import numpy as np
 from av.container import InputContainer
-from av.sidedata.sidedata import Type
-from av.stream import Disposition, Stream
+from av.stream import Disposition
 
 from shared.errors import MediaError, from_os_error
-from shared.media.pixel import colour_of, planar_format, planes_of
-from shared.types import ClipInfo, ColourSpec, FieldOrder, Frame, PixelFormat, StreamInfo
+from shared.media.describe import describe, field_order_of, guessed_delay, layout_of
+from shared.media.pixel import planes_of
+from shared.types import ClipInfo, Frame
 
 log = logging.getLogger(__name__)
-
-DEFAULT_RATE = Fraction(25)
-"""Frames a second where neither the container nor the codec says (still pictures, raw streams)."""
-TOP_FIELD_FIRST = (2, 5)
-"""AVFieldOrder TT and BT: the top field is shown first."""
-BOTTOM_FIELD_FIRST = (3, 4)
-"""AVFieldOrder BB and TB."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """What all frames of a stream share."""
-
-    pixels: PixelFormat
-    native: str
-    colour: ColourSpec
-    coded_size: tuple[int, int]
-    quarter_turns: int
-    mirrored: bool
 
 
 class ClipReader:
@@ -67,8 +45,9 @@ class ClipReader:
                 f"{path}: no frame of its video could be decoded; the file is damaged or of a codec unknown"
             )
         self._first: av.VideoFrame | None = first
-        self._layout = _layout_of(first)
-        self.info = _describe(path, container, self._stream, first, self._layout)
+        self._layout = layout_of(first)
+        self._delay = guessed_delay(container, self._stream, first)
+        self.info = describe(path, container, self._stream, first, self._layout)
 
     def frames(self) -> Iterator[Frame]:
         """Yield each frame with its exact time; the planes are read-only views of the decoder's buffers."""
@@ -125,7 +104,7 @@ class ClipReader:
             time_base=self._time_base,
             quarter_turns=layout.quarter_turns,
             mirrored=layout.mirrored,
-            field_order=_field_order(decoded, self._stream.codec_context.field_order),
+            field_order=field_order_of(decoded, self._stream.codec_context.field_order),
         )
 
     def _presentation_time(self, decoded: av.VideoFrame) -> int:
@@ -133,6 +112,7 @@ class ClipReader:
         pts = decoded.pts
         if pts is not None and decoded.time_base and decoded.time_base != self._time_base:
             pts = round(pts * decoded.time_base / self._time_base)
+        pts = None if pts is None else pts - self._delay
         last = self._last_pts
         if pts is None or (last is not None and pts <= last):
             self._rebuilt += 1
@@ -202,6 +182,13 @@ def shown_video(container: InputContainer) -> av.VideoStream | None:
     )
 
 
+def sound_origin(container: InputContainer, stream: av.AudioStream) -> Fraction:
+    """The time that counts as 0 of a file's sound: its start where there is no picture (MP3 starts at a delay)."""
+    if shown_video(container) is not None or not stream.start_time or stream.time_base is None:
+        return Fraction(0)
+    return stream.start_time * stream.time_base
+
+
 def _video_of(path: Path, container: InputContainer) -> av.VideoStream:
     stream = shown_video(container)
     if stream is None:
@@ -209,93 +196,6 @@ def _video_of(path: Path, container: InputContainer) -> av.VideoStream:
     return stream
 
 
-def _layout_of(first: av.VideoFrame) -> _Layout:
-    native = first.format.name
-    size = (first.height, first.width)
-    tags = (int(first.colorspace), int(first.color_primaries), int(first.color_trc), int(first.color_range))
-    turns, mirrored = _orientation(first)
-    return _Layout(planar_format(native), native, colour_of(native, size, *tags), size, turns, mirrored)
-
-
-def _orientation(frame: av.VideoFrame) -> tuple[int, bool]:
-    """Quarter turns counter-clockwise, after a horizontal mirror, that the display matrix asks for."""
-    try:
-        side_data = bytes(cast(Any, frame.side_data)[Type.DISPLAYMATRIX])
-    except KeyError:
-        return 0, False
-    except ValueError:
-        # PyAV 18 does not list side data of kinds newer than itself (EXIF); the turn alone can still be had.
-        return round(frame.rotation / 90) % 4, False
-    matrix = np.frombuffer(side_data, dtype=np.int32).astype(np.float64)
-    a, b, c, d = matrix[0], matrix[1], matrix[3], matrix[4]
-    # Column vectors, y down: a turn by t counter-clockwise is (cos t, sin t; -sin t, cos t), and so c = sin t and
-    # d = cos t, with or without a mirror of x before it (which only changes the signs of a and b).
-    quarters = float(np.arctan2(c, d)) / (np.pi / 2)
-    if abs(quarters - round(quarters)) > 0.01:
-        log.warning("display matrix turns by %.1f degrees; taken for the nearest quarter", quarters * 90)
-    return round(quarters) % 4, bool(a * d - b * c < 0)
-
-
-def _field_order(frame: av.VideoFrame, order: int) -> FieldOrder:
-    if not frame.interlaced_frame:
-        return "progressive"
-    return "bff" if order in BOTTOM_FIELD_FIRST else "tff"
-
-
 def _with_time(frame: av.VideoFrame, like: av.VideoFrame) -> av.VideoFrame:
     frame.pts, frame.time_base = like.pts, like.time_base
     return frame
-
-
-def _describe(
-    path: Path, container: InputContainer, stream: av.VideoStream, first: av.VideoFrame, layout: _Layout
-) -> ClipInfo:
-    time_base = stream.time_base or Fraction(1, 90000)
-    rate = _fraction(stream.average_rate) or _fraction(stream.guessed_rate) or DEFAULT_RATE
-    duration_s = float(stream.duration * time_base) if stream.duration else (container.duration or 0) / av.time_base
-    height, width = layout.coded_size
-    start = first.pts if first.pts is not None else (stream.start_time or 0)
-    return ClipInfo(
-        path=path,
-        container=container.format.name,
-        codec=stream.codec_context.codec.canonical_name,
-        size=(width, height) if layout.quarter_turns % 2 else (height, width),
-        coded_size=layout.coded_size,
-        pixels=layout.pixels,
-        native_format=layout.native,
-        colour=layout.colour,
-        rate=rate,
-        time_base=time_base,
-        start_s=start * time_base,
-        duration_s=duration_s,
-        frame_count=stream.frames or round(duration_s * rate),
-        bit_rate=stream.codec_context.bit_rate or container.bit_rate or 0,
-        sample_aspect=_fraction(stream.sample_aspect_ratio) or Fraction(1),
-        quarter_turns=layout.quarter_turns,
-        mirrored=layout.mirrored,
-        field_order=_field_order(first, stream.codec_context.field_order),
-        streams=tuple(_stream_info(each) for each in container.streams),
-    )
-
-
-def _stream_info(stream: Stream) -> StreamInfo:
-    context = stream.codec_context
-    detail = ""
-    if isinstance(stream, av.VideoStream):
-        detail = f"{stream.codec_context.width}x{stream.codec_context.height}"
-    elif isinstance(stream, av.AudioStream):
-        detail = f"{stream.codec_context.sample_rate} Hz {stream.codec_context.layout.name}"
-    return StreamInfo(
-        index=stream.index,
-        kind=stream.type if stream.type in ("video", "audio", "subtitle", "attachment") else "data",
-        codec=context.codec.canonical_name if context is not None else "",
-        language=stream.language or "",
-        duration_s=float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0,
-        detail=detail,
-    )
-
-
-def _fraction(value: object) -> Fraction | None:
-    """A positive exact rate or aspect, or None where the container says 0/0 or nothing."""
-    number = getattr(value, "numerator", 0)
-    return Fraction(number, value.denominator) if number and isinstance(value, Fraction) and value > 0 else None

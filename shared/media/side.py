@@ -18,7 +18,7 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Stream
 
-from shared.media.reader import open_input, shown_video
+from shared.media.reader import open_input, shown_video, sound_origin
 
 log = logging.getLogger(__name__)
 
@@ -69,8 +69,10 @@ class EncodeLane:
         self._output, self._stream, self._offset_s = output, stream, offset_s
         context = stream.codec_context
         rate = _nearest_rate(encoder, context.sample_rate)
-        layout = context.layout.name
-        if encoder in STEREO_ONLY and context.layout.nb_channels > 2:
+        channels = context.layout.nb_channels
+        # WAV and AVI often state a count of channels without saying where they belong.
+        layout = {1: "mono", 2: "stereo"}.get(channels, context.layout.name)
+        if encoder in STEREO_ONLY and channels > 2:
             layout = "stereo"
         target = output.add_stream(encoder, rate=rate, layout=layout)
         if not isinstance(target, AudioStream):
@@ -215,6 +217,7 @@ def speech_stream(
         container.close()
         notes.append(f"{path} has no audio track; the output is silent")
         return None
+    start_s -= sound_origin(container, stream)
     lane = EncodeLane(output, stream, encoder, bitrate, start_s)
     notes.append(f"speech encoded as {encoder}")
     return SideFeed(path, {stream.index: lane}, container, start_s)

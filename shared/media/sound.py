@@ -20,7 +20,7 @@ from scipy.signal import resample_poly
 
 from shared.clock import sample_at
 from shared.errors import InstallError, MediaError, from_os_error
-from shared.media.reader import open_input
+from shared.media.reader import open_input, sound_origin
 from shared.types import Floats, Sound
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,8 @@ def load_sound(path: Path, rate_hz: int = VOICE_RATE_HZ, start_s: Fraction = Fra
     """Read the sound of any audio or video file as mono float32.
 
     Sample 0 is at the file's own time `start_s`: 0 for a clip's clock, so that sound which starts late has zeros before
-    it. Channels are averaged; the rate is converted by FFmpeg's polyphase resampler. Damaged packets leave silence.
+    it. The clock of a file without pictures begins where its sound does. Channels are averaged; the rate is converted
+    by FFmpeg's polyphase resampler. Damaged packets leave silence.
 
     Raises
     ------
@@ -77,6 +78,7 @@ def load_sound(path: Path, rate_hz: int = VOICE_RATE_HZ, start_s: Fraction = Fra
         if not isinstance(stream, AudioStream):
             raise MediaError(f"{path}: has no audio track; give --speech FILE")
         runs = _resampled_runs(path, container, stream, rate_hz)
+        start_s += sound_origin(container, stream)
     finally:
         container.close()
     if not any(run.parts for run in runs):
@@ -155,7 +157,7 @@ def write_wav(path: Path, sound: Sound) -> None:
     """
     whole = np.rint(np.clip(sound.samples, -1.0, 1.0) * 32767.0).astype("<i2")
     try:
-        with wave.open(str(path), "wb") as out:
+        with path.open("wb") as file, wave.open(file, "wb") as out:
             out.setnchannels(1)
             out.setsampwidth(2)
             out.setframerate(sound.rate_hz)

@@ -20,6 +20,7 @@ from av.filter import Graph
 from av.video.stream import VideoStream
 
 from shared.errors import LipswapError, MediaError, from_os_error
+from shared.media.describe import display_matrix
 from shared.media.encoder import Choice, choose_encoder, container_of
 from shared.media.options import EncodeOptions
 from shared.media.pixel import fill_planes
@@ -61,7 +62,7 @@ class ClipWriter:
         if container.muxer == "avi":
             self._stream.codec_context.max_b_frames = 0
         self.notes += _limits(container.muxer, like)
-        self._add_sides(container.audio, options, sound, sound_start_s)
+        self._begin(container.audio, options, sound, sound_start_s)
 
     def write(self, frame: Frame) -> None:
         """Encode one frame at its own time; times must grow.
@@ -118,7 +119,7 @@ class ClipWriter:
             self._output.close()
         self._partial.unlink(missing_ok=True)
 
-    def _add_sides(self, encoder: str, options: EncodeOptions, sound: Path | None, sound_start_s: Fraction) -> None:
+    def _begin(self, encoder: str, options: EncodeOptions, sound: Path | None, sound_start_s: Fraction) -> None:
         self._cut_sound = sound is not None
         try:
             feeds = []
@@ -130,6 +131,8 @@ class ClipWriter:
                     speech_stream(self._output, sound, encoder, options.audio_bitrate, sound_start_s, self.notes)
                 )
             self._feeds = [feed for feed in feeds if feed is not None]
+            with _as_media_errors(self.path):
+                self._output.start_encoding()
         except LipswapError:
             self.abandon()
             raise
@@ -241,7 +244,7 @@ def _add_video(
         context.flags |= Flags.interlaced_dct
         context.field_order = 2 if like.field_order == "tff" else 3
     if like.quarter_turns or like.mirrored:
-        stream.set_display_matrix(_display_matrix(like))
+        stream.set_display_matrix(display_matrix(like))
     return stream
 
 
@@ -261,17 +264,6 @@ def _range_code(like: ClipInfo) -> int:
     """The range to write: as read, but said aloud where FFmpeg's guess depends on the format (untagged grey)."""
     colour = like.colour
     return 2 if colour.range_code == 0 and colour.full_range and like.pixels.kind == "gray" else colour.range_code
-
-
-def _display_matrix(like: ClipInfo) -> list[int]:
-    """FFmpeg's nine numbers for a mirror of x and then quarter turns counter-clockwise, kept at x, y >= 0."""
-    cosine, sine = ((1, 0), (0, 1), (-1, 0), (0, -1))[like.quarter_turns % 4]
-    a, b = (-cosine, sine) if like.mirrored else (cosine, -sine)
-    height, width = like.coded_size
-    shift_x = -min(0, a * width) - min(0, sine * height)
-    shift_y = -min(0, b * width) - min(0, cosine * height)
-    one = 1 << 16
-    return [a * one, b * one, 0, sine * one, cosine * one, 0, shift_x * one, shift_y * one, 1 << 30]
 
 
 def _field_marker(like: ClipInfo, choice: Choice) -> Graph:

@@ -59,10 +59,12 @@ def visible(frame: av.VideoFrame, number: int) -> np.ndarray[Any, np.dtype[np.ui
 
 
 @pytest.mark.parametrize("native", REPACKED)
-def test_repacking_loses_nothing(native: str) -> None:
+@pytest.mark.parametrize("colour_range", [0, 1, 2])
+def test_repacking_loses_nothing(native: str, colour_range: int) -> None:
     pixels = planar_format(native)
     assert (pixels.name, pixels.depth, pixels.chroma_shift) == REPACKED[native]
     frame = random_frame(native)
+    frame.color_range = colour_range
     planes = planes_of(frame, pixels)
     assert [plane.shape for plane in planes] == [
         plane_shape(pixels, number, (34, 62)) for number in range(plane_count(pixels))

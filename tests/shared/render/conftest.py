@@ -10,12 +10,17 @@ import pytest
 from shared.provenance.consent import read_consent
 from shared.render import once, stage
 from shared.render.job import RenderJob, StageRequest
+from shared.store.weights import weights_folder
 from tests.shared.render.made import FRAMES, LOSSLESS, WITHOUT_FACE, MadeFaces, PaintOptions, face, make_clip
 
 
 @pytest.fixture(autouse=True)
 def own_folders(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("user")
+    fetched = weights_folder()
+    (folder / "cache").mkdir()
+    if fetched.is_dir():
+        (folder / "cache" / "weights").symlink_to(fetched.absolute())
     monkeypatch.setenv("LIPSWAP_CONFIG", str(folder / "config"))
     monkeypatch.setenv("LIPSWAP_CACHE", str(folder / "cache"))
     return folder

@@ -57,13 +57,13 @@ def paint(options: PaintOptions, *_: object) -> Stage:
 
     def stage_of(scenes: Iterator[Scene]) -> Iterator[tuple[Scene, Edit]]:
         for scene in scenes:
-            patches = tuple(_painted(f, options.red) for f in scene.faces)
+            patches = tuple(painted(f, options.red) for f in scene.faces)
             yield scene, Edit(patches, notes=() if patches else ("no-face",))
 
     return stage_of
 
 
-def _painted(seen: Face, red: float) -> Patch:
+def painted(seen: Face, red: float) -> Patch:
     x0, y0, x1, y1 = (round(v) for v in seen.box)
     mask: Floats = np.ones((y1 - y0, x1 - x0), np.float32)
     mask[0], mask[-1], mask[:, 0], mask[:, -1] = 0, 0, 0, 0

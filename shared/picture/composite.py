@@ -35,16 +35,18 @@ def composite(frame: Frame, patches: Sequence[Patch]) -> Frame:
         return frame
     planes: tuple[Plane, ...] = tuple(plane.copy() for plane in frame.planes)
     forward = samples_from_rgb(frame.colour, frame.pixels)
-    shared_grid = frame.pixels.kind != "yuv" or frame.pixels.chroma_shift == (0, 0)
+    coarse_grid = frame.pixels.kind == "yuv" and frame.pixels.chroma_shift != (0, 0)
+    top = (1 << frame.pixels.depth) - 1
     for piece in pieces:
-        samples = np.asarray(cv2.transform(piece.picture, forward), dtype=np.float32).reshape(*piece.mask.shape, -1)
-        for number, plane in enumerate(planes):
-            new = samples[..., number]
-            if number == 0 or shared_grid:
-                _blend(plane, piece.x0, piece.y0, new, piece.mask, frame.pixels.depth)
-            else:
-                x0, y0, coarse, mask = _onto_chroma_grid(frame, piece, new)
-                _blend(plane, x0, y0, coarse, mask, frame.pixels.depth)
+        samples = _planar_samples(piece.picture, forward)
+        _blend(planes[0], piece.x0, piece.y0, samples[0], piece.mask, top)
+        if coarse_grid:
+            x0, y0, coarse, mask = _onto_chroma_grid(frame, piece, samples[1:])
+            for number in (1, 2):
+                _blend(planes[number], x0, y0, coarse[number - 1], mask, top)
+        else:
+            for number in range(1, len(planes)):
+                _blend(planes[number], piece.x0, piece.y0, samples[number], piece.mask, top)
     return replace(frame, planes=planes)
 
 
@@ -78,14 +80,14 @@ def _visible_piece(frame: Frame, patch: Patch) -> _Piece | None:
         return None
     ys = slice(top + int(rows[0]), top + int(rows[-1]) + 1)
     xs = slice(left + int(columns[0]), left + int(columns[-1]) + 1)
+    picture, mask = patch.picture[ys, xs], patch.mask[ys, xs]
     turns = frame.quarter_turns % 4
-    picture, mask = np.rot90(patch.picture[ys, xs], -turns), np.rot90(patch.mask[ys, xs], -turns)
+    if turns or frame.mirrored:
+        picture, mask = np.rot90(picture, -turns), np.rot90(mask, -turns)
+        picture, mask = (picture[:, ::-1], mask[:, ::-1]) if frame.mirrored else (picture, mask)
+        picture, mask = np.ascontiguousarray(picture), np.ascontiguousarray(mask)
     corner = _coded_corner(frame, x0 + xs.start, y0 + ys.start, mask.shape)
-    if frame.mirrored:
-        picture, mask = picture[:, ::-1], mask[:, ::-1]
-    return _Piece(
-        *corner, np.ascontiguousarray(picture, dtype=np.float32), np.ascontiguousarray(mask, dtype=np.float32)
-    )
+    return _Piece(*corner, picture.astype(np.float32, copy=False), mask.astype(np.float32, copy=False))
 
 
 def _coded_corner(frame: Frame, x: int, y: int, coded_shape: tuple[int, ...]) -> tuple[int, int]:
@@ -104,33 +106,49 @@ def _coded_corner(frame: Frame, x: int, y: int, coded_shape: tuple[int, ...]) ->
     return (coded_width - coded_x - width, coded_y) if frame.mirrored else (coded_x, coded_y)
 
 
-def _blend(plane: Plane, x0: int, y0: int, new: Floats, mask: Floats, depth: int) -> None:
+def _blend(plane: Plane, x0: int, y0: int, new: Floats, mask: Floats, top: int) -> None:
     """Blend in place; `plane` is the copy that the new frame owns."""
     box = plane[y0 : y0 + mask.shape[0], x0 : x0 + mask.shape[1]]
     old = box.astype(np.float32)
-    blended = np.rint(old + mask * (new - old)).clip(0, (1 << depth) - 1)
+    blended = new - old
+    blended *= mask
+    blended += old
+    np.rint(blended, out=blended)
+    np.clip(blended, 0, top, out=blended)
     np.copyto(box, blended.astype(plane.dtype), where=mask > 0)
 
 
+def _planar_samples(picture: Floats, forward: NDArray[np.float64]) -> Floats:
+    """(P, H, W) sample values of an RGB picture."""
+    return np.asarray(cv2.split(cv2.transform(picture, forward)), dtype=np.float32)
+
+
 def _onto_chroma_grid(frame: Frame, piece: _Piece, new: Floats) -> tuple[int, int, Floats, Floats]:
-    """Mask-weighted chroma samples of a piece, their averaged mask, and their corner on the chroma plane."""
+    """Corner of a piece on the chroma planes, its mask-weighted (2, h, w) chroma there, and its averaged mask."""
     down, across = frame.pixels.chroma_shift
     step_y, step_x = 1 << down, 1 << across
     height, width = piece.mask.shape
     before_y, before_x = piece.y0 % step_y, piece.x0 % step_x
-    after_y, after_x = -(piece.y0 + height) % step_y, -(piece.x0 + width) % step_x
-    around = ((before_y, after_y), (before_x, after_x))
-    mask = np.pad(piece.mask, around)
-    weighted = np.pad(piece.mask * new, around)
-    counted = _counted_pixels(frame, piece, around, (step_y, step_x))
-    coarse_mask = _block_sums(mask, step_y, step_x) / counted
+    around = ((before_y, -(piece.y0 + height) % step_y), (before_x, -(piece.x0 + width) % step_x))
+    # Mask and mask-weighted chroma in one stack, so that one pass sums all three.
+    weighted = np.zeros((3, height + sum(around[0]), width + sum(around[1])), dtype=np.float32)
+    inner = weighted[:, before_y : before_y + height, before_x : before_x + width]
+    inner[0] = piece.mask
+    np.multiply(new, piece.mask, out=inner[1:])
+    rows = weighted[:, 0::step_y].copy()
+    for row in range(1, step_y):
+        rows += weighted[:, row::step_y]
+    columns = [np.ascontiguousarray(rows[:, :, column::step_x]) for column in range(step_x)]
+    blocks = columns[0].copy()
+    for column in columns[1:]:
+        blocks += column
+    mask = np.asarray(blocks[0] / _counted_pixels(frame, piece, around, (step_y, step_x)), dtype=np.float32)
     if across == 1 and is_left_sited(frame.colour):
         # A left-sited sample lies on the even column: weights 1 2 1 over its neighbours (of which the mask may be 0).
-        weights, values = _left_sited_sums(mask, step_y), _left_sited_sums(weighted, step_y)
-    else:
-        weights, values = _block_sums(mask, step_y, step_x), _block_sums(weighted, step_y, step_x)
-    coarse = values / np.maximum(weights, np.finfo(np.float32).tiny)
-    return piece.x0 // step_x, piece.y0 // step_y, coarse.astype(np.float32), coarse_mask.astype(np.float32)
+        blocks += columns[0]
+        blocks[:, :, 1:] += columns[1][:, :, :-1]
+    coarse = np.asarray(blocks[1:] / np.maximum(blocks[0], np.finfo(np.float32).tiny), dtype=np.float32)
+    return piece.x0 // step_x, piece.y0 // step_y, coarse, mask
 
 
 def _counted_pixels(
@@ -146,17 +164,3 @@ def _counted_pixels(
         first = start - before + step * np.arange(blocks)
         counts.append(np.minimum(step, length - first).astype(np.float32))
     return np.asarray(counts[0][:, None] * counts[1][None, :], dtype=np.float32)
-
-
-def _block_sums(values: Floats, step_y: int, step_x: int) -> Floats:
-    height, width = values.shape
-    blocks = values.reshape(height // step_y, step_y, width // step_x, step_x)
-    return np.asarray(blocks.sum(axis=(1, 3)), dtype=np.float32)
-
-
-def _left_sited_sums(values: Floats, step_y: int) -> Floats:
-    rows = _block_sums(values, step_y, 1)
-    even, odd = rows[:, 0::2], rows[:, 1::2]
-    sums = 2.0 * even + odd
-    sums[:, 1:] += odd[:, :-1]
-    return np.asarray(sums, dtype=np.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import cv2
 import numpy as np
@@ -21,6 +21,13 @@ ALIGNED_PX: Final = 112
 _TEMPLATE: Final = np.array(  # eyes, nose tip, mouth corners in the 112 x 112 crop (Deng et al., ArcFace, 2019)
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
+
+
+class FaceEmbedder(Protocol):
+    """Turns a face into a vector that tells who it is."""
+
+    def embed(self, frame: Frame, face: Face) -> Floats:
+        """(128,) float32 of length one."""
 
 
 class Embedder:

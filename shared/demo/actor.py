@@ -107,14 +107,18 @@ class Actor:
         self._identity = (identity_maps((height, width)) + np.float32(0.5)) * np.float32(self._zoom) - np.float32(0.5)
         self._mouth_cm = 0.5 * (self._rig.rest[13] + self._rig.rest[14])
 
-    def perform(self, curve: MouthCurve, seed: int = 0) -> Iterator[Drawn]:
-        """Draw the frames at the curve's times, head motion and grain from the seed.
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the frames."""
+        return self._options.size
 
-        The first frames of a longer curve equal those of a shorter one only if both have the same motion: times and
-        openings up to there must be the same and so must the last time.
-        """
-        motion = make_motion(curve.times_s, curve.opening_cm, self._options.motion, seed)
-        yield from self.perform_motion(curve, motion, seed)
+    def motion(self, curve: MouthCurve, seed: int) -> Motion:
+        """The head motion that `perform` would give to a curve."""
+        return make_motion(curve.times_s, curve.opening_cm, self._options.motion, seed)
+
+    def perform(self, curve: MouthCurve, seed: int = 0) -> Iterator[Drawn]:
+        """Draw the frames at the curve's times, head motion and grain from the seed."""
+        yield from self.perform_motion(curve, self.motion(curve, seed), seed)
 
     def perform_motion(self, curve: MouthCurve, motion: Motion, seed: int = 0) -> Iterator[Drawn]:
         """Draw the frames of a mouth under a given motion of the head."""

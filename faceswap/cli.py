@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from faceswap.options import ExtractOptions, SwapOptions, TrainLimits, options_for
 from shared.render.terminal import (
     Terminal,
     consent_option,
@@ -22,20 +23,28 @@ if TYPE_CHECKING:  # brings PyAV's options, which a help text can do without
     from shared.media.options import EncodeOptions
 
 FILE = click.Path(path_type=Path)
+CUT, TRAINING, LIMITS, LAID = ExtractOptions(), options_for("quick"), TrainLimits(), SwapOptions(model=Path())
 
 
 @click.command(epilog="Example: lipswap extract ada.mp4 -o faces/ada --every 2")
 @click.argument("clips", nargs=-1, required=True, type=FILE, metavar="CLIP...")
 @click.option("-o", "--output", type=FILE, required=True, metavar="FACES", help="Folder of the face set.")
-@click.option("--every", type=click.IntRange(1), default=1, help="Take each n-th frame.")
-@click.option("--most", type=click.IntRange(1), default=2000, help="At most this many faces of a clip.")
-@click.option("--crop-px", type=click.IntRange(64, 1024), default=256, help="Side of the pictures.")
-@click.option("--least-size-px", type=click.FloatRange(0), default=48.0, help="Drop smaller faces.")
+@click.option("--every", type=click.IntRange(1), default=CUT.every, help="Take each n-th frame.")
+@click.option("--most", type=click.IntRange(1), default=CUT.most, help="At most this many faces of a clip.")
+@click.option("--crop-px", type=click.IntRange(64, 1024), default=CUT.crop_px, help="Side of the pictures.")
+@click.option("--least-size-px", type=click.FloatRange(0), default=CUT.least_size_px, help="Drop smaller faces.")
 @click.option(
-    "--least-sharpness", type=click.FloatRange(0, 1), default=0.3, help="Drop faces below this share of the median."
+    "--least-sharpness",
+    type=click.FloatRange(0, 1),
+    default=CUT.least_sharpness,
+    help="Drop faces below this share of the median.",
 )
-@click.option("--most-yaw-deg", type=click.FloatRange(0, 90), default=60.0, help="Drop faces turned further aside.")
-@click.option("--most-pitch-deg", type=click.FloatRange(0, 90), default=45.0, help="Drop faces tilted further.")
+@click.option(
+    "--most-yaw-deg", type=click.FloatRange(0, 90), default=CUT.most_yaw_deg, help="Drop faces turned further aside."
+)
+@click.option(
+    "--most-pitch-deg", type=click.FloatRange(0, 90), default=CUT.most_pitch_deg, help="Drop faces tilted further."
+)
 @person_option
 @force_option
 @standard_options
@@ -58,7 +67,6 @@ def extract(  # noqa: PLR0913 - one argument an option
 
     The set is a folder of aligned pictures; look at contact_sheet.png, and delete any picture that does not belong.
     """
-    from faceswap.options import ExtractOptions
     from shared.render.job import parse_person
 
     options = ExtractOptions(
@@ -99,20 +107,28 @@ def extract(  # noqa: PLR0913 - one argument an option
 @click.argument("faces_b", type=FILE)
 @click.option("-o", "--output", type=FILE, required=True, metavar="MODEL", help="Folder of the model.")
 @click.option("--net", type=click.Choice(["quick", "classic", "light"]), default="quick", help="Which net.")
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), default=20.0, help="Longest time of this run.")
-@click.option("--steps", type=click.IntRange(0), default=0, help="Last step; 0 for no limit.")
 @click.option(
-    "--batch", type=click.IntRange(1), default=None, help="Faces of each person in a step.", show_default="16"
+    "--minutes", type=click.FloatRange(0, min_open=True), default=LIMITS.minutes, help="Longest time of this run."
 )
+@click.option("--steps", type=click.IntRange(0), default=LIMITS.steps, help="Last step; 0 for no limit.")
+@click.option("--batch", type=click.IntRange(1), default=TRAINING.batch, help="Faces of each person in a step.")
 @click.option(
     "--learning-rate", type=click.FloatRange(0, min_open=True), default=None, help="Of Adam.", show_default="by net"
 )
-@click.option("--look-every", type=click.IntRange(1), default=200, help="Steps between looks at held-out faces.")
 @click.option(
-    "--save-every-minutes", type=click.FloatRange(0, min_open=True), default=3.0, help="Between two checkpoints."
+    "--look-every", type=click.IntRange(1), default=LIMITS.look_every, help="Steps between looks at held-out faces."
 )
 @click.option(
-    "--plateau-looks", type=click.IntRange(0), default=12, help="End after so many looks without gain; 0 for never."
+    "--save-every-minutes",
+    type=click.FloatRange(0, min_open=True),
+    default=LIMITS.save_every_minutes,
+    help="Between two checkpoints.",
+)
+@click.option(
+    "--plateau-looks",
+    type=click.IntRange(0),
+    default=LIMITS.plateau_looks,
+    help="End after so many looks without gain; 0 for never.",
 )
 @device_option
 @seed_option
@@ -126,7 +142,7 @@ def train(  # noqa: PLR0913 - one argument an option
     net: str,
     minutes: float,
     steps: int,
-    batch: int | None,
+    batch: int,
     learning_rate: float | None,
     look_every: int,
     save_every_minutes: float,
@@ -142,10 +158,7 @@ def train(  # noqa: PLR0913 - one argument an option
     """
     from dataclasses import replace
 
-    from faceswap.options import TrainLimits, options_for
-
-    options = options_for(net, seed)
-    options = replace(options, batch=batch) if batch is not None else options
+    options = replace(options_for(net, seed), batch=batch)
     options = replace(options, learning_rate=learning_rate) if learning_rate is not None else options
     limits = TrainLimits(minutes, steps, look_every, save_every_minutes, plateau_looks)
 
@@ -186,11 +199,17 @@ def train(  # noqa: PLR0913 - one argument an option
 @click.option("--model", type=FILE, required=True, metavar="MODEL", help="Folder that lipswap train made.")
 @click.option("-o", "--output", type=FILE, required=True, metavar="OUT", help="Clip to write: mp4 mov mkv webm avi.")
 @click.option("--swap-direction", is_flag=True, help="The model's second person becomes the first.")
-@click.option("--erode", type=click.FloatRange(-0.2, 0.5), default=0.03, help="Shrink the mask, in face widths.")
-@click.option("--feather", type=click.FloatRange(0, 0.5), default=0.16, help="Soft edge, in face widths.")
-@click.option("--forehead", type=click.FloatRange(0, 1.5), default=0.35, help="Reach above the brows, in brow-to-eye.")
-@click.option("--colour", type=click.FloatRange(0, 1), default=1.0, help="Take the colour of the face replaced.")
-@click.option("--sharpen", type=click.FloatRange(0, 1), default=1.0, help="Match the sharpness of the face replaced.")
+@click.option("--erode", type=click.FloatRange(-0.2, 0.5), default=LAID.erode, help="Shrink the mask, in face widths.")
+@click.option("--feather", type=click.FloatRange(0, 0.5), default=LAID.feather, help="Soft edge, in face widths.")
+@click.option(
+    "--forehead", type=click.FloatRange(0, 1.5), default=LAID.forehead, help="Reach above the brows, in brow-to-eye."
+)
+@click.option(
+    "--colour", type=click.FloatRange(0, 1), default=LAID.colour, help="Take the colour of the face replaced."
+)
+@click.option(
+    "--sharpen", type=click.FloatRange(0, 1), default=LAID.sharpen, help="Match the sharpness of the face replaced."
+)
 @consent_option
 @person_option
 @device_option
@@ -218,7 +237,6 @@ def swap(  # noqa: PLR0913 - one argument an option
     terminal: Terminal,
 ) -> None:
     """Swap the face in CLIP with a trained model; the output is signed, and a report lies beside it."""
-    from faceswap.options import SwapOptions
     from shared.provenance.consent import read_consent
     from shared.render.job import RenderJob, StageRequest, parse_person
 

@@ -59,11 +59,14 @@ class TrainOptions:
     seed: int = 0
     batch: int = 16
     """Faces of each person in a step, >= 1."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     beta1: float = 0.9
     beta2: float = 0.99
     warm_up: int = 50
     """Steps over which the learning rate rises, >= 0."""
+    settle: int = 2000
+    """From this step on the learning rate falls with the inverse root of the step, 0 for never; so a training may end,
+    or go on, at any time."""
     dissimilarity: float = 1.0
     """Weight of (1 - SSIM) / 2 beside the absolute error, >= 0."""
     surroundings: float = 0.1
@@ -107,6 +110,7 @@ def options_for(net: str, seed: int = 0) -> TrainOptions:
             beta1=0.5,
             beta2=0.999,
             warm_up=0,
+            settle=0,
             dissimilarity=0.0,
             surroundings=1.0,
             average=0.0,

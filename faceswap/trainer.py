@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -87,9 +88,8 @@ class Trainer:
         options, count = self.options, self.options.batch
         sizes = (self.config.input_px, self.config.output_px)
         batches = [augment(self._pick(crops), sizes, options.augment, self._random) for crops in self._training]
-        rate = options.learning_rate * min(1.0, (self.step + 1) / max(1, options.warm_up))
         for group in self._optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = learning_rate(options, self.step + 1)
         with self.precision.autocast():
             code = self.net.encode(torch.cat([batch.warped for batch in batches]))
             made = [self.net.decode(code[person * count : (person + 1) * count], person) for person in (0, 1)]
@@ -161,6 +161,13 @@ class Trainer:
         kept = min(self.options.average, (1 + self.step) / (10 + self.step)) if self.options.average > 0 else 0.0
         with torch.no_grad():
             torch._foreach_lerp_(self._averaged, self._weights, 1.0 - kept)
+
+
+def learning_rate(options: TrainOptions, step: int) -> float:
+    """Rate of `step`, counted from 1: rising at first, then even, then falling with the inverse root."""
+    rise = min(1.0, step / options.warm_up) if options.warm_up > 0 else 1.0
+    fall = min(1.0, math.sqrt(options.settle / step)) if options.settle > 0 else 1.0
+    return options.learning_rate * rise * fall
 
 
 def _evenly(pictures: Tensor, most: int) -> Tensor:

@@ -1,0 +1,109 @@
+"""The swap as a stage: order, absence, steadiness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from faceswap.convert import swapped
+from faceswap.model import SwapModel
+from faceswap.options import SwapOptions
+from models.autoencoder import config_of
+from models.tensors import Precision
+from shared.types import Floats, Scene
+from tests.faceswap.drawn import draw_face, face_of, face_points, frame_of
+
+EMBEDDING: Floats = np.zeros(128, dtype=np.float32)
+
+
+class Echo:
+    """A net that gives back what it sees: the first person dark, the second as it is."""
+
+    def __init__(self) -> None:
+        self.config = config_of("quick")
+        self.batches: list[int] = []
+
+    def encode(self, pictures: Tensor) -> Tensor:
+        self.batches.append(len(pictures))
+        return pictures
+
+    def decode(self, code: Tensor, person: int) -> Tensor:
+        large = torch.nn.functional.interpolate(code, size=(96, 96), mode="bilinear")
+        return large * (0.5 if person == 0 else 1.0)
+
+    def start_from(self, mean_faces: Tensor) -> None:
+        """Nothing to start from."""
+
+
+def model() -> tuple[SwapModel, Echo]:
+    net = Echo()
+    return SwapModel(net, Precision(torch.device("cpu"), False), Path("model"), (EMBEDDING, EMBEDDING)), net
+
+
+def scene(index: int, tracks: tuple[int, ...], light: float = 1.0) -> Scene:
+    faces = []
+    picture = np.full((120, 240, 3), 90, dtype=np.uint8)
+    for place, track in enumerate(tracks):
+        points = face_points((60 + 120 * place, 60), 50)
+        half = draw_face((120, 240), points, (200, 150, 120))
+        picture[:, 120 * place : 120 * place + 120] = half[:, 120 * place : 120 * place + 120]
+        faces.append(face_of(points, track))
+    return Scene(frame_of(np.asarray(picture * light, dtype=np.uint8), index), tuple(faces))
+
+
+def options(batch: int = 4, direction: bool = False, colour: float = 1.0) -> SwapOptions:
+    return SwapOptions(Path("model"), swap_direction=direction, batch=batch, colour=colour)
+
+
+def test_scenes_come_back_in_order_with_a_patch_for_each_face() -> None:
+    given = [scene(0, (1,)), scene(1, ()), scene(2, (1, 2)), scene(3, ()), scene(4, (2,))]
+    swap, net = model()
+    results = list(swapped(iter(given), swap, options(batch=2)))
+    assert [before.frame.index for before, _ in results] == [0, 1, 2, 3, 4]
+    assert all(before is expected for (before, _), expected in zip(results, given, strict=True))
+    assert [len(edit.patches) for _, edit in results] == [1, 0, 2, 0, 1]
+    assert net.batches == [1, 2, 1]
+
+
+def test_no_more_than_a_batch_of_scenes_is_held() -> None:
+    taken = []
+
+    def counted() -> Iterator[Scene]:
+        for index in range(20):
+            taken.append(index)
+            yield scene(index, ())
+
+    results = swapped(counted(), model()[0], options(batch=4))
+    next(results)
+    assert len(taken) == 4
+
+
+def test_the_direction_chooses_the_decoder() -> None:
+    dark = next(swapped(iter([scene(0, (0,))]), model()[0], options(direction=True, colour=0.0)))[1].patches[0]
+    light = next(swapped(iter([scene(0, (0,))]), model()[0], options(direction=False, colour=0.0)))[1].patches[0]
+    inside = light.mask == 1.0
+    assert dark.picture[inside].mean() < 0.7 * light.picture[inside].mean()
+
+
+def test_one_flashing_frame_does_not_make_the_new_face_flash_more_than_the_old_one() -> None:
+    lights = [1.0] * 12 + [0.6] + [1.0] * 7
+    given = [scene(index, (0,), light) for index, light in enumerate(lights)]
+    results = list(swapped(iter(given), model()[0], options(batch=8)))
+    levels = np.array([edit.patches[0].picture[edit.patches[0].mask == 1.0].mean() for _, edit in results])
+    after = np.abs(levels[13:] / levels[:12].mean() - 1)
+    assert after.max() < 0.05
+
+
+def test_wrong_views_are_a_callers_mistake() -> None:
+    swap, _ = model()
+    try:
+        swap.swap(cast(Floats, np.zeros((1, 64, 64, 3), dtype=np.float32)), 0)
+    except ValueError as error:
+        assert "expected (N, 96, 96, 3)" in str(error)
+    else:
+        raise AssertionError("64 px views were taken by a 96 px net")

@@ -1,0 +1,78 @@
+"""Face sets: deleting drops, spans are held out, damage is named."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from faceswap.faceset import PICTURES, ROWS, content, face_mask, held_out, load_faceset, read_rows, usable
+from shared.errors import ArtefactError, MediaError, NoFaceError
+from tests.faceswap.drawn import face_points, make_faceset
+
+
+def test_rows_come_back_as_written(two_sets: tuple[Path, Path]) -> None:
+    rows = read_rows(two_sets[0])
+    assert [row.frame for row in rows] == list(range(40))
+    assert rows[3].landmarks.shape == (68, 2)
+    assert rows[3].kept is True
+
+
+def test_a_deleted_picture_and_an_unkept_row_are_out_of_the_set(tmp_path: Path) -> None:
+    folder = make_faceset(tmp_path / "faces", (200, 150, 120), 24, seed=3)
+    before = content(folder)
+    (folder / PICTURES / "000004.png").unlink()
+    with closing(sqlite3.connect(folder / ROWS)) as base, base:
+        base.execute("UPDATE faces SET kept = 0, why = 'mine' WHERE name = '000007.png'")
+    names = {row.name for row in usable(folder)}
+    assert len(names) == 22
+    assert not {"000004.png", "000007.png"} & names
+    assert content(folder) != before
+    assert len(load_faceset(folder, 40).crops) == 22
+
+
+def test_too_few_faces_are_an_error_with_the_way_out(tmp_path: Path) -> None:
+    folder = make_faceset(tmp_path / "faces", (200, 150, 120), 18, seed=3)
+    for number in range(6):
+        (folder / PICTURES / f"{number:06d}.png").unlink()
+    with pytest.raises(NoFaceError, match="12 faces, at least 16 are needed"):
+        load_faceset(folder, 40)
+
+
+def test_what_is_no_face_set_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArtefactError, match="no such folder"):
+        load_faceset(tmp_path / "nowhere", 40)
+
+
+def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
+    folder = make_faceset(tmp_path / "faces", (200, 150, 120), 17, seed=3)
+    (folder / PICTURES / "000002.png").write_bytes(b"nothing")
+    with pytest.raises(MediaError, match=r"000002\.png"):
+        load_faceset(folder, 40)
+
+
+@pytest.mark.parametrize("count", [16, 40, 1000])
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.25])
+def test_about_the_share_is_held_out_in_whole_spans(count: int, share: float) -> None:
+    held = held_out(count, share)
+    assert 0 < held.sum() < count
+    if count >= 1000:
+        assert held.mean() == pytest.approx(share, rel=0.3)
+        assert np.abs(np.diff(held.astype(int))).sum() <= 2 * 20 * share + 2
+
+
+def test_training_and_unseen_faces_share_nothing(two_sets: tuple[Path, Path]) -> None:
+    loaded = load_faceset(two_sets[0], 60, 0.1)
+    assert len(loaded.training) + len(loaded.unseen) == 40
+    assert loaded.crops.shape == (40, 4, 60, 60)
+
+
+def test_the_mask_covers_the_face_and_leaves_the_corners() -> None:
+    points = face_points((32, 33), 30)
+    mask = face_mask(points, 64)
+    inside = np.rint(points[27:48]).astype(int)
+    assert mask[inside[:, 1], inside[:, 0]].min() > 0.95
+    assert mask[:8, :8].max() == 0.0

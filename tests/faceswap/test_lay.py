@@ -1,0 +1,105 @@
+"""A made face laid into a frame: place, edge, colour, sharpness."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from faceswap.lay import View, enlarge, figures, lay, look_at
+from faceswap.options import SwapOptions
+from shared.picture.colour import lab_statistics
+from shared.picture.planes import changed_support, composite, cut
+from shared.picture.warp import gaussian, to_float
+from shared.types import Floats, Frame
+from tests.faceswap.drawn import draw_face, face_of, face_points, frame_of
+
+PLAIN = SwapOptions(model=Path("unused"), colour=0.0, sharpen=0.0)
+
+
+def seen(width: float = 90.0, centre: tuple[float, float] = (150.0, 130.0), turn: float = 0.2) -> tuple[Frame, View]:
+    points = face_points(centre, width, opening=0.1, turn=turn)
+    picture = draw_face((260, 320), points, (210, 160, 130), seed=4)
+    frame = frame_of(np.asarray(np.rint(gaussian(to_float(picture), 1.0) * 255), dtype=np.uint8))
+    return frame, look_at(frame, face_of(points), 96)
+
+
+def laid(frame: Frame, view: View, made: Floats, options: SwapOptions) -> Floats:
+    """The frame with the made face in it, as float RGB."""
+    patch = lay(view, made, figures(view, made), options)
+    return to_float(cut(composite(frame, [patch]), (0, 0, 320, 260)))
+
+
+@pytest.mark.parametrize("width", [40.0, 90.0, 200.0])
+def test_a_face_laid_on_itself_changes_next_to_nothing(width: float) -> None:
+    frame, view = seen(width)
+    before = to_float(cut(frame, (0, 0, 320, 260)))
+    error = np.abs(laid(frame, view, view.picture, PLAIN) - before)
+    assert error.max() < 0.2
+    assert error.mean() < 0.002
+
+
+def test_the_patch_is_exactly_nothing_on_its_border_and_whole_in_the_face() -> None:
+    frame, view = seen()
+    patch = lay(view, view.picture, figures(view, view.picture), PLAIN)
+    for edge in (patch.mask[0], patch.mask[-1], patch.mask[:, 0], patch.mask[:, -1]):
+        assert edge.max() == 0.0
+    nose = np.rint(view.face.landmarks[30]).astype(int) - patch.box[:2]
+    assert patch.mask[nose[1], nose[0]] == 1.0
+    # Nothing far from the hull is touched.
+    support = changed_support(frame, [patch])[0]
+    y, x = np.nonzero(support)
+    low, high = view.face.landmarks.min(axis=0), view.face.landmarks.max(axis=0)
+    assert np.all((x > low[0] - 25) & (x < high[0] + 25) & (y > low[1] - 40) & (y < high[1] + 25))
+
+
+def test_no_edge_of_the_view_shows_where_the_face_reaches_beyond_it() -> None:
+    points = face_points((150.0, 130.0), 90.0, opening=0.1)
+    points[:17, 1] += 60  # a jaw far below the view
+    frame = frame_of(draw_face((260, 320), points, (210, 160, 130)))
+    view = look_at(frame, face_of(points), 96)
+    patch = lay(view, np.zeros_like(view.picture), figures(view, view.picture), PLAIN)
+    steps = np.abs(np.diff(patch.mask, axis=0))
+    assert steps.max() < 0.35
+
+
+def test_colour_is_taken_from_the_face_replaced() -> None:
+    frame, view = seen()
+    tinted = np.clip(view.picture * np.array([0.6, 0.8, 1.0], dtype=np.float32) * 0.7, 0, 1).astype(np.float32)
+    wanted = lab_statistics(view.picture, view.inner)
+    for colour, near in ((1.0, True), (0.0, False)):
+        after = laid(frame, view, tinted, replace(PLAIN, colour=colour))
+        there = look_at(frame_of(np.asarray(np.rint(after * 255), dtype=np.uint8)), view.face, 96)
+        got = lab_statistics(there.picture, view.inner)
+        assert (float(np.abs(got.mean - wanted.mean).max()) < 4.0) == near
+
+
+def test_a_soft_face_is_sharpened_and_a_sharp_one_left_alone() -> None:
+    _, view = seen()
+    soft = gaussian(view.picture, 1.2)
+    plain = lay(view, soft, figures(view, soft), PLAIN).picture
+    sharper = lay(view, soft, figures(view, soft), replace(PLAIN, sharpen=1.0)).picture
+    wanted = lay(view, view.picture, figures(view, soft), PLAIN).picture
+    assert np.abs(sharper - wanted).mean() < np.abs(plain - wanted).mean()
+    same = lay(view, view.picture, figures(view, view.picture), replace(PLAIN, sharpen=1.0)).picture
+    assert np.array_equal(same, lay(view, view.picture, figures(view, view.picture), PLAIN).picture)
+
+
+def test_a_face_at_the_frames_edge_is_laid_without_complaint() -> None:
+    frame, view = seen(centre=(10.0, 20.0))
+    patch = lay(view, view.picture, figures(view, view.picture), PLAIN)
+    assert composite(frame, [patch]).size == (260, 320)
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_enlarging_reproduces_a_parabola_inside(times: int) -> None:
+    def surface(side: int, step: float) -> Floats:
+        line = (np.arange(side) + 0.5) * step
+        value = 0.01 * line[:, None] ** 2 - 0.02 * line[None] * line[:, None] + 0.3 * line[None]
+        return np.repeat(value[..., None], 3, axis=2).astype(np.float32)
+
+    large = enlarge(surface(12, 1.0), times)
+    inside = slice(3 * times, -3 * times)
+    assert np.abs(large - surface(12 * times, 1 / times))[inside, inside].max() < 1e-4

@@ -1,0 +1,135 @@
+"""Training on drawn faces: it learns, it goes on where it stopped, it ends when it should."""
+
+from __future__ import annotations
+
+import json
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from faceswap.model import CHECKPOINTS, CURVE, LOG, PREVIEW, facts_of, open_model
+from faceswap.options import AugmentOptions, TrainLimits, TrainOptions, options_for
+from faceswap.train import train
+from faceswap.trainer import AVERAGE, NET, learning_rate
+from models.checkpoint import BEST, load_newest
+from shared.errors import ArtefactError
+from shared.picture.image import read_image
+
+SMALL = replace(options_for("quick"), batch=2, precision="float32", average=0.9, warm_up=5)
+QUIET = TrainLimits(minutes=5.0, look_every=4, save_every_minutes=5.0, plateau_looks=0)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Small batches are fastest, and sums in one order, on one thread."""
+    torch.set_num_threads(1)
+
+
+def weights(model: Path, part: str) -> dict[str, torch.Tensor]:
+    stored = load_newest(model / CHECKPOINTS)
+    assert stored is not None
+    return stored.part(part)
+
+
+def test_a_short_training_beats_the_mean_face(two_sets: tuple[Path, Path], tmp_path: Path) -> None:
+    still = AugmentOptions(warp_px=1.0, rotation_deg=1.0, zoom=0.01, shift=0.01, colour=0.02)
+    options = replace(SMALL, batch=4, augment=still)
+    report = train(two_sets, tmp_path / "m", options, replace(QUIET, steps=60, look_every=30))
+    assert report.steps == 60
+    assert report.examples == 60 * 8
+    assert report.ended == "steps"
+    assert min(report.gain_db) > 0.5
+    lines = [json.loads(line) for line in (tmp_path / "m" / LOG).read_text().splitlines()]
+    assert [line["step"] for line in lines] == [30, 60]
+    assert lines[1]["loss_a"] < lines[0]["loss_a"]
+    assert read_image(tmp_path / "m" / PREVIEW).shape[1] > 500
+    assert read_image(tmp_path / "m" / CURVE).std() > 0
+
+
+def test_a_training_taken_up_again_follows_the_same_curve(two_sets: tuple[Path, Path], tmp_path: Path) -> None:
+    train(two_sets, tmp_path / "straight", SMALL, replace(QUIET, steps=10))
+    train(two_sets, tmp_path / "twice", SMALL, replace(QUIET, steps=6))
+    train(two_sets, tmp_path / "twice", SMALL, replace(QUIET, steps=10))
+    for part in (NET, AVERAGE):
+        straight, twice = weights(tmp_path / "straight", part), weights(tmp_path / "twice", part)
+        assert all(torch.equal(straight[name], twice[name]) for name in straight)
+    last = [json.loads((tmp_path / name / LOG).read_text().splitlines()[-1]) for name in ("straight", "twice")]
+    assert last[0]["psnr_a_db"] == last[1]["psnr_a_db"]
+
+
+def test_an_interrupt_saves_and_is_taken_up_again(two_sets: tuple[Path, Path], tmp_path: Path) -> None:
+    def press(text: str) -> None:
+        if text.startswith("step 4:"):
+            signal.raise_signal(signal.SIGINT)
+
+    model = tmp_path / "m"
+    with pytest.raises(KeyboardInterrupt):
+        train(two_sets, model, SMALL, replace(QUIET, steps=50), tell=press)
+    assert facts_of(model)["step"] == 5
+    assert facts_of(model)["ended"] == "interrupted"
+    said: list[str] = []
+    report = train(two_sets, model, SMALL, replace(QUIET, steps=8), tell=said.append)
+    assert said[0] == "taken up again at step 5"
+    assert report.steps == 8
+    straight = train(two_sets, tmp_path / "straight", SMALL, replace(QUIET, steps=8))
+    assert straight.psnr_db == report.psnr_db
+
+
+def test_one_seed_gives_one_model_and_another_seed_another(two_sets: tuple[Path, Path], tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        train(two_sets, tmp_path / name, replace(SMALL, seed=seed), replace(QUIET, steps=2))
+    first, second, other = (weights(tmp_path / name, NET)["narrow.weight"] for name in "abc")
+    assert torch.equal(first, second)
+    assert not torch.equal(first, other)
+
+
+def test_a_flat_curve_ends_the_training(two_sets: tuple[Path, Path], tmp_path: Path) -> None:
+    asleep = replace(SMALL, learning_rate=1e-12)
+    report = train(two_sets, tmp_path / "m", asleep, replace(QUIET, look_every=2, plateau_looks=2))
+    assert report.ended == "plateau"
+    assert report.steps == 6  # the first look sets the level
+
+
+def test_time_ends_the_training(two_sets: tuple[Path, Path], tmp_path: Path) -> None:
+    report = train(two_sets, tmp_path / "m", SMALL, replace(QUIET, minutes=1e-4))
+    assert report.ended == "minutes"
+    assert report.steps == 1
+    assert (tmp_path / "m" / CHECKPOINTS / BEST).is_file()
+
+
+def test_other_options_or_faces_are_refused_and_named(two_sets: tuple[Path, Path], tmp_path: Path) -> None:
+    train(two_sets, tmp_path / "m", SMALL, replace(QUIET, steps=1))
+    with pytest.raises(ArtefactError, match=r"options\.seed differ"):
+        train(two_sets, tmp_path / "m", replace(SMALL, seed=9), replace(QUIET, steps=1))
+    with pytest.raises(ArtefactError, match="faces_a, faces_b differ"):
+        train(two_sets[::-1], tmp_path / "m", SMALL, replace(QUIET, steps=1))
+    report = train(two_sets[::-1], tmp_path / "m", SMALL, replace(QUIET, steps=1), force=True)
+    assert report.steps == 1
+
+
+def test_a_trained_model_opens_and_makes_faces_in_range(two_sets: tuple[Path, Path], tmp_path: Path) -> None:
+    train(two_sets, tmp_path / "m", SMALL, replace(QUIET, steps=2))
+    model = open_model(tmp_path / "m", "cpu")
+    views = np.random.default_rng(0).random((3, 96, 96, 3), dtype=np.float32)
+    first, second = model.swap(views, 0), model.swap(views, 1)
+    assert first.shape == (3, 96, 96, 3)
+    assert first.dtype == np.float32
+    assert float(np.abs(first - second).mean()) > 0.05
+
+
+def test_the_classic_recipe_trains_too(two_sets: tuple[Path, Path], tmp_path: Path) -> None:
+    options = replace(options_for("light"), batch=1, precision="float32")
+    report = train(two_sets, tmp_path / "m", options, replace(QUIET, steps=2, look_every=1))
+    assert report.steps == 2
+    assert weights(tmp_path / "m", AVERAGE) == {}
+    assert open_model(tmp_path / "m", "cpu").view_px == 64
+
+
+def test_the_rate_rises_stays_and_falls() -> None:
+    options = TrainOptions(learning_rate=1.0, warm_up=10, settle=100)
+    rates = [learning_rate(options, step) for step in (1, 5, 10, 50, 100, 400)]
+    assert rates == pytest.approx([0.1, 0.5, 1.0, 1.0, 1.0, 0.5])

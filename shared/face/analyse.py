@@ -248,5 +248,5 @@ def _speaker(faces: ClipFaces, sound: Sound) -> int:
     evidence: dict[int, float] = {}
     for track in faces.tracks:
         times, openings = faces.openings(track.number)
-        evidence[track.person] = evidence.get(track.person, 0.0) + speaking(times, openings, voiced)
+        evidence[track.person] = evidence.get(track.person, 0.0) + speaking(times, openings, voiced, sound)
     return max(evidence, key=lambda number: evidence[number])

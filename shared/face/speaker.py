@@ -23,6 +23,8 @@ WINDOW_S: Final = 0.04
 """Length of the windows whose loudness is taken."""
 LEADS_S: Final = tuple(step * 0.04 for step in range(-3, 4))
 """Times by which the mouth may lead the sound, or follow it."""
+EVEN: Final = 1e-6
+"""What changes less than this in all does not change: rounding is no motion."""
 QUIET: Final = 1e-5
 """Root mean square below which all is equally quiet."""
 
@@ -81,8 +83,8 @@ def _loudness(sound: Sound, times_s: NDArray[np.float64]) -> NDArray[np.float64]
 
 def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     one, other = one - one.mean(), other - other.mean()
-    power = float(np.sqrt((one**2).sum() * (other**2).sum()))
-    return float((one * other).sum()) / power if power > 0 else 0.0
+    sizes = float(np.sqrt((one**2).sum())), float(np.sqrt((other**2).sum()))
+    return float((one * other).sum()) / (sizes[0] * sizes[1]) if min(sizes) > EVEN else 0.0
 
 
 def _check(times_s: Floats, openings: Floats) -> None:

@@ -55,7 +55,7 @@ def test_a_mouth_agrees_with_its_own_voice_and_not_with_another_s() -> None:
     own = [agreement(TIMES, mouth, voice(mouth)) for mouth in mouths]
     other = [agreement(TIMES, mouths[0], voice(mouths[1])), agreement(TIMES, mouths[1], voice(mouths[0]))]
     assert min(own) > 0.5
-    assert max(other) < 0.6 * min(own)
+    assert max(other) < min(own) - 0.15, (own, other)
     assert agreement(TIMES, mouths[0], SILENCE) == 0
 
 

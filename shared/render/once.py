@@ -64,6 +64,23 @@ def faces_of(clip: Path, progress: Progress = silent) -> ClipFaces:
     return faces
 
 
+def chosen_tracks(job: RenderJob, faces: ClipFaces) -> frozenset[int]:
+    """Tracks of the person whom the job changes.
+
+    Raises
+    ------
+    NoFaceError
+        That person is not in the clip.
+    """
+    needs_sound = job.person == "speaker" and probe(job.clip).has_audio
+    sound = load_sound(job.clip, SPEECH_RATE_HZ) if needs_sound else None
+    tracks = pick_tracks(faces, job.person, sound)
+    if not tracks:
+        numbers = ", ".join(str(track.number) for track in faces.tracks)
+        raise NoFaceError(f"{job.clip}: nobody in it fits --person {job.person}; its tracks are {numbers}")
+    return tracks
+
+
 def render(job: RenderJob, progress: Progress = silent, say: Callable[[str], None] = quiet) -> RenderReport:
     """Do the job and return the report, which also lies beside the output.
 
@@ -85,7 +102,7 @@ def render(job: RenderJob, progress: Progress = silent, say: Callable[[str], Non
         found = _Run()
         with _timed(found, "analyse"):
             faces = faces_of(job.clip, progress)
-            tracks = _chosen(job, faces)
+            tracks = chosen_tracks(job, faces)
         with _timed(found, "open"):
             stages = [open_stage(request, faces, job.device, progress) for request in job.stages]
         before = _mark(job.output)
@@ -98,16 +115,6 @@ def render(job: RenderJob, progress: Progress = silent, say: Callable[[str], Non
                 say(f"{job.output}: the first {found.frames} frames are left there, playable and signed")
             raise
         return _finish(job, wanted, found, "complete")
-
-
-def _chosen(job: RenderJob, faces: ClipFaces) -> frozenset[int]:
-    needs_sound = job.person == "speaker" and probe(job.clip).has_audio
-    sound = load_sound(job.clip, SPEECH_RATE_HZ) if needs_sound else None
-    tracks = pick_tracks(faces, job.person, sound)
-    if not tracks:
-        numbers = ", ".join(str(track.number) for track in faces.tracks)
-        raise NoFaceError(f"{job.clip}: nobody in it fits --person {job.person}; its tracks are {numbers}")
-    return tracks
 
 
 def _encode(

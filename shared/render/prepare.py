@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from shared.errors import NoFaceError, UsageError
+from shared.face.analyse import ClipFaces, pick_tracks
 from shared.media.reader import probe
 from shared.media.sound import load_sound, voiced_spans
 from shared.progress import Progress, silent
 from shared.render.job import RenderJob, StageRequest, Wish, check_paths
-from shared.render.once import SPEECH_RATE_HZ, faces_of, quiet
+from shared.render.once import SPEECH_RATE_HZ, chosen_tracks, faces_of, quiet
 from shared.render.stage import OPTIONS, load
 from shared.store.artefact import cache_folder, fingerprint, lock, write_atomically
 
@@ -29,13 +30,13 @@ def complete(wish: Wish, progress: Progress = silent, say: Callable[[str], None]
     Raises
     ------
     UsageError
-        Nothing was wished, or things that exclude each other.
+        Nothing was wished, things that exclude each other, or a person of whom nothing can be learned here.
     NoFaceError
         The target has no face, or no speech that a voice could be learned from.
     """
     job = wish.job
     _check(wish)
-    faces_of(job.clip, progress)
+    _check_person(wish, faces_of(job.clip, progress))
     stages = list(job.stages)
     inputs = list(job.inputs)
     speech = job.speech
@@ -128,6 +129,21 @@ def _check(wish: Wish) -> None:
         raise UsageError(f"--train-minutes must be more than 0, got {wish.train_minutes:g}")
     given = (job.clip, wish.model, wish.face_from, wish.voice, wish.speech, *job.inputs)
     check_paths(job.output, tuple(path for path in given if path is not None))
+
+
+def _check_person(wish: Wish, faces: ClipFaces) -> None:
+    """Refuse to learn from the largest face what is to be laid on another."""
+    lacks_voice = wish.speech is not None and wish.voice is None
+    lacks_model = wish.face_from is not None and wish.model is None
+    if not (lacks_voice or lacks_model) or wish.job.person == "largest":
+        return
+    if not chosen_tracks(wish.job, faces) <= pick_tracks(faces, "largest"):
+        ways = ["lipswap learn --person and --voice"] * lacks_voice
+        ways += ["lipswap extract --person, lipswap train and --model"] * lacks_model
+        raise UsageError(
+            f"--person {wish.job.person} is not the largest face in {wish.job.clip}, and what is missing is learned "
+            f"from that one; use {'; and '.join(ways)}"
+        )
 
 
 def _folder(kind: str, wanted: str) -> Path:

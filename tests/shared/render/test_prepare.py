@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,7 +11,7 @@ from shared.errors import MediaError, NoFaceError, UsageError
 from shared.render import prepare
 from shared.render.job import RenderJob, Wish
 from shared.render.prepare import complete
-from tests.shared.render.made import MadeFaces, PaintOptions, make_clip
+from tests.shared.render.made import MadeFaces, PaintOptions, face, make_clip
 
 
 class Makers:
@@ -122,6 +123,19 @@ def test_without_a_face_nothing_is_trained(
     with pytest.raises(NoFaceError, match="no face in any of its"):
         complete(replace(wish, face_from=make_clip(tmp_path / "ada.mp4", frames=5)))
     assert makers.calls == []
+
+
+def test_nothing_is_learned_from_another_than_the_person_asked_for(
+    wish: Wish, makers: Makers, tmp_path: Path, made_faces: Callable[[MadeFaces], None]
+) -> None:
+    tracks = tuple(SimpleNamespace(number=n, person=n, frames=10, size_px=9.0 - n) for n in (0, 1))
+    made_faces(MadeFaces({index: (face(0), face(1)) for index in range(20)}, tracks=tracks))
+    ada = make_clip(tmp_path / "ada.mp4", frames=5)
+    other = replace(wish, job=replace(wish.job, person=1), speech=ada, face_from=ada)
+    with pytest.raises(UsageError, match=r"--person 1 is not the largest .* --voice; and lipswap extract --person"):
+        complete(other)
+    assert makers.calls == []
+    assert len(complete(replace(other, job=replace(wish.job, person=0))).stages) == 2
 
 
 def test_wishes_that_cannot_be_are_refused(wish: Wish, tmp_path: Path) -> None:

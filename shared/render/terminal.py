@@ -9,10 +9,12 @@ import functools
 import json
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
+from shared.errors import UsageError, from_os_error
 from shared.media.options import EncodeOptions
 from shared.progress import Progress, TerminalProgress, silent
 
@@ -85,8 +87,17 @@ class _ToTerminal(logging.Handler):
 
 
 def standard_options(command: Callable[..., R]) -> Callable[..., R]:
-    """Add ``--json``, ``-v`` and ``-q``, and pass the `Terminal` they make as the argument `terminal`."""
+    """Add ``--json``, ``-v``, ``-q`` and ``--job``, and pass the `Terminal` as the argument `terminal`."""
 
+    @click.option(
+        "--job",
+        type=click.Path(path_type=Path),
+        metavar="FILE.toml",
+        is_eager=True,
+        expose_value=False,
+        callback=_read_job,
+        help="Take options from a TOML file, by their names here; those given here win.",
+    )
     @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
     @click.option("-v", "--verbose", count=True, help="Say more; -vv says all.")
     @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors and the result.")
@@ -97,6 +108,29 @@ def standard_options(command: Callable[..., R]) -> Callable[..., R]:
         return command(*args, terminal=terminal, **kwargs)
 
     return wrapped
+
+
+def _read_job(context: click.Context, _: click.Parameter, path: Path | None) -> None:
+    """Let the options of a job file stand where none is given on the command line."""
+    if path is None:
+        return
+    import tomllib  # noqa: PLC0415 - few commands come with a job file
+
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise from_os_error(error, path, "reading the job file") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: not a TOML file ({error})") from error
+    names = {
+        name.lstrip("-"): parameter.name
+        for parameter in context.command.params
+        for name in (*parameter.opts, *parameter.secondary_opts)
+        if parameter.name not in (None, "job", "help") and len(name.lstrip("-")) > 1
+    }
+    if unknown := [key for key in given if key not in names]:
+        raise UsageError(f"{path}: unknown {', '.join(unknown)}; known: {', '.join(sorted(names))}")
+    context.default_map = {names[key]: value for key, value in given.items()}
 
 
 def device_option(command: Callable[P, R]) -> Callable[P, R]:

@@ -51,6 +51,32 @@ def test_an_output_that_is_the_input_is_usage(call: list[str], job: RenderJob) -
     assert "also an input" in result.stderr
 
 
+def test_a_job_file_stands_between_defaults_and_options(call: list[str], job: RenderJob, tmp_path: Path) -> None:
+    file = tmp_path / "job.toml"
+    file.write_text(
+        f'clip = "{call[1]}"\nmodel = "{call[3]}"\noutput = "{job.output}"\nconsent = "I agree"\ncrf = 30\n'
+        "lossless = true\n"
+    )
+    result = CliRunner().invoke(root, ["render", "--job", str(file), "--crf", "22", "--json"])
+    assert result.exit_code == 0, result.stderr
+    encode = json.loads(result.stdout)["settings"]["encode"]
+    assert (encode["crf"], encode["lossless"], encode["preset"]) == (22.0, True, EncodeOptions().preset)
+
+
+def test_a_job_file_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "job.toml"
+    for text, said in (
+        ("crff = 3", "unknown crff; known: clip, consent, crf, device"),
+        ("crf = ", "not a TOML file"),
+        ("clip = 'a'\noutput = 'b'\ncrf = 'best'", "'best' is not a valid float range"),
+    ):
+        file.write_text(text)
+        result = CliRunner().invoke(root, ["render", "--job", str(file)])
+        assert result.exit_code == 2, result.output
+        assert said in result.stderr
+    assert CliRunner().invoke(root, ["render", "--job", str(tmp_path / "none")]).exit_code == 6
+
+
 def test_defaults_come_from_the_options_themselves() -> None:
     default = {parameter.name: parameter.default for parameter in cli.render.params}
     assert default["person"] == "largest"

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.align import crop_from_frame
-from faceswap.faceset import FEWEST, KIND, PICTURES, SCHEMA, SHEET, FaceRow, write_rows
+from faceswap.faceset import KIND, PICTURES, SCHEMA, SHEET, FaceRow, write_rows
 from faceswap.options import ExtractOptions
 from shared.errors import NoFaceError
 from shared.face.analyse import ClipFaces, analyse, pick_tracks
@@ -85,8 +85,8 @@ def extract(
         rows = [row for part in parts for row in part.rows]
         kept = [row for row in rows if row.kept]
         dropped = Counter(row.why for row in rows if not row.kept)
-        if len(kept) < FEWEST:
-            raise NoFaceError(_too_few(clips, len(kept), dropped))
+        if not kept:
+            raise NoFaceError(_none_left(clips, dropped))
         write_rows(partial, rows)
         _draw_sheet(partial, kept)
         details |= {
@@ -225,11 +225,11 @@ def _draw_sheet(folder: Path, kept: Sequence[FaceRow]) -> None:
     write_png(folder / SHEET, contact_sheet(pictures, SHEET_COLUMNS, (SHEET_CELL_PX, SHEET_CELL_PX)))
 
 
-def _too_few(clips: Sequence[Path], kept: int, dropped: Counter[str]) -> str:
+def _none_left(clips: Sequence[Path], dropped: Counter[str]) -> str:
     reasons = ", ".join(f"{count} {why}" for why, count in dropped.most_common()) or "none was found"
     return (
-        f"{', '.join(map(str, clips))}: {kept} usable faces, at least {FEWEST} are needed (dropped: {reasons}); "
-        "give a longer clip, a smaller --every, or looser filters"
+        f"{', '.join(map(str, clips))}: no usable face in it (dropped: {reasons}); "
+        "give another clip, a smaller --every, or looser filters"
     )
 
 

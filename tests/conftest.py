@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
-from shared.store.weights import check_weights
+from shared.store.weights import check_weights, weights_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 FOOTAGE = Path(os.environ.get("LIPSWAP_FOOTAGE", ROOT.parent / "shared" / "data"))
@@ -28,13 +28,25 @@ def footage() -> Path:
 
 
 @pytest.fixture(scope="session")
-def weights() -> None:
+def weights(own_cache: Path) -> None:  # noqa: ARG001 - the cache must be in place first
     """The face weights, already in the user's cache; skips where `lipswap weights fetch` has not been run."""
     missing = [
         state.weight.file_name for state in check_weights() if state.weight.kind == "weights" and state.state != "ok"
     ]
     if missing:
         pytest.skip(f"not in the cache: {', '.join(missing)}; run `lipswap weights fetch`")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache of this run alone, so that nothing made before can hide a fault; only the weights are the user's own."""
+    folder = tmp_path_factory.mktemp("cache")
+    user = weights_folder()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIPSWAP_CACHE", str(folder))
+        if user.is_dir():
+            (folder / "weights").symlink_to(user, target_is_directory=True)
+        yield folder
 
 
 @pytest.hookimpl(wrapper=True)

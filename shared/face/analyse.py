@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -48,8 +48,9 @@ class AnalyseOptions:
 class ClipFaces:
     """The sealed faces of a clip; reads from disk, holds only the list of tracks. May be shared by threads."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, clip: Path) -> None:
         self.folder = folder
+        self.clip = clip
         self._store = FaceStore(folder / FILE_NAME)
         facts = self._store.facts()
         self.tracks: tuple[StoredTrack, ...] = self._store.tracks()
@@ -99,6 +100,8 @@ def analyse(path: Path, cache: Path, options: AnalyseOptions | None = None, prog
     LockedError : another run analyses the same clip.
     """
     chosen = options or AnalyseOptions()
+    if chosen.finder == "mesh":
+        chosen = replace(chosen, device="cpu")  # the mesh runs there anyway: one result, not one for each device
     wanted = fingerprint(clip=path, options=chosen, schema=SCHEMA)
     folder = cache / KIND / f"{path.stem[:40]}-{wanted[:16]}"
     if not is_current(folder, KIND, wanted, SCHEMA):
@@ -106,7 +109,7 @@ def analyse(path: Path, cache: Path, options: AnalyseOptions | None = None, prog
             if not is_current(folder, KIND, wanted, SCHEMA):
                 with artefact(folder, KIND, SCHEMA, wanted, force=True) as partial:
                     _fill(path, partial / FILE_NAME, chosen, progress)
-    return ClipFaces(folder)
+    return ClipFaces(folder, path)
 
 
 def pick_tracks(faces: ClipFaces, person: PersonChoice, sound: Sound | None = None) -> frozenset[int]:
@@ -123,7 +126,7 @@ def pick_tracks(faces: ClipFaces, person: PersonChoice, sound: Sound | None = No
     """
     tracks = faces.tracks
     if not tracks:
-        raise NoFaceError(f"{faces.folder.name}: no face was found in the clip; choose another clip")
+        raise NoFaceError(f"{faces.clip}: no face was found in it; choose another clip")
     if person == "all":
         return frozenset(track.number for track in tracks)
     if person == "largest":
@@ -138,7 +141,7 @@ def pick_tracks(faces: ClipFaces, person: PersonChoice, sound: Sound | None = No
     if isinstance(person, int):
         if all(track.number != person for track in tracks):
             known = ", ".join(str(track.number) for track in tracks[:20])
-            raise UsageError(f"no track {person} in the clip; there are {known}")
+            raise UsageError(f"{faces.clip}: no track {person} in it; there are {known}")
         return frozenset({person})
     return _like(tracks, (person,) if isinstance(person, Path) else tuple(person))
 

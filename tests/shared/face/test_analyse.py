@@ -97,7 +97,7 @@ def test_a_reference_picture_chooses_the_person(footage: Path, cache: Path) -> N
 def test_what_cannot_be_chosen_is_said(footage: Path, cache: Path) -> None:
     faces = analyse(footage / HARD / "two_people_right_speaks.mp4", cache)
     assert pick_tracks(faces, 1) == {1}
-    with pytest.raises(UsageError, match="no track 7 in the clip; there are 0, 1"):
+    with pytest.raises(UsageError, match="no track 7 in it; there are 0, 1"):
         pick_tracks(faces, 7)
     with pytest.raises(UsageError, match="sound"):
         pick_tracks(faces, "speaker")

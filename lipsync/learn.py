@@ -9,7 +9,8 @@ checkpoint is kept (on minutes of speech it peaks early and then gets worse).
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,17 +105,29 @@ def fit(
     optimiser = torch.optim.Adam(net.parameters(), lr=options.rate)
     best, best_state = (0, check.error(net)), copy.deepcopy(net.state_dict())
     curve = [best]
-    for update in range(1, options.updates + 1):
-        _update(net, optimiser, batches, options, generator)
-        if update % options.validate_every == 0 or update == options.updates:
-            curve.append((update, check.error(net)))
-            if watch is not None:
-                watch(*curve[-1])
-            if curve[-1][1] <= best[1]:  # where nothing is held out all errors are infinite, and the last net stays
-                best, best_state = curve[-1], copy.deepcopy(net.state_dict())
-        progress(update, options.updates, "learning mouths (updates)")
+    with _one_thread():
+        for update in range(1, options.updates + 1):
+            _update(net, optimiser, batches, options, generator)
+            if update % options.validate_every == 0 or update == options.updates:
+                curve.append((update, check.error(net)))
+                if watch is not None:
+                    watch(*curve[-1])
+                if curve[-1][1] <= best[1]:  # where nothing is held out all are infinite, and the last net stays
+                    best, best_state = curve[-1], copy.deepcopy(net.state_dict())
+            progress(update, options.updates, "learning mouths (updates)")
     net.load_state_dict(best_state)
     return Fit(net, tuple(curve), best, check.mean_error(examples, held))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Products of 60 cells are too small to share: a second thread gains nothing, and on a busy machine waits."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _update(

@@ -38,7 +38,7 @@ class SyncOptions:
     """Any file with sound; its time 0 is the clip's time 0."""
     rest: bool = True
     """Close the mouth where voice activity hears no speech (the network alone opens it by luck)."""
-    smooth_ms: float = 20.0
+    smooth_ms: float = 15.0
     """Standard deviation of the Gaussian over predicted shapes, milliseconds, >= 0; 0 leaves them as they are."""
     candidates: int = 50
     """Frames of the footage behind each texture (the paper's n), >= 1; small pools use fewer."""

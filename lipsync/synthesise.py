@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lipsync.median import weighted_median
 from lipsync.options import SyncOptions
-from lipsync.retrieve import RetrieveOptions, Retriever
+from lipsync.retrieve import Candidates, RetrieveOptions, Retriever
 from lipsync.voice import Voice
 from shared.picture.warp import gaussian, grey_of, laplacian_variance, to_float, warp_picture
 from shared.types import Floats, Matrix
@@ -25,6 +25,8 @@ POSE_PERCENTILES = (5.0, 95.0)
 """A target turned further than the footage asks for the footage's own ends; else only outliers would be near it."""
 SAMPLES = 24
 """Frames of the pool on which the loss of detail is measured."""
+OWN_S = 0.5
+"""Frames this near to a sample in time are the sample itself, and left out of its median."""
 UNSHARP_SIGMA_PX = 1.0
 STRONGEST = 2.0
 """Largest gain of the unsharp mask."""
@@ -58,30 +60,36 @@ class Synthesiser:
 
     def make(self, shape: Floats, angles_deg: tuple[float, float, float]) -> LowerFace:
         """Make the lower face of a wanted shape (20,) for a head at the given angles."""
-        texture, points = self._median(shape, np.asarray(angles_deg))
-        return LowerFace(_unsharp(to_float(texture), self.gain), points)
+        found = self._find(shape, np.asarray(angles_deg))
+        points = np.einsum("n,npc->pc", found.weights, self._voice.pool.points[found.indices])
+        texture = weighted_median(self._stack(found.indices), found.weights)
+        return LowerFace(_unsharp(to_float(texture), self.gain), points.astype(np.float32))
 
-    def _median(self, shape: Floats, angles_deg: NDArray[np.floating]) -> tuple[NDArray[np.uint8], Floats]:
+    def _find(self, shape: Floats, angles_deg: NDArray[np.floating]) -> Candidates:
         turned = self._weight * np.clip(angles_deg, self._low, self._high)
-        found = self._retriever.find(np.concatenate([shape, turned]).astype(np.float32))
-        pool = self._voice.pool
-        stack = self._voice.textures[pool.rows[found.indices]]
-        points = np.einsum("n,npc->pc", found.weights, pool.points[found.indices])
-        return weighted_median(stack, found.weights), points.astype(np.float32)
+        return self._retriever.find(np.concatenate([shape, turned]).astype(np.float32))
+
+    def _stack(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
+        return np.asarray(self._voice.textures[self._voice.pool.rows[indices]])
 
     def _lost_detail(self) -> float:
         """Gain at which medians, once resampled, are as detailed around the mouth as the footage before its warp."""
-        pool, textures = self._voice.pool, self._voice.textures
+        pool = self._voice.pool
         real = shifted = 0.0
         medians = []
         for row in np.linspace(0, pool.rows.shape[0] - 1, SAMPLES).round().astype(np.intp):
-            points = self._voice.plane.to_texture(pool.points[row, MOUTH])
-            window = _window(points, textures.shape[1:3])
-            own = to_float(np.asarray(textures[pool.rows[row]]))
+            found = self._find(self._voice.shapes[row], pool.angles_deg[row])
+            others = (pool.clips[found.indices] != pool.clips[row]) | (
+                np.abs(pool.times_s[found.indices] - pool.times_s[row]) > OWN_S
+            )
+            if not others.any():
+                continue
+            median = to_float(weighted_median(self._stack(found.indices[others]), found.weights[others]))
+            own = to_float(self._stack(row[np.newaxis])[0])
+            window = _window(self._voice.plane.to_texture(pool.points[row, MOUTH]), own.shape)
             real += _detail(own, window)
             shifted += _detail(_resampled(own), window)
-            median, _ = self._median(self._voice.shapes[row], pool.angles_deg[row])
-            medians.append((to_float(median), window))
+            medians.append((median, window))
         if shifted <= 0.0:
             return 0.0
         wanted = real * real / shifted

@@ -7,10 +7,13 @@ crop pixels whose origin is the *corner* of the first pixel, and a presence logi
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final
 
 import cv2
@@ -127,8 +130,9 @@ class _Net:
     """A LiteRT network with one input; outputs sorted from large to small."""
 
     def __init__(self, content: bytes, threads: int) -> None:
-        self._interpreter: Any = Interpreter(model_content=content, num_threads=threads)
-        self._interpreter.allocate_tensors()
+        with _without_chatter():
+            self._interpreter: Any = Interpreter(model_content=content, num_threads=threads)
+            self._interpreter.allocate_tensors()
         self._input = int(self._interpreter.get_input_details()[0]["index"])
         details = self._interpreter.get_output_details()
         self._outputs = [int(d["index"]) for d in sorted(details, key=lambda d: (-int(np.prod(d["shape"])), d["name"]))]
@@ -138,6 +142,20 @@ class _Net:
         self._interpreter.set_tensor(self._input, array)
         self._interpreter.invoke()
         return [np.asarray(self._interpreter.get_tensor(index), dtype=np.float32) for index in self._outputs]
+
+
+@contextlib.contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Keep LiteRT's note on its delegate, written from C++ whatever the log level, off the user's terminal."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _square_around(mesh: Floats) -> tuple[NDArray[np.float64], float, float]:

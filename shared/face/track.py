@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
+from shared.face.cuts import Cuts
 from shared.face.detect import KNOWN, Detection, FaceFinder, agrees, overlap
 from shared.face.identity import THRESHOLD, Embedder, FaceEmbedder, cosine, unit
 from shared.face.landmarks import RIGID_68, eye_distance
 from shared.face.smooth import Seen, SmoothOptions, smooth
-from shared.picture.planes import luma
 from shared.types import Face, Floats, Frame, Scene
 
 MOST_EMBEDDINGS: Final = 8
@@ -104,34 +104,6 @@ class _Live:
     embedded_s: float
     motion: float = 0.0
     """Largest step between two frames of late, in eye distances."""
-
-
-class Cuts:
-    """Tells a cut from motion by a small grey copy against the one before it.
-
-    A cut changes the picture much more than the frames before it did, and leaves little of its layout: the correlation
-    of the two copies falls under 0.5 in real cuts and stays over 0.85 in talk, gestures and changes of light.
-    """
-
-    def __init__(self) -> None:
-        self._last: Floats | None = None
-        self._usual: float | None = None
-
-    def judge(self, frame: Frame) -> Literal["same", "suspect", "cut"]:
-        """Whether `frame` starts a new shot; frames must come in order. A suspect may be a cut to a like picture."""
-        small = luma(frame, 64).astype(np.float32)
-        last, self._last = self._last, small
-        if last is None:
-            return "same"
-        if last.shape != small.shape:
-            return "cut"
-        change, alike = float(np.abs(small - last).mean()), _correlation(small, last)
-        unusual = change > 3.0 * self._usual if self._usual is not None else alike < 0.5
-        if change > 8.0 and alike < 0.75 and unusual:
-            self._usual = None
-            return "cut"
-        self._usual = max(change, 0.8 * (self._usual or 0.0))
-        return "suspect" if change > 2.0 and unusual else "same"
 
 
 class Tracker:
@@ -316,13 +288,6 @@ def track(frames: Iterable[Frame], finder: FaceFinder, options: TrackOptions | N
 
 def _nearness(live: _Live, face: Face | None) -> float:
     return -1.0 if face is None else overlap(live.face.box, face.box)
-
-
-def _correlation(one: Floats, other: Floats) -> float:
-    """Correlation of two pictures, which a change of brightness leaves alone; 1 where both are plain."""
-    one, other = one - one.mean(), other - other.mean()
-    power = float(np.sqrt((one * one).sum() * (other * other).sum()))
-    return float((one * other).sum()) / power if power > one.size else 1.0
 
 
 def _step_between(one: Face, other: Face) -> float:

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.face.cuts import Cuts
 from shared.face.detect import FaceFinder
 from shared.face.smooth import Seen
-from shared.face.track import Cuts, Tracker, TrackOptions
+from shared.face.track import Tracker, TrackOptions
 from shared.types import Frame
 from tests.shared.face.staged import Actor, Namer, Script, blank
 

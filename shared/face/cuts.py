@@ -1,0 +1,45 @@
+"""Where one shot ends and the next begins."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from shared.picture.planes import luma
+from shared.types import Floats, Frame
+
+
+class Cuts:
+    """Tells a cut from motion by a small grey copy against the one before it.
+
+    A cut changes the picture much more than the frames before it did, and leaves little of its layout: the correlation
+    of the two copies falls under 0.5 in real cuts and stays over 0.85 in talk, gestures and changes of light.
+    """
+
+    def __init__(self) -> None:
+        self._last: Floats | None = None
+        self._usual: float | None = None
+
+    def judge(self, frame: Frame) -> Literal["same", "suspect", "cut"]:
+        """Whether `frame` starts a new shot; frames must come in order. A suspect may be a cut to a like picture."""
+        small = luma(frame, 64).astype(np.float32)
+        last, self._last = self._last, small
+        if last is None:
+            return "same"
+        if last.shape != small.shape:
+            return "cut"
+        change, alike = float(np.abs(small - last).mean()), _correlation(small, last)
+        unusual = change > 3.0 * self._usual if self._usual is not None else alike < 0.5
+        if change > 8.0 and alike < 0.75 and unusual:
+            self._usual = None
+            return "cut"
+        self._usual = max(change, 0.8 * (self._usual or 0.0))
+        return "suspect" if change > 2.0 and unusual else "same"
+
+
+def _correlation(one: Floats, other: Floats) -> float:
+    """Correlation of two pictures, which a change of brightness leaves alone; 1 where both are plain."""
+    one, other = one - one.mean(), other - other.mean()
+    power = float(np.sqrt((one * one).sum() * (other * other).sum()))
+    return float((one * other).sum()) / power if power > one.size else 1.0

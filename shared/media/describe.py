@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 DEFAULT_RATE = Fraction(25)
 """Frames a second where neither the container nor the codec says (still pictures, raw streams)."""
+TICKS_NOT_FRAMES = 1000
+"""From this "rate" on it is a clock's (1000 of Matroska, 12800 of MP4 remuxed into it), not a camera's."""
 BOTTOM_FIELD_FIRST = (3, 4)
 """AVFieldOrder BB and TB: the bottom field is shown first."""
 
@@ -88,8 +90,8 @@ def describe(
 ) -> ClipInfo:
     """Gather what the headers and the first picture of a clip say."""
     time_base = stream.time_base or Fraction(1, 90000)
-    rate = _fraction(stream.average_rate) or _fraction(stream.guessed_rate) or DEFAULT_RATE
     duration_s = float(stream.duration * time_base) if stream.duration else (container.duration or 0) / av.time_base
+    rate = _rate_of(path, stream, duration_s)
     height, width = layout.coded_size
     start = (stream.start_time or 0) if first.pts is None else first.pts - guessed_delay(container, stream, first)
     return ClipInfo(
@@ -137,6 +139,18 @@ def _stream_info(stream: Stream) -> StreamInfo:
         duration_s=float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0,
         detail=detail,
     )
+
+
+def _rate_of(path: Path, stream: av.VideoStream, duration_s: float) -> Fraction:
+    """Frames a second as the headers say, unless they give the ticks of a clock for it."""
+    for stated in (stream.average_rate, stream.guessed_rate, stream.base_rate):
+        rate = _fraction(stated)
+        if rate is not None and rate < TICKS_NOT_FRAMES:
+            return rate
+    if stream.frames and duration_s > 0:
+        return Fraction(stream.frames / duration_s).limit_denominator(1001)
+    log.warning("%s: does not say its frame rate; %s is taken where one is needed", path, DEFAULT_RATE)
+    return DEFAULT_RATE
 
 
 def _fraction(value: object) -> Fraction | None:

@@ -47,12 +47,20 @@ class CopyLane:
         self._target = output.add_stream_from_template(stream)
         self._target.metadata.update(stream.metadata)
         self._target.disposition = stream.disposition
+        # AVI has no time before 0, and would shift the picture to make room for pre-roll.
         self._keeps_preroll = output.format.name != "avi"
+        self._last: int | None = None
 
     def feed(self, packet: Packet[Stream]) -> None:
-        """Write the packet; AVI has no time before 0, and would shift the picture to make room for it."""
+        """Write the packet, unless its time goes back, which no container takes."""
         if not self._keeps_preroll and _time_of(packet) < 0:
             return
+        packet.dts = packet.pts if packet.dts is None else packet.dts
+        packet.pts = packet.dts if packet.pts is None else packet.pts
+        if self._last is not None and packet.dts is not None and packet.dts <= self._last:
+            log.warning("stream %d: packet at %.3f s is out of order, dropped", packet.stream_index, _time_of(packet))
+            return
+        self._last = packet.dts
         packet.stream = self._target
         self._output.mux(packet)
 

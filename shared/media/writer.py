@@ -29,6 +29,8 @@ from shared.types import ClipInfo, Frame
 
 __all__ = ["ClipWriter", "EncodeOptions", "open_writer"]
 
+FEW_FRAMES = 4
+"""x265 gives no sound decoding times to clips shorter than its run of B-frames; they are made here."""
 MAX_MOVIE_TIMESCALE = 1 << 30
 """Units a second in which MP4 states the start of each track; FFmpeg's default of 1000 would round it."""
 STALE_KEYS = ("encoder", "major_brand", "minor_version", "compatible_brands", "duration")
@@ -154,10 +156,12 @@ class ClipWriter:
         return picture
 
     def _mux(self, picture: av.VideoFrame | None) -> None:
-        for packet in self._stream.encode(picture):
-            if not packet.duration:
-                packet.duration = self._duration
-            self._output.mux(packet)
+        packets = self._stream.encode(picture)
+        if picture is None and 0 < len(packets) == self.frames <= FEW_FRAMES:
+            first = min(packet.pts or 0 for packet in packets)
+            for place, packet in enumerate(packets):
+                packet.dts = first - (len(packets) - 1 - place) * self._duration
+        self._output.mux(packets)
 
 
 @contextmanager

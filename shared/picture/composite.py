@@ -115,7 +115,7 @@ def _blend(plane: Plane, x0: int, y0: int, new: Floats, mask: Floats, top: int) 
     blended += old
     np.rint(blended, out=blended)
     np.clip(blended, 0, top, out=blended)
-    np.copyto(box, blended.astype(plane.dtype), where=mask > 0)
+    box[...] = blended.astype(plane.dtype)
 
 
 def _planar_samples(picture: Floats, forward: NDArray[np.float64]) -> Floats:

@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from shared.errors import MediaError
@@ -113,16 +114,18 @@ def test_all_streams_are_listed(tmp_path: Path) -> None:
     assert abs(info.duration_s - 0.4) < 1e-6
 
 
-def test_the_larger_of_two_pictures_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("marked", "shown"), [((0, 0), 1), ((1, 1), 1), ((1, 0), 0), ((0, 1), 1)])
+def test_the_default_and_then_the_larger_picture_is_read(marked: tuple[int, int], shown: int, tmp_path: Path) -> None:
     path = tmp_path / "two.mkv"
     small, large = Recipe(size=(24, 32), frames=4), Recipe(size=(48, 64), frames=6)
-    with av.open(str(path), "w") as out:
-        streams = []
+    with av.open(str(path), "w", container_options={"default_mode": "passthrough"}) as out:
+        streams: list[tuple[VideoStream, Recipe]] = []
         for recipe in (small, large):
             stream = out.add_stream("ffv1", rate=25)
             assert isinstance(stream, VideoStream)
             stream.codec_context.height, stream.codec_context.width = recipe.size
             stream.codec_context.pix_fmt = recipe.pix_fmt
+            stream.disposition = Disposition(marked[len(streams)])
             streams.append((stream, recipe))
         for number in range(6):
             for stream, recipe in streams:
@@ -133,9 +136,9 @@ def test_the_larger_of_two_pictures_is_read(tmp_path: Path) -> None:
         for stream, _ in streams:
             out.mux(stream.encode(None))
     info = probe(path)
-    assert info.coded_size == (48, 64)
+    assert info.coded_size == ((24, 32), (48, 64))[shown]
     assert [stream.detail for stream in info.streams] == ["32x24", "64x48"]
-    assert len(times_of(path)) == 6
+    assert len(times_of(path)) == (4, 6)[shown]
 
 
 def test_times_that_are_missing_are_rebuilt_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -144,6 +147,42 @@ def test_times_that_are_missing_are_rebuilt_with_a_warning(tmp_path: Path, caplo
         times = times_of(raw)
     assert times == [Fraction(number, 25) for number in range(6)]
     assert "rebuilt" in caplog.text
+
+
+def test_times_that_do_not_grow_are_rebuilt_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    # Matroska's milliseconds make the third and the fourth time one and the same.
+    path = make_clip(tmp_path / "same.mkv", Recipe(frames=5, pts=[0, 512, 1024, 1025, 4000]))
+    with caplog.at_level(logging.WARNING):
+        times = times_of(path)
+    assert len(times) == 5
+    assert all(later > earlier for earlier, later in itertools.pairwise(times))
+    assert "1 frame times were missing or out of order" in caplog.text
+
+
+def test_a_frame_that_cannot_be_decoded_is_counted_and_passed_over(tmp_path: Path) -> None:
+    whole = make_clip(tmp_path / "whole.mkv", Recipe(frames=8, codec="ffv1", options={"g": "1"}))
+    hurt = tmp_path / "hurt.mkv"
+    with av.open(str(whole)) as source, av.open(str(hurt), "w") as out:
+        stream = out.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(source.demux(source.streams.video[0])):
+            if packet.size:
+                kept = av.Packet(b"\xff" * packet.size) if number == 3 else packet
+                kept.pts, kept.dts, kept.time_base = packet.pts, packet.dts, packet.time_base
+                kept.stream = stream
+                out.mux(kept)
+    with open_clip(hurt) as reader:
+        times = [frame.time_s for frame in reader.frames()]
+    assert times == [Fraction(number, 25) for number in range(8) if number != 3]
+    assert reader.damaged == 1
+
+
+@pytest.mark.parametrize("rate", [Fraction(1000), Fraction(12800)])
+def test_a_clocks_ticks_are_not_taken_for_a_frame_rate(rate: Fraction, tmp_path: Path) -> None:
+    recipe = Recipe(frames=20, rate=rate, pts=range(0, 512 * 20, 512))
+    assert probe(make_clip(tmp_path / "ticks.mkv", recipe)).rate < 1000
+    path = make_clip(tmp_path / "ticks.mp4", recipe)
+    assert abs(probe(path).rate - 25) < 2
+    assert times_of(path) == [Fraction(number, 25) for number in range(20)]
 
 
 def test_a_change_of_size_is_scaled_back_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

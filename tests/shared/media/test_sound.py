@@ -106,6 +106,7 @@ def test_a_clips_sound_is_on_the_clips_clock(tmp_path: Path) -> None:
     assert np.abs(sound.samples[22050:30050] - expected).max() < 1e-3
     from_half = load_sound(path, 44100, Fraction(1, 2))
     assert np.array_equal(from_half.samples, sound.samples[22050:])
+    assert np.array_equal(load_sound(path, 44100, Fraction(3, 4)).samples, sound.samples[33075:])
 
 
 def test_a_hole_in_the_sound_is_silence_and_the_rest_keeps_its_time(tmp_path: Path) -> None:

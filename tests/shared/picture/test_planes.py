@@ -144,6 +144,24 @@ def test_a_cut_keeps_luma_exactly_and_repeats_the_edge_outside() -> None:
     assert np.array_equal(beyond, np.pad(plane, ((3, 3), (4, 4)), mode="edge"))
 
 
+@pytest.mark.parametrize(("matrix", "full_range", "centred"), [("bt601", True, True), ("bt601", False, False)])
+def test_chroma_lies_where_the_standards_put_it(matrix: ColourMatrix, full_range: bool, centred: bool) -> None:
+    # A steep ramp of Cb along x: JPEG's samples are the means of pixel pairs, MPEG-2's lie on the even pixels.
+    pixels, spec = PixelFormat("yuv420p16le", 16, (1, 1), "yuv"), colour(matrix, full_range)
+    ramp = 20000.0 + 500.0 * np.arange(40)
+    sampled = ramp.reshape(-1, 2).mean(axis=1) if centred else ramp[::2]
+    middle = np.full((10, 20), 32768, np.uint16)
+    frame = Frame(
+        (np.full((20, 40), 30000, np.uint16), np.tile(sampled.astype(np.uint16), (10, 1)), middle),
+        *(pixels, spec, 0, 0, Fraction(1, 25)),
+    )
+    picture = cut(frame, (4, 4, 36, 16))
+    wanted = rgb_from_samples(spec, pixels) @ np.stack(
+        [np.full(32, 30000), ramp[4:36], np.full(32, 32768), np.ones(32)]
+    )
+    assert np.abs(picture[6, :, 2] - wanted[2].clip(0, 65535)).max() < 60
+
+
 def test_a_zero_border_is_black() -> None:
     frame = frame_of(np.ones((20, 20, 3), np.float32), FORMATS["yuv420p"], colour())
     shift: Matrix = np.array([[1.0, 0, 15], [0, 1, 0], [0, 0, 1]])
@@ -273,13 +291,15 @@ def test_half_a_mask_blends_luma_half_way() -> None:
 def test_chroma_agrees_with_a_slow_weighted_mean() -> None:
     pixels, spec = FORMATS["yuv420p"], colour("bt709")
     frame = replace(noise_frame(pixels, (21, 23)), colour=spec)
-    patch = round_patch((3, 2, 23, 21))
+    rng = np.random.default_rng(4)
+    holes = rng.random((23, 24), dtype=np.float32) * (rng.random((23, 24)) > 0.4)
+    patch = Patch((3, 2, 27, 25), rng.random((23, 24, 3), dtype=np.float32), holes.astype(np.float32))
     after = composite(frame, [patch])
     matrix = samples_from_rgb(spec, pixels)
     mask = np.zeros((24, 26))
     chroma = np.zeros((24, 26))
-    mask[2:21, 3:23] = patch.mask
-    chroma[2:21, 3:23] = patch.picture @ matrix[1, :3] + matrix[1, 3]
+    mask[2:21, 3:23] = patch.mask[:19, :20]
+    chroma[2:21, 3:23] = patch.picture[:19, :20] @ matrix[1, :3] + matrix[1, 3]
     for row, column in itertools.product(range(11), range(12)):
         ys, xs = [2 * row, 2 * row + 1], [2 * column, 2 * column + 1]
         covered = sum(1 for y, x in itertools.product(ys, xs) if y < 21 and x < 23)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipsync.features import SAMPLE_RATE_HZ
+from lipsync.light import Light, light_between, mean_light, relight
 from lipsync.mouth import FreeFace, free_face, landmarks_in_frame
 from lipsync.options import SyncOptions
 from lipsync.plane import TexturePlane
@@ -24,7 +25,6 @@ from lipsync.voice import open_voice
 from shared.face.analyse import ClipFaces
 from shared.face.landmarks import eye_distance
 from shared.media.sound import load_sound
-from shared.picture.colour import LabStatistics, lab_statistics, match_lab
 from shared.picture.mask import erode, feather, mouth_mask, polygon_mask
 from shared.picture.planes import warp
 from shared.picture.warp import box_around, to_float, warp_picture
@@ -34,7 +34,7 @@ from shared.types import Edit, Face, Floats, IntBox, Matrix, Patch, Scene, Stage
 CHANGED: Final = np.array([*range(2, 15), *range(48, 68)])
 """iBUG points that speech moves: the jaw without its ends, and the lips."""
 OUTWARD: Final = np.array(
-    [-0.10, -0.08, -0.06, -0.04, 0.0, 0.07, 0.13, 0.17, 0.18, 0.17, 0.13, 0.07, 0.0, -0.04, -0.06, -0.08, -0.10]
+    [-0.10, -0.09, -0.08, -0.07, -0.05, 0.0, 0.09, 0.16, 0.18, 0.16, 0.09, 0.0, -0.05, -0.07, -0.08, -0.09, -0.10]
 )
 """How far outside each jaw point the mask reaches, in eye distances: under the chin there is neck, beside the jaw
 there is background, which must stay the frame's own."""
@@ -51,8 +51,8 @@ class _Made:
     face: Face
     free: FreeFace
     lower: LowerFace
-    theirs: LabStatistics | None
-    ours: LabStatistics | None
+    light: Light | None
+    """What the clip's light is to the texture's; None where no skin can be compared."""
 
 
 def open_stage(
@@ -100,20 +100,15 @@ def _stage(
 def _make(scene: Scene, face: Face, shape: Floats, synthesiser: Synthesiser, plane: TexturePlane) -> _Made:
     free = free_face(face)
     lower = synthesiser.make(shape, free.pose.angles_deg)
-    theirs = ours = None
     own = to_float(warp(scene.frame, plane.texture_from_frame(free.pose), plane.size))
-    skin = np.minimum(
-        _skin(plane.to_texture(free.points), plane.size), _skin(plane.to_texture(lower.points), plane.size)
-    )
-    if float(skin.sum()) > 16.0:
-        theirs, ours = lab_statistics(own, skin), lab_statistics(lower.texture, skin)
-    return _Made(face, free, lower, theirs, ours)
+    old, new = (_skin(plane.to_texture(points), plane.size) for points in (free.points, lower.points))
+    return _Made(face, free, lower, light_between(lower.texture, own, np.minimum(old, new)))
 
 
 def _skin(points: Floats, size: tuple[int, int]) -> Floats:
     """Cheeks and chin, without lips, jaw edge and nose: where both pictures show skin."""
     eyes_px = eye_distance(points)
-    outline = np.concatenate([_widened(points, eyes_px, np.full(17, -0.12))[2:15], points[[35, 31]]])
+    outline = np.concatenate([widened(points, eyes_px, np.full(17, -0.12))[2:15], points[[35, 31]]])
     skin = polygon_mask(outline, size) - mouth_mask(points, size, grow=1.25)
     return erode(np.clip(skin, 0.0, 1.0).astype(np.float32), 1.0)
 
@@ -146,20 +141,12 @@ def _strength(free: FreeFace) -> float:
 
 
 def _coloured(one: _Made, waiting: deque[tuple[Scene, list[_Made]]], options: SyncOptions) -> LowerFace:
-    """Move the texture to the colour of the clip's own lower face, both averaged along the track."""
-    near = [made for _, others in waiting for made in others if made.face.track == one.face.track]
-    theirs = [made.theirs for made in near if made.theirs is not None]
-    ours = [made.ours for made in near if made.ours is not None]
-    if not theirs or not ours or options.match_colour <= 0.0:
+    """Bring the texture into the clip's own light, averaged along the track."""
+    near = [made.light for _, others in waiting for made in others if made.face.track == one.face.track]
+    known = [light for light in near if light is not None]
+    if not known or options.match_colour <= 0.0:
         return one.lower
-    texture = match_lab(one.lower.texture, _average(ours), _average(theirs), options.match_colour)
-    return replace(one.lower, texture=texture)
-
-
-def _average(found: list[LabStatistics]) -> LabStatistics:
-    mean = np.mean([entry.mean for entry in found], axis=0)
-    std = np.mean([entry.std for entry in found], axis=0)
-    return LabStatistics(mean.astype(np.float32), std.astype(np.float32))
+    return replace(one.lower, texture=relight(one.lower.texture, mean_light(known), options.match_colour))
 
 
 def _patch(one: _Made, lower: LowerFace, landmarks: Floats, plane: TexturePlane, soft: float, strength: float) -> Patch:
@@ -180,14 +167,14 @@ def _patch(one: _Made, lower: LowerFace, landmarks: Floats, plane: TexturePlane,
 
 def outline(landmarks: Floats, eyes_px: float) -> Floats:
     """Polygon of the part that is laid over: jaw line with its margin, closed under the nose, (N, 2)."""
-    jaw = _widened(landmarks, eyes_px, OUTWARD)
+    jaw = widened(landmarks, eyes_px, OUTWARD)
     nose, lip = landmarks[33], landmarks[51]
     wings = landmarks[[35, 31]] + 0.35 * (lip - nose)
     under = nose + 0.35 * (lip - nose)
     return np.concatenate([jaw[2:15], wings[:1], under[np.newaxis], wings[1:]]).astype(np.float32)
 
 
-def _widened(landmarks: Floats, eyes_px: float, outward: NDArray[np.float64]) -> Floats:
+def widened(landmarks: Floats, eyes_px: float, outward: NDArray[np.float64]) -> Floats:
     """Jaw points moved away from the middle of the mouth by shares of the eye distance."""
     jaw = landmarks[:17]
     away = jaw - landmarks[48:60].mean(axis=0)

@@ -1,0 +1,72 @@
+"""What one light is to another on the same skin: a gain for each colour that changes evenly across the face.
+
+A lamp of another strength, colour or place multiplies linear light; gamma-coded samples follow a power law, so it
+multiplies these too (von Kries, for each channel of RGB, Finlayson et al., "Spectral sharpening", JOSA A 1994). The
+gain is ``exp(a + b x + c y)`` for each channel: strength and colour in a, the side it comes from in b and c. Nothing is
+stretched, so lips and teeth keep their own contrast to the skin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.picture.warp import gaussian
+from shared.types import Floats
+
+FEWEST_PIXELS: Final = 24.0
+"""Skin below which nothing is said of the light."""
+DARKEST: Final = 0.02
+"""Added to both sides of a ratio: below it, samples are noise."""
+BLUR_PX: Final = 2.0
+STIFFNESS: Final = 0.02
+"""Weight (as a share of the skin) that holds the slopes at 0, so that little skin gives no wild slope."""
+SLOWEST, FASTEST = float(np.log(0.2)), float(np.log(4.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Light:
+    """Logarithm of the gain: (3 terms, 3 channels) float64, for 1, x and y over the texture from -1 to 1."""
+
+    terms: NDArray[np.float64]
+
+
+def light_between(texture: Floats, own: Floats, skin: Floats) -> Light | None:
+    """Fit the gain that brings a texture to the light of another picture of the same skin.
+
+    Parameters
+    ----------
+    texture, own : (H, W, 3) float32 in [0, 1], aligned.
+    skin : (H, W) float32 weights, where both show skin.
+    """
+    total = float(skin.sum())
+    if total < FEWEST_PIXELS:
+        return None
+    inside = skin > 0
+    weight = skin[inside].astype(np.float64) / total
+    basis = _basis(skin.shape)[inside]
+    ratio = np.log(gaussian(own, BLUR_PX)[inside] + DARKEST) - np.log(gaussian(texture, BLUR_PX)[inside] + DARKEST)
+    held = STIFFNESS * np.diag([0.0, 1.0, 1.0])
+    terms = np.linalg.solve((basis * weight[:, None]).T @ basis + held, (basis * weight[:, None]).T @ ratio)
+    return Light(np.asarray(terms, dtype=np.float64))
+
+
+def mean_light(lights: Sequence[Light]) -> Light:
+    """Average gains (of the logarithms)."""
+    return Light(np.mean([light.terms for light in lights], axis=0))
+
+
+def relight(texture: Floats, light: Light, strength: float = 1.0) -> Floats:
+    """Apply a gain to a texture (H, W, 3); `strength` 0 leaves it, 1 applies it all."""
+    exponent = np.clip(_basis((texture.shape[0], texture.shape[1])) @ light.terms, SLOWEST, FASTEST)
+    return np.clip(texture * np.exp(strength * exponent).astype(np.float32), 0.0, 1.0)
+
+
+def _basis(size: tuple[int, ...]) -> NDArray[np.float64]:
+    rows, columns = np.linspace(-1.0, 1.0, size[0]), np.linspace(-1.0, 1.0, size[1])
+    y, x = np.meshgrid(rows, columns, indexing="ij")
+    return np.stack([np.ones_like(x), x, y], axis=-1)

@@ -33,6 +33,7 @@ LIP_POINTS: Final = tuple(point for point in range(48, 68) if point not in (60, 
 """The paper's 18 points."""
 FACE_PX: Final = 512.0
 """Height of the canonical face's oval to which mouth distances are scaled."""
+NAN: Final = float("nan")
 EVERY: Final = 5
 """Each n-th frame is compared by its pixels."""
 OUTSIDE_GROW: Final = 1.5
@@ -76,29 +77,28 @@ def measure(clips: dict[str, Path], footage: Footage, speech: Speech, progress: 
     NoFaceError, MediaError : a clip cannot be read or analysed.
     """
     wanted = _Seen(footage.wanted, progress)
-    actors = tuple(_Seen(path, progress).embedding for path in (footage.first, footage.second))
+    first, second = (_Seen(path, progress) for path in (footage.first, footage.second))
     target = _Seen(footage.target, progress)
     opening = truth_of(footage.wanted).opening_cm
     rows = []
     for name, path in clips.items():
         seen = _Seen(path, progress)
         both = seen.known & wanted.known
-        detected = np.where(seen.known, seen.gaps, np.nan).astype(np.float32)
-        follows = aperture(detected, opening)
+        somewhere = bool(both.any())
         rows.append(
             Row(
                 clip=name,
                 frames=len(seen.known),
                 with_face=int(seen.known.sum()),
-                aperture_r=follows.correlation,
-                aperture_std_ratio=aperture(detected, wanted.gaps).std_ratio,
-                lag_ms=1000.0 * added_lag_s(opening, seen.gaps, float(RATE)),
-                m_lmd_px=lmd(seen.lips[both], wanted.lips[both]),
-                m_lmd_centred_px=centred_lmd(seen.lips[both], wanted.lips[both]),
+                aperture_r=aperture(seen.gaps, opening).correlation,
+                aperture_std_ratio=aperture(seen.gaps, wanted.gaps).std_ratio,
+                lag_ms=_lag_ms(opening, seen.gaps),
+                m_lmd_px=lmd(seen.lips[both], wanted.lips[both]) if somewhere else NAN,
+                m_lmd_centred_px=centred_lmd(seen.lips[both], wanted.lips[both]) if somewhere else NAN,
                 closure_share=closure_rate(seen.gaps, seen.times_s, speech.times_of(*CLOSURES)).share,
-                open_in_pauses_share=open_rate(detected, _in_pauses(seen.times_s, speech)).share,
-                cosine_first=cosine(seen.embedding, actors[0]),
-                cosine_second=cosine(seen.embedding, actors[1]),
+                open_in_pauses_share=open_rate(seen.gaps, _in_pauses(seen.times_s, speech)).share,
+                cosine_first=_likeness(seen, first),
+                cosine_second=_likeness(seen, second),
                 mouth_sharpness_ratio=_mean(_pairs(path, footage.wanted, wanted, _mouth_sharpness)),
                 psnr_outside_db=_mean(_pairs(path, footage.target, target, _outside_psnr)),
             )
@@ -139,14 +139,33 @@ class _Seen:
         self.known = np.array(known, dtype=bool)
         self.landmarks: Floats = np.stack(marks)
         self.lips: Floats = np.stack(lips)
-        gaps = gap_share(np.nan_to_num(self.landmarks, nan=0.0) if not self.known.all() else self.landmarks)
-        self.gaps: Floats = np.where(self.known, gaps, 0.0).astype(np.float32)
-        self.embedding: Floats = max(self.clip.tracks, key=lambda track: track.frames).embedding
+        self.gaps: Floats = np.full(len(times), np.nan, dtype=np.float32)
+        """NaN where there is no face."""
+        if self.known.any():
+            self.gaps[self.known] = gap_share(self.landmarks[self.known])
+        longest = max(self.clip.tracks, key=lambda track: track.frames, default=None)
+        self.embedding: Floats | None = longest.embedding if longest is not None else None
 
     def face_at(self, index: int) -> Face | None:
         """The face of one frame."""
         faces = self.clip.faces_at(index)
         return faces[0] if faces else None
+
+
+def _lag_ms(opening: Floats, gaps: Floats) -> float:
+    """By which the gap comes after the drawn opening; NaN where too little of it was seen."""
+    known = np.isfinite(gaps)
+    if known.mean() < 0.8:
+        return NAN
+    places = np.arange(len(gaps))
+    filled = np.interp(places, places[known], gaps[known]).astype(np.float32)
+    return 1000.0 * added_lag_s(opening, filled, float(RATE))
+
+
+def _likeness(one: _Seen, other: _Seen) -> float:
+    if one.embedding is None or other.embedding is None:
+        return NAN
+    return cosine(one.embedding, other.embedding)
 
 
 def _in_pauses(times_s: Floats, speech: Speech) -> NDArray[np.bool_]:

@@ -18,6 +18,7 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Stream
 
+from shared.errors import MediaError
 from shared.media.reader import open_input, shown_video, sound_origin
 
 log = logging.getLogger(__name__)
@@ -217,14 +218,13 @@ def copy_streams(
 
 def speech_stream(
     output: OutputContainer, path: Path, encoder: str, bitrate: int, start_s: Fraction, notes: list[str]
-) -> SideFeed | None:
-    """Prepare the sound file at `path`, whose own time 0 is laid at `start_s`, as the only audio stream."""
+) -> SideFeed:
+    """Prepare the sound file at `path`, whose own time 0 is laid at `start_s`; MediaError where it has no sound."""
     container = open_input(path)
     stream = container.streams.best("audio")
     if not isinstance(stream, AudioStream):
         container.close()
-        notes.append(f"{path} has no audio track; the output is silent")
-        return None
+        raise MediaError(f"{path}: has no audio track; give a file with sound as speech")
     start_s -= sound_origin(container, stream)
     lane = EncodeLane(output, stream, encoder, bitrate, start_s)
     notes.append(f"speech encoded as {encoder}")

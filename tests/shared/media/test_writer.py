@@ -423,6 +423,12 @@ def test_doors_of_the_writer(tmp_path: Path) -> None:
     ]:
         with pytest.raises(MediaError, match=message), open_writer(path, info, options):
             pass
+    with (
+        pytest.raises(MediaError, match="in.mp4: has no audio track"),
+        open_writer(tmp_path / "out.mp4", info, FAST, source),
+    ):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
     with open_writer(tmp_path / "out.mp4", info, FAST) as writer:
         writer.write(frames[0])
         with pytest.raises(ValueError, match="does not come after"):

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from shared.errors import ArtefactError, LockedError, MediaError, NoFaceError, NoSpaceError, UsageError
 from shared.media.options import EncodeOptions
 from shared.media.writer import open_writer
+from shared.provenance.consent import read_consent
 from shared.provenance.credentials import SOURCE_TYPE, verify
 from shared.render import once, stage
 from shared.render.job import RenderJob, StageRequest
@@ -166,6 +167,29 @@ def test_what_lies_there_is_replaced_only_by_force(job: RenderJob) -> None:
     report_path(job.output).unlink()
     with pytest.raises(ArtefactError, match="exists and is not ours"):
         render(other)
+
+
+def test_whatever_shapes_the_output_makes_it_another(job: RenderJob, tmp_path: Path) -> None:
+    render(job)
+    for part, other in (
+        ("consent", replace(job, consent=read_consent("I agree to more"))),
+        ("speech", replace(job, speech=make_clip(tmp_path / "speech.mp4", frames=10))),
+        ("person", replace(job, person=0)),
+        ("seed", replace(job, seed=1)),
+        (r"encode\.crf", replace(job, encode=EncodeOptions(crf=20, lossless=True))),
+        ("clip", replace(job, clip=make_clip(tmp_path / "other.mp4", frames=21))),
+    ):
+        with pytest.raises(ArtefactError, match=rf"was made otherwise \({part} differ\)"):
+            render(other)
+    assert render(replace(job, device="cpu")).reused
+
+
+def test_an_output_that_was_cut_short_since_is_made_again(job: RenderJob) -> None:
+    render(job)
+    whole = job.output.read_bytes()
+    job.output.write_bytes(whole[: len(whole) // 2])
+    assert not render(job).reused
+    assert len(planes(job.output)) == FRAMES
 
 
 def test_a_second_run_on_the_same_output_is_locked_out(job: RenderJob) -> None:

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import click
 
+from shared.demo.options import DemoOptions
 from shared.render.terminal import Terminal, device_option, force_option, seed_option, standard_options
+
+USUAL = DemoOptions()
 
 
 @click.command(epilog="Example: lipswap demo -o demo/")
@@ -16,7 +19,7 @@ from shared.render.terminal import Terminal, device_option, force_option, seed_o
 @click.option(
     "--train-minutes",
     type=click.FloatRange(min=0, min_open=True),
-    default=4.0,
+    default=USUAL.train_minutes,
     help="Longest training of the swap net, minutes.",
 )
 @device_option
@@ -31,7 +34,7 @@ def demo(*, output: Path, train_minutes: float, device: str, seed: int, force: b
     """
     from shared.demo.measure import as_json
     from shared.demo.page import LEGEND, table
-    from shared.demo.run import DemoOptions, run_demo
+    from shared.demo.run import run_demo
 
     options = DemoOptions(train_minutes=train_minutes, device=device, seed=seed, force=force)
     report = run_demo(output, options, terminal.progress, terminal.say)

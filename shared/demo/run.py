@@ -15,6 +15,7 @@ from typing import Final
 from shared.demo.cast import Cast, make_cast
 from shared.demo.footage import KIND, SCHEMA, Footage, film_all, footage_fingerprint, footage_in
 from shared.demo.measure import Row, as_json, measure
+from shared.demo.options import DemoOptions
 from shared.demo.page import write_page
 from shared.demo.portraits import PORTRAITS
 from shared.demo.script import Script, make_script
@@ -36,7 +37,6 @@ CONSENT: Final = "Synthetic actors made by this program; no real person is shown
 ANIMATED: Final = (
     "Animated portraits, made by this program from {portraits}: a face embedding still recognises one of them."
 )
-TRAIN_MINUTES: Final = 4.0
 _FILM, _LEARN, _TRAIN, _RENDER, _MEASURE = (
     "filming two synthetic actors",
     "learning how the first one's mouth moves",
@@ -44,18 +44,6 @@ _FILM, _LEARN, _TRAIN, _RENDER, _MEASURE = (
     "rendering new speech and the new face",
     "measuring against what was drawn",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class DemoOptions:
-    """What may be chosen."""
-
-    train_minutes: float = TRAIN_MINUTES
-    """Longest training of the swap net, minutes, > 0."""
-    device: str = "auto"
-    seed: int = 0
-    force: bool = False
-    """Film, learn and train again although it was done before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ import pytest
 from shared.demo import footage, run, script
 from shared.demo.cast import Cast
 from shared.demo.made import made_portrait
-from shared.demo.run import DemoOptions, run_demo
+from shared.demo.options import DemoOptions
+from shared.demo.run import run_demo
 from shared.errors import ArtefactError, ConsentError
 from shared.face.landmarks import canonical_face
 from shared.provenance.credentials import verify

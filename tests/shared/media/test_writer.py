@@ -424,7 +424,7 @@ def test_doors_of_the_writer(tmp_path: Path) -> None:
         with pytest.raises(MediaError, match=message), open_writer(path, info, options):
             pass
     with (
-        pytest.raises(MediaError, match="in.mp4: has no audio track"),
+        pytest.raises(MediaError, match="has no audio track"),
         open_writer(tmp_path / "out.mp4", info, FAST, source),
     ):
         pass

@@ -28,9 +28,11 @@ from shared.store.faces import FILE_NAME, SCHEMA, FaceStore, FaceWriter, StoredF
 from shared.types import Counts, Face, Floats, Sound
 
 PersonChoice: TypeAlias = Literal["largest", "all", "speaker"] | int | Path | tuple[Path, ...]
-"""Which faces: those of the person seen largest and longest, all, of the one who speaks, of one track by its number,
-or of the person in the reference pictures (or clips)."""
+"""Which faces: those of the person seen largest and longest, all, of the one who speaks, of the person whose track has
+this number (in every shot), or of the person in the reference pictures (or clips)."""
 KIND = "faces"
+REVISION = 2
+"""Raised whenever the same options find other faces than before, so that no stale result is read."""
 REFERENCE_FRAMES = 60
 
 
@@ -102,7 +104,7 @@ def analyse(path: Path, cache: Path, options: AnalyseOptions | None = None, prog
     chosen = options or AnalyseOptions()
     if chosen.finder == "mesh":
         chosen = replace(chosen, device="cpu")  # the mesh runs there anyway: one result, not one for each device
-    wanted = fingerprint(clip=path, options=chosen, schema=SCHEMA)
+    wanted = fingerprint(clip=path, options=chosen, schema=SCHEMA, revision=REVISION)
     folder = cache / KIND / f"{path.stem[:40]}-{wanted[:16]}"
     if not is_current(folder, KIND, wanted, SCHEMA):
         with lock(folder):
@@ -113,7 +115,7 @@ def analyse(path: Path, cache: Path, options: AnalyseOptions | None = None, prog
 
 
 def pick_tracks(faces: ClipFaces, person: PersonChoice, sound: Sound | None = None) -> frozenset[int]:
-    """Track numbers of the person asked for.
+    """Track numbers of the person asked for, over all shots.
 
     Parameters
     ----------
@@ -142,7 +144,7 @@ def pick_tracks(faces: ClipFaces, person: PersonChoice, sound: Sound | None = No
         if all(track.number != person for track in tracks):
             known = ", ".join(str(track.number) for track in tracks[:20])
             raise UsageError(f"{faces.clip}: no track {person} in it; there are {known}")
-        return frozenset({person})
+        return _of_person(tracks, next(track.person for track in tracks if track.number == person))
     return _like(tracks, (person,) if isinstance(person, Path) else tuple(person))
 
 

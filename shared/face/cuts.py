@@ -39,7 +39,9 @@ class Cuts:
 
 
 def _correlation(one: Floats, other: Floats) -> float:
-    """Correlation of two pictures, which a change of brightness leaves alone; 1 where both are plain."""
+    """Correlation of two pictures, whatever their brightness; 1 where both are plain, 0 where one is."""
     one, other = one - one.mean(), other - other.mean()
-    power = float(np.sqrt((one * one).sum() * (other * other).sum()))
-    return float((one * other).sum()) / power if power > one.size else 1.0
+    spreads = float(one.std()), float(other.std())
+    if min(spreads) < 1.0:
+        return float(max(spreads) < 1.0)
+    return float((one * other).mean()) / (spreads[0] * spreads[1])

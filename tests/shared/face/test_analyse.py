@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,10 @@ from shared.face import analyse as module
 from shared.face.analyse import AnalyseOptions, ClipFaces, analyse, pick_tracks
 from shared.face.landmarks import eye_distance, mouth_opening
 from shared.face.track import TrackOptions
+from shared.media.reader import open_clip
 from shared.media.sound import load_sound
-from shared.types import Floats
+from shared.media.writer import EncodeOptions, open_writer
+from shared.types import Floats, Frame
 
 pytestmark = [pytest.mark.footage, pytest.mark.usefixtures("weights")]
 HARD = "hard/derived"
@@ -92,6 +95,26 @@ def test_a_reference_picture_chooses_the_person(footage: Path, cache: Path) -> N
         pick_tracks(faces, footage / "hard/images/biden.jpg")
     with pytest.raises(NoFaceError, match="shows no face"):
         pick_tracks(faces, footage / "hard/clips/no_face.mp4")
+
+
+def test_a_track_s_number_chooses_its_person_in_every_shot(footage: Path, cache: Path, tmp_path: Path) -> None:
+    clip = tmp_path / "two_takes.mkv"
+    with open_clip(footage / HARD / "two_people_right_speaks.mp4") as one:
+        info, frames = one.info, [frame for frame, _ in zip(one.frames(), range(20), strict=False)]
+    step = frames[1].pts - frames[0].pts
+    with open_writer(clip, info, EncodeOptions(crf=20.0, preset="ultrafast")) as writer:
+        for number, frame in enumerate([*frames, _dimmed(frames[0]), *frames]):
+            writer.write(replace(frame, index=number, pts=number * step))
+    faces = analyse(clip, cache)
+    assert len(faces.tracks) == 4
+    assert pick_tracks(faces, 0) == {track.number for track in faces.tracks if track.person == faces.tracks[0].person}
+    assert len(pick_tracks(faces, 0)) == 2
+
+
+def _dimmed(frame: Frame) -> Frame:
+    return replace(
+        frame, planes=tuple(np.full_like(plane, 20 if not number else 128) for number, plane in enumerate(frame.planes))
+    )
 
 
 def test_what_cannot_be_chosen_is_said(footage: Path, cache: Path) -> None:

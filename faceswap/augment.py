@@ -33,12 +33,12 @@ class Batch:
     ----------
     warped : (N, 3, input_px, input_px) float32 in [0, 1], what the encoder sees.
     target : (N, 3, output_px, output_px) float32, what the decoder should make.
-    mask : (N, 1, output_px, output_px) float32, 1 = face.
+    weight : (N, 1, output_px, output_px) float32, what counts how much: 0 outside, 0.5 face, 1 eyes and mouth.
     """
 
     warped: Tensor
     target: Tensor
-    mask: Tensor
+    weight: Tensor
 
 
 def augment(crops: Tensor, sizes: tuple[int, int], options: AugmentOptions, generator: torch.Generator) -> Batch:
@@ -46,25 +46,23 @@ def augment(crops: Tensor, sizes: tuple[int, int], options: AugmentOptions, gene
 
     Parameters
     ----------
-    crops : (N, 4, S, S) uint8, RGB and face mask.
+    crops : (N, 4, S, S) uint8, RGB and what counts how much.
     sizes : (input_px, output_px).
     generator : of the CPU, whatever the device of `crops`, so that a seed means the same everywhere.
     """
     count, device = len(crops), crops.device
     draw = _Draw(generator, device)
-    pictures = unit(crops)
-    mirrored = draw.even((count, 1, 1, 1), 0.0, 1.0) < options.flip
-    pictures = torch.where(mirrored, pictures.flip(3), pictures)
+    pictures = crops.float()
     turn, shift = _similarity(count, options, draw)
     points = _points(GRID, GRID_SHARE, device).view(1, GRID * GRID, 2)
     moved = points + draw.normal((count, GRID * GRID, 2)) * (options.warp_px / 128)
     input_px, output_px = sizes
     fit_turn, fit_shift = _fit(points, moved)
     still = _points(output_px, VIEW_SHARE * (output_px - 1) / output_px, device).view(1, -1, 2)
-    straight = (still @ fit_turn.transpose(1, 2) + fit_shift) @ turn.transpose(1, 2) + shift
-    bent = _dense(moved, input_px) @ turn.transpose(1, 2) + shift
-    target = _read(pictures, straight.view(count, output_px, output_px, 2))
-    warped = _read(pictures[:, :3], bent.view(count, input_px, input_px, 2))
+    straight = _moved(still, turn @ fit_turn, fit_shift @ turn.transpose(1, 2) + shift)
+    bent = _moved(_dense(moved, input_px), turn, shift)
+    target = unit(_read(pictures, straight.view(count, output_px, output_px, 2)))
+    warped = unit(_read(pictures[:, :3], bent.view(count, input_px, input_px, 2)))
     return Batch(_tint(warped, options.colour, draw), target[:, :3], target[:, 3:])
 
 
@@ -94,11 +92,14 @@ class _Draw:
 
 
 def _similarity(count: int, options: AugmentOptions, draw: _Draw) -> tuple[Tensor, Tensor]:
-    """(N, 2, 2) turn and zoom, (N, 1, 2) shift, of random similarities in [-1, 1] crop coordinates."""
+    """(N, 2, 2) turn, zoom and mirror, (N, 1, 2) shift, of random similarities in [-1, 1] crop coordinates."""
     angle = draw.even((count,), -1.0, 1.0) * math.radians(options.rotation_deg)
     scale = 1 + draw.even((count,), -1.0, 1.0) * options.zoom
     shift = draw.even((count, 1, 2), -1.0, 1.0) * (2 * options.shift)
-    return _turn(scale * torch.cos(angle), scale * torch.sin(angle)), shift
+    mirror = torch.ones_like(shift)
+    mirror[..., 0] = torch.where(draw.even((count, 1), 0.0, 1.0) < options.flip, -1.0, 1.0)
+    turn = _turn(scale * torch.cos(angle), scale * torch.sin(angle)) * mirror.transpose(1, 2)
+    return turn, shift
 
 
 def _fit(points: Tensor, moved: Tensor) -> tuple[Tensor, Tensor]:
@@ -109,6 +110,14 @@ def _fit(points: Tensor, moved: Tensor) -> tuple[Tensor, Tensor]:
     real = (points * away).sum(dim=(1, 2)) / spread
     imaginary = (points[..., 0] * away[..., 1] - points[..., 1] * away[..., 0]).sum(dim=1) / spread
     return _turn(real, imaginary), centre
+
+
+def _moved(places: Tensor, turn: Tensor, shift: Tensor) -> Tensor:
+    """(N, P, 2) places through (N, 2, 2) and (N, 1, 2); written out, since such thin products are slow."""
+    x, y = places[..., 0], places[..., 1]
+    across = x * turn[:, :1, 0] + y * turn[:, :1, 1] + shift[..., 0]
+    down = x * turn[:, 1:, 0] + y * turn[:, 1:, 1] + shift[..., 1]
+    return torch.stack([across, down], dim=-1)
 
 
 def _turn(real: Tensor, imaginary: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from torch import Tensor
 from models.tensors import nchw
 from shared.errors import ArtefactError, NoFaceError
 from shared.picture.image import read_image
-from shared.picture.mask import erode, extended_hull
+from shared.picture.mask import erode, extended_hull, mouth_mask, polygon_mask
 from shared.picture.warp import gaussian, resize, to_uint8
 from shared.progress import Progress, silent
 from shared.store.artefact import Fingerprint, fingerprint, open_artefact
@@ -37,6 +37,8 @@ HELD_BLOCKS: Final = 20
 MASK_GROW: Final = 0.02
 """How far the training mask reaches beyond the hull, as a share of the crop's side."""
 FOREHEAD: Final = 0.5
+EYE_GROW: Final = 1.5
+MOUTH_GROW: Final = 1.2
 FEWEST: Final = 16
 """Fewer faces than this are not worth training on."""
 
@@ -90,7 +92,7 @@ class FaceSet:
 
     Attributes
     ----------
-    crops : (N, 4, S, S) uint8, RGB and face mask (255 = face).
+    crops : (N, 4, S, S) uint8, RGB and what counts how much (`face_weight`): 0 outside, 127 face, 255 eyes and mouth.
     held : (N,) bool, never trained on.
     """
 
@@ -172,15 +174,31 @@ def load_faceset(
             raise ArtefactError(f"{folder / PICTURES / row.name}: not the square picture that was extracted; delete it")
         scale = size_px / picture.shape[0]
         crops[number, ..., :3] = resize(picture, (size_px, size_px))
-        crops[number, ..., 3] = to_uint8(face_mask((row.landmarks + 0.5) * scale - 0.5, size_px))
+        crops[number, ..., 3] = to_uint8(face_weight((row.landmarks + 0.5) * scale - 0.5, size_px))
         progress(number + 1, len(rows), f"loading {folder.name}")
     return FaceSet(nchw(crops, device), held_out(len(rows), held_share))
 
 
-def face_mask(landmarks: Floats, size_px: int) -> Floats:
-    """Where a training picture counts fully: the hull with the brows, slightly grown and soft, (S, S) float32."""
-    hull = erode(extended_hull(landmarks, (size_px, size_px), FOREHEAD), -MASK_GROW * size_px)
-    return np.clip(gaussian(hull, MASK_GROW * size_px / 2), 0.0, 1.0)
+def face_weight(landmarks: Floats, size_px: int) -> Floats:
+    """What of a training picture counts how much, (S, S) float32: 0 outside, 0.5 on the face, 1 on eyes and mouth.
+
+    The face is the hull with the brows; all parts are slightly grown and soft.
+    """
+    size = (size_px, size_px)
+    hull = erode(extended_hull(landmarks, size, FOREHEAD), -MASK_GROW * size_px)
+    parts = np.maximum(mouth_mask(landmarks, size, MOUTH_GROW), _eyes(landmarks, size))
+    parts = erode(parts, -MASK_GROW / 2 * size_px)
+    soft = [np.clip(gaussian(part, MASK_GROW * size_px / 2), 0.0, 1.0) for part in (hull, parts)]
+    return np.asarray((soft[0] + np.minimum(soft[0], soft[1])) / 2, dtype=np.float32)
+
+
+def _eyes(landmarks: Floats, size: tuple[int, int]) -> Floats:
+    """Both eyes with their lids."""
+    eyes = []
+    for eye in (landmarks[36:42], landmarks[42:48]):
+        centre = eye.mean(axis=0)
+        eyes.append(polygon_mask(centre + (eye - centre) * EYE_GROW, size))
+    return np.maximum(*eyes)
 
 
 def held_out(count: int, share: float) -> NDArray[np.bool_]:

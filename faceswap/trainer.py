@@ -62,7 +62,7 @@ class Trainer:
         self._unseen = [_evenly(view(one.unseen, self.config.output_px), MOST_LOOKED_AT) for one in sets]
         means = torch.stack([_mean_view(crops, self.config.output_px) for crops in self._training])
         self.mean_face_db = tuple(
-            float(psnr(mean[None, :3].expand(len(seen), -1, -1, -1), seen[:, :3], seen[:, 3:]).mean())
+            float(psnr(mean[None, :3].expand(len(seen), -1, -1, -1), seen[:, :3], face_mask(seen[:, 3:])).mean())
             for mean, seen in zip(means, self._unseen, strict=True)
         )
         torch.manual_seed(options.seed)
@@ -95,7 +95,7 @@ class Trainer:
             made = [self.net.decode(code[person * count : (person + 1) * count], person) for person in (0, 1)]
         losses = []
         for faces, batch in zip(made, batches, strict=True):
-            weight = options.surroundings + (1.0 - options.surroundings) * batch.mask
+            weight = loss_weight(batch.weight, options)
             loss = absolute_error(faces, batch.target, weight)
             if options.dissimilarity > 0:
                 loss = loss + options.dissimilarity * dissimilarity(faces, batch.target, weight)
@@ -112,7 +112,7 @@ class Trainer:
         figures: JsonObject = {}
         shown: list[tuple[Tensor, Tensor, Tensor]] = []
         for person, name in enumerate("ab"):
-            seen, mask = self._unseen[person][:, :3], self._unseen[person][:, 3:]
+            seen, mask = self._unseen[person][:, :3], face_mask(self._unseen[person][:, 3:])
             with torch.inference_mode(), self.precision.autocast():
                 code = self.average.encode(net_input(seen, self.config.input_px))
                 rebuilt, swapped = (self.average.decode(code, who).float() for who in (person, 1 - person))
@@ -161,6 +161,17 @@ class Trainer:
         kept = min(self.options.average, (1 + self.step) / (10 + self.step)) if self.options.average > 0 else 0.0
         with torch.no_grad():
             torch._foreach_lerp_(self._averaged, self._weights, 1.0 - kept)
+
+
+def face_mask(weight: Tensor) -> Tensor:
+    """What of (N, 1, S, S) `faceset.face_weight` is face: 0 outside, 1 inside."""
+    return (2.0 * weight).clamp_max(1.0)
+
+
+def loss_weight(weight: Tensor, options: TrainOptions) -> Tensor:
+    """Turn `faceset.face_weight` into the weight of each pixel in the loss."""
+    parts = (2.0 * weight - 1.0).clamp_min(0.0)
+    return options.surroundings + (1.0 - options.surroundings) * face_mask(weight) + (options.priority - 1.0) * parts
 
 
 def learning_rate(options: TrainOptions, step: int) -> float:

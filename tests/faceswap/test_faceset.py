@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceswap.faceset import PICTURES, ROWS, content, face_mask, held_out, load_faceset, read_rows, usable
+from faceswap.faceset import PICTURES, ROWS, content, face_weight, held_out, load_faceset, read_rows, usable
 from shared.errors import ArtefactError, MediaError, NoFaceError
 from tests.faceswap.drawn import face_points, make_faceset
 
@@ -70,9 +70,10 @@ def test_training_and_unseen_faces_share_nothing(two_sets: tuple[Path, Path]) ->
     assert loaded.crops.shape == (40, 4, 60, 60)
 
 
-def test_the_mask_covers_the_face_and_leaves_the_corners() -> None:
-    points = face_points((32, 33), 30)
-    mask = face_mask(points, 64)
-    inside = np.rint(points[27:48]).astype(int)
-    assert mask[inside[:, 1], inside[:, 0]].min() > 0.95
-    assert mask[:8, :8].max() == 0.0
+def test_the_face_counts_its_eyes_and_mouth_count_double_and_the_corners_nothing() -> None:
+    points = face_points((32, 33), 30, opening=0.1)
+    weight = face_weight(points, 64)
+    for spot, expected in ((points[30], 0.5), (points[36:42].mean(axis=0), 1.0), (points[60:68].mean(axis=0), 1.0)):
+        x, y = np.rint(spot).astype(int)
+        assert weight[y, x] == pytest.approx(expected, abs=0.05)
+    assert weight[:8, :8].max() == 0.0

@@ -14,7 +14,7 @@ import torch
 from faceswap.model import CHECKPOINTS, CURVE, LOG, PREVIEW, facts_of, open_model
 from faceswap.options import AugmentOptions, TrainLimits, TrainOptions, options_for
 from faceswap.train import train
-from faceswap.trainer import AVERAGE, NET, learning_rate
+from faceswap.trainer import AVERAGE, NET, face_mask, learning_rate, loss_weight
 from models.checkpoint import BEST, load_newest
 from shared.errors import ArtefactError
 from shared.picture.image import read_image
@@ -133,3 +133,10 @@ def test_the_rate_rises_stays_and_falls() -> None:
     options = TrainOptions(learning_rate=1.0, warm_up=10, settle=100)
     rates = [learning_rate(options, step) for step in (1, 5, 10, 50, 100, 400)]
     assert rates == pytest.approx([0.1, 0.5, 1.0, 1.0, 1.0, 0.5])
+
+
+def test_surroundings_face_and_its_parts_weigh_as_asked() -> None:
+    options = TrainOptions(surroundings=0.1, priority=3.0)
+    weight = torch.tensor([0.0, 0.25, 0.5, 1.0]).view(1, 1, 1, 4)
+    assert loss_weight(weight, options).ravel().tolist() == pytest.approx([0.1, 0.55, 1.0, 3.0])
+    assert face_mask(weight).ravel().tolist() == pytest.approx([0.0, 0.5, 1.0, 1.0])

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lipsync.plane import plane_depth_cm
 from shared.face.landmarks import canonical_face, landmarks_from_mesh
 from shared.face.pose import FacePose, fit_pose, fit_pose_68
 from shared.picture.warp import transform
@@ -36,10 +36,12 @@ class FreeFace:
     Attributes
     ----------
     points : (68, 2) float32, iBUG 68 in canonical centimetres, y up.
+    flat : (68, 2) float32, where they are seen on the textures' plane, centimetres; depends on the pose.
     pose : from canonical space to the frame.
     """
 
     points: Floats
+    flat: Floats
     pose: FacePose
 
     @property
@@ -56,29 +58,17 @@ def free_face(face: Face) -> FreeFace:
     canonical = canonical_face()
     if face.mesh is not None:
         pose = fit_pose(face.mesh, canonical.vertices)
-        return FreeFace(landmarks_from_mesh(pose.to_face(face.mesh)), pose)
-    pose = fit_pose_68(face.landmarks, canonical.landmarks)
-    points = np.empty((68, 2), dtype=np.float32)
-    for k, depth in enumerate(canonical.landmarks[:, 2]):
-        plane_from_frame: Matrix = np.linalg.inv(pose.frame_from_plane(float(depth))).astype(np.float64)
-        points[k] = transform(plane_from_frame, face.landmarks[k])
-    return FreeFace(points, pose)
+        points = landmarks_from_mesh(pose.to_face(face.mesh))
+    else:
+        pose = fit_pose_68(face.landmarks, canonical.landmarks)
+        depths = canonical.landmarks[:, 2]
+        points = np.array([_on_plane(pose, z, point) for z, point in zip(depths, face.landmarks, strict=True)])
+    return FreeFace(points, _on_plane(pose, plane_depth_cm(), face.landmarks), pose)
 
 
-def landmarks_in_frame(points: Floats, pose: FacePose, seen: Floats, changed: NDArray[np.intp]) -> Floats:
-    """Frame positions of a face whose points `changed` moved to new places, depth as on the canonical face.
-
-    Parameters
-    ----------
-    points : (68, 2) canonical centimetres, the wanted face.
-    seen : (68, 2) frame pixels, kept where not changed.
-    changed : rows to replace.
-    """
-    depth = canonical_face().landmarks[:, 2:]
-    placed = pose.to_frame(np.concatenate([points, depth], axis=1))[:, :2]
-    moved = seen.copy()
-    moved[changed] = placed[changed]
-    return moved
+def _on_plane(pose: FacePose, depth_cm: float, points: Floats) -> Floats:
+    plane_from_frame: Matrix = np.asarray(np.linalg.inv(pose.frame_from_plane(float(depth_cm))), dtype=np.float64)
+    return transform(plane_from_frame, points)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lipsync.index import examples_of, gather, rest_shape, speech_s, write_textures
+from lipsync.index import examples_of, gather, rest_shape, speech_s
 from lipsync.learn import Fit, LearnOptions, fit
 from lipsync.mouth import COEFFICIENTS, LIP_POINTS, fit_basis
 from lipsync.options import VoiceOptions
 from lipsync.plane import plane_for
+from lipsync.textures import write_textures
 from lipsync.voice import KIND, SCHEMA, TEXTURES, lips_of, save_mouths, save_net
 from shared.errors import NoFaceError
 from shared.progress import Progress, silent
@@ -92,7 +93,7 @@ def _learn(
             f"{footage[0]}: no learnable speech: {heard:.1f} s of speech with a face, {LEAST_SPEECH_S:g} s needed; "
             "give footage in which the person speaks and is seen"
         )
-    plane = plane_for(np.array([pose.scale for clip in clips for pose in clip.poses], dtype=np.float32))
+    plane = plane_for(np.array([face.pose.scale for clip in clips for face in clip.faces], dtype=np.float32))
     pool = write_textures(clips, plane, options, partial / TEXTURES, counts, progress)
     basis = fit_basis(lips_of(pool.points))
     save_mouths(partial, pool, basis, rest_shape(clips, basis), plane)

@@ -40,10 +40,12 @@ class LowerFace:
     ----------
     texture : (H, W, 3) float32 RGB in [0, 1].
     points : (68, 2) float32 canonical centimetres, the weighted mean of the candidates'.
+    flat : (68, 2) float32 centimetres on the plane, where the texture shows them.
     """
 
     texture: Floats
     points: Floats
+    flat: Floats
 
 
 class Synthesiser:
@@ -61,9 +63,12 @@ class Synthesiser:
     def make(self, shape: Floats, angles_deg: tuple[float, float, float]) -> LowerFace:
         """Make the lower face of a wanted shape (20,) for a head at the given angles."""
         found = self._find(shape, np.asarray(angles_deg))
-        points = np.einsum("n,npc->pc", found.weights, self._voice.pool.points[found.indices])
+        points, flat = (
+            np.einsum("n,npc->pc", found.weights, every[found.indices]).astype(np.float32)
+            for every in (self._voice.pool.points, self._voice.pool.flat)
+        )
         texture = weighted_median(self._stack(found.indices), found.weights)
-        return LowerFace(_unsharp(to_float(texture), self.gain), points.astype(np.float32))
+        return LowerFace(_unsharp(to_float(texture), self.gain), points, flat)
 
     def _find(self, shape: Floats, angles_deg: NDArray[np.floating]) -> Candidates:
         turned = self._weight * np.clip(angles_deg, self._low, self._high)
@@ -86,7 +91,7 @@ class Synthesiser:
                 continue
             median = to_float(weighted_median(self._stack(found.indices[others]), found.weights[others]))
             own = to_float(self._stack(row[np.newaxis])[0])
-            window = _window(self._voice.plane.to_texture(pool.points[row, MOUTH]), own.shape)
+            window = _window(self._voice.plane.to_texture(pool.flat[row, MOUTH]), own.shape)
             real += _detail(own, window)
             shifted += _detail(_resampled(own), window)
             medians.append((median, window))

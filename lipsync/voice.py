@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Final
@@ -27,7 +27,7 @@ from shared.store.artefact import open_artefact
 from shared.types import Floats, JsonObject
 
 KIND: Final = "voice"
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 MOUTHS: Final = "mouths.safetensors"
 TEXTURES: Final = "textures.safetensors"
 NET: Final = "net"
@@ -42,6 +42,7 @@ class Pool:
     Attributes
     ----------
     points : (N, 68, 2) float32 canonical centimetres.
+    flat : (N, 68, 2) float32 centimetres on the textures' plane, where each texture shows its landmarks.
     angles_deg : (N, 3) float32 yaw, pitch, roll.
     times_s : (N,) float64 on the clock of its clip.
     clips : (N,) int32 number of the clip.
@@ -49,6 +50,7 @@ class Pool:
     """
 
     points: Floats
+    flat: Floats
     angles_deg: Floats
     times_s: NDArray[np.float64]
     clips: NDArray[np.int32]
@@ -79,11 +81,7 @@ class Voice:
 def save_mouths(folder: Path, pool: Pool, basis: MouthBasis, rest: Floats, plane: TexturePlane) -> None:
     """Write all but textures and network."""
     arrays = {
-        "points": pool.points,
-        "angles_deg": pool.angles_deg,
-        "times_s": pool.times_s,
-        "clips": pool.clips,
-        "rows": pool.rows,
+        **{field.name: getattr(pool, field.name) for field in fields(Pool)},
         "basis.mean": basis.mean,
         "basis.components": basis.components,
         "rest": rest,
@@ -112,7 +110,7 @@ def open_voice(folder: Path) -> Voice:
     try:
         arrays = load_file(folder / MOUTHS)
         textures = map_rows(folder / TEXTURES)
-        pool = Pool(arrays["points"], arrays["angles_deg"], arrays["times_s"], arrays["clips"], arrays["rows"])
+        pool = Pool(**{field.name: arrays[field.name] for field in fields(Pool)})
         basis = MouthBasis(arrays["basis.mean"], arrays["basis.components"])
         rest, plane = arrays["rest"], TexturePlane(float(arrays["px_per_cm"][0]))
     except (OSError, SafetensorError, ValueError, KeyError, struct.error) as error:

@@ -1,0 +1,135 @@
+"""Geometry of the lay-over: where the new jaw and lips lie in the frame, what is covered, how the texture gets there.
+
+A texture is flat, a jaw is not: laid in by the plane alone, a head that is turned otherwise than in the footage gets
+a second jaw line, and the footage's background beside its cheek. So the texture is steered: its own landmarks are
+moved onto the wanted ones, and all between them follows smoothly. At the sides the wanted jaw is the frame's own,
+since speech does not move it there; the chin and the lips move by what speech does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipsync.mouth import FreeFace
+from lipsync.plane import TexturePlane
+from shared.face.landmarks import eye_distance
+from shared.face.pose import FLIP, FacePose
+from shared.picture.warp import transform
+from shared.types import Face, Floats, IntBox, Matrix
+
+_JAW: Final = (0.0, 0.0, 0.0, 0.3, 0.65, 0.9, 1.0, 1.0, 1.0, 1.0, 1.0, 0.9, 0.65, 0.3, 0.0, 0.0, 0.0)
+FOLLOWS: Final[Floats] = np.array([*_JAW, *[0.0] * 31, *[1.0] * 20], dtype=np.float32)
+"""(68,) how far each point follows the new mouth: lips and chin wholly, the sides of the jaw not."""
+STEERED: Final = np.array([*range(17), 31, 33, 35, *range(48, 68)])
+"""Points that the texture is held by."""
+STEER_WIDTH: Final = 0.30
+"""Reach of a point's pull on the texture, and (`CARRY_WIDTH`) on the mesh, in eye distances."""
+CARRY_WIDTH: Final = 0.20
+STIFFNESS: Final = 0.03
+"""Smoothing of the pulls, which are noisy by a part of a pixel."""
+OUTWARD: Final = np.array(
+    [-0.10, -0.09, -0.08, -0.07, -0.06, -0.02, 0.05, 0.11, 0.13, 0.11, 0.05, -0.02, -0.06, -0.07, -0.08, -0.09, -0.10]
+)
+"""How far outside each jaw point the mask reaches, in eye distances: under the chin there is neck, beside the jaw
+there is background, which must stay the frame's own."""
+INWARD: Final = np.full(17, -0.12)
+"""The same for what is surely skin."""
+BELOW_NOSE: Final = 0.35
+"""Where the mask begins: 0 at the nose base, 1 at the upper lip."""
+
+
+def moved_landmarks(face: Face, free: FreeFace, wanted: Floats) -> Floats:
+    """Landmarks of a face that takes on new lips and a new chin, (68, 2) frame pixels.
+
+    Parameters
+    ----------
+    wanted : (68, 2) canonical centimetres of the new mouth; only the difference to the face's own counts.
+    """
+    change = (wanted - free.points) * FOLLOWS[:, np.newaxis]
+    matrix = free.pose.scale * (FLIP @ free.pose.rotation)[:2, :2]
+    return np.asarray(face.landmarks + change @ matrix.T, dtype=np.float32)
+
+
+def with_landmarks(face: Face, landmarks: Floats) -> Face:
+    """The face with new landmarks, its mesh carried along: what the next stage sees."""
+    if face.mesh is None:
+        return replace(face, landmarks=landmarks)
+    mesh = face.mesh.copy()
+    pull = _Pull(face.landmarks, landmarks - face.landmarks, CARRY_WIDTH * eye_distance(face.landmarks))
+    mesh[:, :2] += pull.at(mesh[:, :2])
+    return replace(face, landmarks=landmarks, mesh=mesh)
+
+
+def texture_maps(
+    plane: TexturePlane, pose: FacePose, flat: Floats, landmarks: Floats, box: IntBox
+) -> tuple[Floats, Floats]:
+    """Where in the texture each pixel of a box of the frame is read, steered by the landmarks.
+
+    Parameters
+    ----------
+    flat : (68, 2) centimetres on the texture's plane, where the texture shows its own landmarks.
+    landmarks : (68, 2) frame pixels, where they are to be seen.
+
+    Returns
+    -------
+    map_x, map_y : (h, w) float32 texture pixels.
+    """
+    texture_from_frame = plane.texture_from_frame(pose)
+    frame_from_texture: Matrix = np.asarray(np.linalg.inv(texture_from_frame), dtype=np.float64)
+    laid = transform(frame_from_texture, plane.to_texture(flat))
+    wanted = landmarks[STEERED]
+    pull = _Pull(wanted, laid[STEERED] - wanted, STEER_WIDTH * eye_distance(landmarks))
+    columns, rows = np.arange(box[0], box[2], dtype=np.float64), np.arange(box[1], box[3], dtype=np.float64)
+    shift_x, shift_y = pull.on_grid(columns, rows)
+    x, y = columns[np.newaxis, :] + shift_x, rows[:, np.newaxis] + shift_y
+    m = texture_from_frame
+    map_x, map_y = m[0, 0] * x + m[0, 1] * y + m[0, 2], m[1, 0] * x + m[1, 1] * y + m[1, 2]
+    return map_x.astype(np.float32), map_y.astype(np.float32)
+
+
+def outline(landmarks: Floats, eyes_px: float) -> Floats:
+    """Polygon of what is laid over: the jaw line with its margin, closed under the nose, (N, 2)."""
+    jaw = widened(landmarks, eyes_px, OUTWARD)
+    down = BELOW_NOSE * (landmarks[51] - landmarks[33])
+    under_nose = landmarks[[35, 33, 31]] + down
+    return np.concatenate([jaw[2:15], under_nose]).astype(np.float32)
+
+
+def skin_outline(landmarks: Floats, eyes_px: float) -> Floats:
+    """Polygon of cheeks and chin without the jaw's edge, mouth included, (N, 2)."""
+    return np.concatenate([widened(landmarks, eyes_px, INWARD)[2:15], landmarks[[35, 31]]]).astype(np.float32)
+
+
+def widened(landmarks: Floats, eyes_px: float, outward: NDArray[np.float64]) -> Floats:
+    """Jaw points (17, 2) moved away from the middle of the mouth by shares of the eye distance."""
+    jaw = landmarks[:17]
+    away = jaw - landmarks[48:60].mean(axis=0)
+    away /= np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-6)
+    return np.asarray(jaw + away * (outward[:, np.newaxis] * eyes_px), dtype=np.float32)
+
+
+class _Pull:
+    """Shifts known at some places spread to all: Gaussians whose sum meets them, nearly; far away nothing moves."""
+
+    def __init__(self, places: Floats, shifts: Floats, width: float) -> None:
+        self._places = places.astype(np.float64)
+        self._width = max(width, 1.0)
+        squares = ((self._places[:, np.newaxis] - self._places) ** 2).sum(axis=2)
+        kernel = np.exp(-squares / (2 * self._width**2)) + STIFFNESS * np.eye(places.shape[0])
+        self._weights = np.linalg.solve(kernel, shifts.astype(np.float64))
+
+    def at(self, points: Floats) -> Floats:
+        """Shifts (N, 2) at points (N, 2)."""
+        squares = ((points.astype(np.float64)[:, np.newaxis] - self._places) ** 2).sum(axis=2)
+        return np.asarray(np.exp(-squares / (2 * self._width**2)) @ self._weights, dtype=np.float32)
+
+    def on_grid(self, columns: NDArray[np.float64], rows: NDArray[np.float64]) -> tuple[Floats, Floats]:
+        """Shifts in x and in y, each (rows, columns): a Gaussian of two variables is a product, so two products do."""
+        across = np.exp(-((columns - self._places[:, :1]) ** 2) / (2 * self._width**2))
+        down = np.exp(-((rows - self._places[:, 1:]) ** 2) / (2 * self._width**2))
+        shift_x, shift_y = ((down * self._weights[:, k : k + 1]).T @ across for k in (0, 1))
+        return shift_x.astype(np.float32), shift_y.astype(np.float32)

@@ -13,8 +13,9 @@ from typing import Final
 
 import numpy as np
 
+from lipsync.cover import cover
 from lipsync.features import SAMPLE_RATE_HZ
-from lipsync.jaw import moved_landmarks, outline, texture_maps, with_landmarks
+from lipsync.jaw import moved_landmarks, texture_maps, with_landmarks
 from lipsync.light import Light, light_between, mean_light, relight
 from lipsync.mouth import FreeFace, free_face
 from lipsync.options import SyncOptions
@@ -24,13 +25,11 @@ from lipsync.synthesise import LowerFace, Synthesiser
 from lipsync.textures import skin_mask
 from lipsync.voice import open_voice
 from shared.face.analyse import ClipFaces
-from shared.face.landmarks import eye_distance
 from shared.media.sound import load_sound
-from shared.picture.mask import feather, polygon_mask
 from shared.picture.planes import warp
-from shared.picture.warp import box_around, piecewise_warp, to_float
+from shared.picture.warp import piecewise_warp, to_float
 from shared.progress import Progress
-from shared.types import Edit, Face, Floats, IntBox, Patch, Scene, Stage
+from shared.types import Edit, Face, Floats, Frame, Patch, Scene, Stage
 
 STEADY_FRAMES: Final = 12
 """Colour is averaged over this many frames on either side."""
@@ -47,6 +46,8 @@ class _Made:
     lower: LowerFace
     light: Light | None
     """What the clip's light is to the texture's; None where no skin can be compared."""
+    skin_rgb: Floats | None
+    """(3,) mean colour of the clip's own lower face."""
 
 
 def open_stage(
@@ -96,7 +97,10 @@ def _make(scene: Scene, face: Face, shape: Floats, synthesiser: Synthesiser, pla
     lower = synthesiser.make(shape, free.pose.angles_deg)
     own = to_float(warp(scene.frame, plane.texture_from_frame(free.pose), plane.size))
     old, new = (skin_mask(plane.to_texture(flat), plane.size) for flat in (free.flat, lower.flat))
-    return _Made(face, free, lower, light_between(lower.texture, own, np.minimum(old, new)))
+    skin = np.minimum(old, new)
+    light = light_between(lower.texture, own, skin)
+    mean = None if light is None else np.asarray(np.average(own[skin > 0], axis=0, weights=skin[skin > 0]), np.float32)
+    return _Made(face, free, lower, light, mean)
 
 
 def _finish(
@@ -107,16 +111,18 @@ def _finish(
         return scene, Edit(notes=("no-face",))
     patches, faces, notes = [], [], []
     for one in made:
-        strength = _strength(one.free)
-        if strength <= 0.0:
+        if _strength(one.free) <= 0.0:
             faces.append(one.face)
             notes.append("turned-away")
             continue
-        lower = _coloured(one, waiting, options)
+        light, skin = _along_track(one, waiting)
+        lower = one.lower
+        if light is not None and options.match_colour > 0.0:
+            lower = replace(lower, texture=relight(lower.texture, light, options.match_colour))
         landmarks = moved_landmarks(one.face, one.free, lower.points)
-        patches.append(_patch(one, lower, landmarks, plane, options.feather, strength))
+        patches.append(_patch(scene.frame, one, lower, landmarks, plane, skin, options.feather))
         faces.append(with_landmarks(one.face, landmarks))
-        if strength < 1.0:
+        if _strength(one.free) < 1.0:
             notes.append("faded")
     return scene, Edit(tuple(patches), tuple(faces), tuple(notes))
 
@@ -126,25 +132,17 @@ def _strength(free: FreeFace) -> float:
     return float(np.clip((FADE_DEG[1] - yaw) / (FADE_DEG[1] - FADE_DEG[0]), 0.0, 1.0))
 
 
-def _coloured(one: _Made, waiting: deque[tuple[Scene, list[_Made]]], options: SyncOptions) -> LowerFace:
-    """Bring the texture into the clip's own light, averaged along the track."""
-    near = [made.light for _, others in waiting for made in others if made.face.track == one.face.track]
-    known = [light for light in near if light is not None]
-    if not known or options.match_colour <= 0.0:
-        return one.lower
-    return replace(one.lower, texture=relight(one.lower.texture, mean_light(known), options.match_colour))
+def _along_track(one: _Made, waiting: deque[tuple[Scene, list[_Made]]]) -> tuple[Light | None, Floats | None]:
+    """Light and colour of the skin, averaged over the frames around that show the same track."""
+    near = [made for _, others in waiting for made in others if made.face.track == one.face.track]
+    lights = [made.light for made in near if made.light is not None]
+    skins = [made.skin_rgb for made in near if made.skin_rgb is not None]
+    return mean_light(lights) if lights else None, np.mean(skins, axis=0).astype(np.float32) if skins else None
 
 
-def _patch(one: _Made, lower: LowerFace, landmarks: Floats, plane: TexturePlane, soft: float, strength: float) -> Patch:
-    eyes_px = eye_distance(one.face.landmarks)
-    outlines = [outline(points, eyes_px) for points in (one.face.landmarks, landmarks)]
-    feather_px = max(2.0, soft * eyes_px)
-    x0, y0, x1, y1 = box_around(np.concatenate(outlines))
-    spare = int(np.ceil(feather_px)) + 2
-    box: IntBox = (x0 - spare, y0 - spare, x1 + spare, y1 + spare)
-    size = (box[3] - box[1], box[2] - box[0])
-    corner = np.array([box[0], box[1]], dtype=np.float32)
-    mask = np.maximum(*(polygon_mask(points - corner, size) for points in outlines))
-    mask = feather(mask.astype(np.float32), feather_px) * np.float32(strength)
+def _patch(
+    frame: Frame, one: _Made, lower: LowerFace, landmarks: Floats, plane: TexturePlane, skin: Floats | None, soft: float
+) -> Patch:
+    box, mask = cover(frame, one.face.landmarks, landmarks, skin, soft)
     map_x, map_y = texture_maps(plane, one.free.pose, lower.flat, landmarks, box)
-    return Patch(box, piecewise_warp(lower.texture, map_x, map_y), mask)
+    return Patch(box, piecewise_warp(lower.texture, map_x, map_y), mask * np.float32(_strength(one.free)))

@@ -18,7 +18,7 @@ from lipsync.mouth import FreeFace
 from lipsync.plane import TexturePlane
 from shared.face.landmarks import eye_distance
 from shared.face.pose import FLIP, FacePose
-from shared.picture.warp import transform
+from shared.picture.warp import resize, transform
 from shared.types import Face, Floats, IntBox, Matrix
 
 _JAW: Final = (0.0, 0.0, 0.0, 0.3, 0.65, 0.9, 1.0, 1.0, 1.0, 1.0, 1.0, 0.9, 0.65, 0.3, 0.0, 0.0, 0.0)
@@ -29,6 +29,8 @@ STEERED: Final = np.array([*range(17), 31, 33, 35, *range(48, 68)])
 STEER_WIDTH: Final = 0.30
 """Reach of a point's pull on the texture, and (`CARRY_WIDTH`) on the mesh, in eye distances."""
 CARRY_WIDTH: Final = 0.20
+LATTICE: Final = 8.0
+"""Steps of the lattice in one width of the kernel."""
 STIFFNESS: Final = 0.03
 """Smoothing of the pulls, which are noisy by a part of a pixel."""
 OUTWARD: Final = np.array(
@@ -83,8 +85,8 @@ def texture_maps(
     laid = transform(frame_from_texture, plane.to_texture(flat))
     wanted = landmarks[STEERED]
     pull = _Pull(wanted, laid[STEERED] - wanted, STEER_WIDTH * eye_distance(landmarks))
-    columns, rows = np.arange(box[0], box[2], dtype=np.float64), np.arange(box[1], box[3], dtype=np.float64)
-    shift_x, shift_y = pull.on_grid(columns, rows)
+    shift_x, shift_y = pull.on_box(box)
+    columns, rows = np.arange(box[0], box[2], dtype=np.float32), np.arange(box[1], box[3], dtype=np.float32)
     x, y = columns[np.newaxis, :] + shift_x, rows[:, np.newaxis] + shift_y
     m = texture_from_frame
     map_x, map_y = m[0, 0] * x + m[0, 1] * y + m[0, 2], m[1, 0] * x + m[1, 1] * y + m[1, 2]
@@ -127,9 +129,15 @@ class _Pull:
         squares = ((points.astype(np.float64)[:, np.newaxis] - self._places) ** 2).sum(axis=2)
         return np.asarray(np.exp(-squares / (2 * self._width**2)) @ self._weights, dtype=np.float32)
 
-    def on_grid(self, columns: NDArray[np.float64], rows: NDArray[np.float64]) -> tuple[Floats, Floats]:
-        """Shifts in x and in y, each (rows, columns): a Gaussian of two variables is a product, so two products do."""
-        across = np.exp(-((columns - self._places[:, :1]) ** 2) / (2 * self._width**2))
-        down = np.exp(-((rows - self._places[:, 1:]) ** 2) / (2 * self._width**2))
-        shift_x, shift_y = ((down * self._weights[:, k : k + 1]).T @ across for k in (0, 1))
-        return shift_x.astype(np.float32), shift_y.astype(np.float32)
+    def on_box(self, box: IntBox) -> tuple[Floats, Floats]:
+        """Shifts in x and in y, each (h, w), computed on a lattice much finer than the kernel and interpolated."""
+        step = max(1, int(self._width / LATTICE))
+        height, width = box[3] - box[1], box[2] - box[0]
+        count_y, count_x = -(-height // step), -(-width // step)
+        # Centres of blocks of step x step pixels: where a linear enlargement puts its samples.
+        columns = box[0] + (np.arange(count_x) + 0.5) * step - 0.5
+        rows = box[1] + (np.arange(count_y) + 0.5) * step - 0.5
+        x, y = np.meshgrid(columns, rows)
+        coarse = self.at(np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float32)).reshape(count_y, count_x, 2)
+        fine = resize(coarse, (count_y * step, count_x * step))[:height, :width]
+        return fine[..., 0], fine[..., 1]

@@ -1,0 +1,76 @@
+"""What part of the frame a new mouth covers: the whole jaw of the old and of the new mouth, but not the clothes.
+
+If rows of the real jaw stay visible under the mask, the result follows the old jaw and not the speech; so everything
+from the nose base to below the chin, cheek to cheek, is covered, for both mouths. Below the chin the frame's own pixels
+stay where they are not of the skin's colour: a collar is in front of what the texture knows of the neck.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from lipsync.jaw import outline
+from shared.face.landmarks import eye_distance
+from shared.picture.colour import lab_from_rgb
+from shared.picture.mask import feather, polygon_mask
+from shared.picture.planes import warp
+from shared.picture.warp import box_around, gaussian, resize, resize_matrix, to_float
+from shared.types import Floats, Frame, IntBox
+
+CLOTH: Final = (10.0, 22.0)
+"""Distance to the skin in the a-b plane of Lab at which a pixel begins to count as cloth, and counts wholly."""
+LEAST_CHROMA: Final = 9.0
+"""Skin paler than this (night, black and white) cannot be told from cloth by its colour."""
+CLOTH_EYES_PX: Final = 60.0
+"""Distance of the eyes at which cloth is looked for; more pixels would tell no more."""
+BLUR_PX: Final = 1.2
+"""Blur of the colours compared, against grain."""
+
+
+def cover(frame: Frame, old: Floats, new: Floats, skin_rgb: Floats | None, soft: float) -> tuple[IntBox, Floats]:
+    """Box and mask of what is laid over.
+
+    Parameters
+    ----------
+    old, new : (68, 2) frame pixels, the face as it is and as it will be.
+    skin_rgb : (3,) mean colour of the clip's own lower face; None where it is not known.
+    soft : width of the soft edge, in eye distances.
+
+    Returns
+    -------
+    box : of the upright frame.
+    mask : (H, W) float32, 0 on its border.
+    """
+    eyes_px = eye_distance(old)
+    outlines = [outline(points, eyes_px) for points in (old, new)]
+    feather_px = max(2.0, soft * eyes_px)
+    x0, y0, x1, y1 = box_around(np.concatenate(outlines))
+    spare = int(np.ceil(feather_px)) + 2
+    box = (x0 - spare, y0 - spare, x1 + spare, y1 + spare)
+    size, corner = (box[3] - box[1], box[2] - box[0]), np.array(box[:2], dtype=np.float32)
+    mask = np.maximum(*(polygon_mask(points - corner, size) for points in outlines))
+    if skin_rgb is not None:
+        faces = np.maximum(*(polygon_mask(points[:17] - corner, size) for points in (old, new)))
+        mask = mask * (1.0 - _cloth(frame, box, skin_rgb, eyes_px) * (1.0 - faces))
+    return box, feather(np.asarray(mask, dtype=np.float32), feather_px)
+
+
+def _cloth(frame: Frame, box: IntBox, skin_rgb: Floats, eyes_px: float) -> Floats:
+    """How surely each pixel is cloth, judged on a copy of the box at `CLOTH_EYES_PX`."""
+    skin = lab_from_rgb(skin_rgb)[1:]
+    chroma = float(np.linalg.norm(skin))
+    size = (box[3] - box[1], box[2] - box[0])
+    if chroma < LEAST_CHROMA:
+        return np.zeros(size, dtype=np.float32)
+    scale = min(1.0, CLOTH_EYES_PX / eyes_px)
+    small = (max(2, round(size[0] * scale)), max(2, round(size[1] * scale)))
+    box_from_frame = np.array([[1.0, 0.0, -box[0]], [0.0, 1.0, -box[1]], [0.0, 0.0, 1.0]])
+    own = to_float(warp(frame, resize_matrix(size, small) @ box_from_frame, small))
+    colour = lab_from_rgb(gaussian(own, BLUR_PX))[..., 1:]
+    # Skin in the shadow of the chin has the same hue but less chroma: only what lies beside that line counts whole.
+    along = np.clip(colour @ skin / chroma**2, 0.35, 1.3)
+    distance = np.linalg.norm(colour - along[..., np.newaxis] * skin, axis=-1)
+    share = np.clip((distance - CLOTH[0]) / (CLOTH[1] - CLOTH[0]), 0.0, 1.0)
+    return resize(np.asarray(share, dtype=np.float32), size)

@@ -27,9 +27,8 @@ def silent(done: float, total: float, label: str) -> None:
 class TerminalProgress:
     """A bar with rate and ETA on a terminal, one line every few seconds when it is not one."""
 
-    def __init__(self, stream: TextIO | None = None, unit: str = "frames") -> None:
+    def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream if stream is not None else sys.stderr
-        self._unit = unit
         self._label = ""
         self._started = 0.0
         self._shown = 0.0
@@ -46,7 +45,7 @@ class TerminalProgress:
         if not finished and now - self._shown < (BAR_EVERY_S if live else LINE_EVERY_S):
             return
         self._shown = now
-        text = _describe(done, total, label, now - self._started, self._unit)
+        text = _describe(done, total, label, now - self._started)
         if live:
             self._stream.write("\r\x1b[2K" + text)
             self._open_line = True
@@ -62,13 +61,13 @@ class TerminalProgress:
         self._open_line = False
 
 
-def _describe(done: float, total: float, label: str, elapsed_s: float, unit: str) -> str:
+def _describe(done: float, total: float, label: str, elapsed_s: float) -> str:
     rate = done / elapsed_s if elapsed_s > 0 else 0.0
     count = f"{done:.0f}/{total:.0f}" if total > 0 else f"{done:.0f}"
-    text = f"{label}: {count} {unit}"
+    text = f"{label}: {count}"
     if total > 0:
         filled = round(BAR_WIDTH * min(1.0, done / total))
-        text = f"{label}: [{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {count} {unit}"
+        text = f"{label}: [{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {count}"
     if rate > 0:
         text += f", {rate:.1f}/s"
         if total > done:

@@ -34,7 +34,7 @@ def test_one_command_renders_and_answers_in_json(call: list[str], job: RenderJob
 def test_a_person_reads_what_was_done_and_sees_progress(call: list[str]) -> None:
     result = CliRunner().invoke(root, [*call, "--consent", "I agree"])
     assert "20 frames, 16 changed, 4 without a face, 0 damaged" in result.stdout
-    assert "rendering out.mkv: [########################] 20/20 frames" in result.stderr
+    assert "rendering out.mkv: [########################] 20/20" in result.stderr
 
 
 def test_without_consent_nothing_is_rendered(call: list[str], job: RenderJob) -> None:

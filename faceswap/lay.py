@@ -29,7 +29,9 @@ from shared.types import Face, Floats, Frame, IntBox, Matrix, Patch
 
 UNSHARP_SIGMA_PX: Final = 1.0
 """At the net's own size; finer detail than that it does not draw."""
-MOST_UNSHARP: Final = 1.0
+MOST_UNSHARP: Final = 1.5
+MOST_GROWTH: Final = np.array([2.0, 1.25, 1.25], dtype=np.float32)
+"""Furthest that the spread of L, a, b may grow: a face with red cheeks must not turn another's eyes to teal."""
 INNER_SHARE: Final = 0.06
 """The hull is eroded by this share of the view before figures are taken, so that no background counts."""
 VIEW_INSET: Final = 0.02
@@ -85,6 +87,7 @@ def lay(view: View, made: Floats, steady: NDArray[np.float64], options: SwapOpti
     steady : (14,) the steadied `figures`.
     """
     old, new = (LabStatistics(*steady[start : start + 6].astype(np.float32).reshape(2, 3)) for start in (0, 6))
+    old = LabStatistics(old.mean, np.minimum(old.std, new.std * MOST_GROWTH))
     picture = match_lab(made, new, old, options.colour) if options.colour > 0 else made
     picture = _sharpen(picture, float(np.exp((steady[12] - steady[13]) / 2)), options.sharpen)
     scale = scale_of(view.view_from_frame)

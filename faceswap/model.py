@@ -13,7 +13,7 @@ from faceswap.augment import net_input
 from faceswap.trainer import AVERAGE, NET
 from models.autoencoder import AutoencoderConfig, FaceAutoencoder, as_module, build
 from models.checkpoint import BEST, load_checkpoint, newest, restore_weights
-from models.tensors import Precision, channels_last, floats, nhwc, pick_device, pick_precision
+from models.tensors import Precision, channels_last, floats, nhwc, one_thread, pick_device, pick_precision
 from shared.errors import WeightsError
 from shared.store.artefact import open_artefact
 from shared.types import Floats, JsonObject
@@ -47,7 +47,7 @@ class SwapModel:
         if views.ndim != 4 or views.shape[1:] != expected:
             raise ValueError(f"expected (N, {', '.join(map(str, expected))}) views, got {views.shape}")
         pictures = floats(np.moveaxis(views, 3, 1), self.precision.device)
-        with torch.inference_mode(), self.precision.autocast():
+        with one_thread(), torch.inference_mode(), self.precision.autocast():
             made = self.net.decode(self.net.encode(net_input(pictures, self.net.config.input_px)), person)
         return nhwc(made)
 

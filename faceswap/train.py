@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -91,10 +92,11 @@ def train(  # noqa: PLR0913 - two callbacks beside what is to be done
         config = config_of(chosen.net)
         crop_px = 2 * round(config.output_px / VIEW_SHARE / 2)
         sets = [load_faceset(folder, crop_px, chosen.held_out, where, progress) for folder in faces]
-        run = _Run(Trainer((sets[0], sets[1]), chosen, pick_precision(where, chosen.precision)), model, bounds, tell)
-        run.restore()
-        with postponed() as interrupted:
-            report = run.until_ended(progress, interrupted)
+        with closing(Trainer((sets[0], sets[1]), chosen, pick_precision(where, chosen.precision))) as trainer:
+            run = _Run(trainer, model, bounds, tell)
+            run.restore()
+            with postponed() as interrupted:
+                report = run.until_ended(progress, interrupted)
     if report.ended == "interrupted":
         tell(f"stopped and saved at step {report.steps}; run the same command to go on")
         raise KeyboardInterrupt

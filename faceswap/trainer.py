@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import copy
-import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from faceswap.augment import augment, net_input, view
+from faceswap.augment import net_input, view
 from faceswap.faceset import FaceSet
+from faceswap.objective import Share, face_mask, learning_rate, share, weights_of
 from faceswap.options import TrainOptions
-from models.autoencoder import FaceAutoencoder, as_module, build, config_of
+from faceswap.pair import Pair
+from models.autoencoder import PEOPLE, FaceAutoencoder, as_module, build, config_of
 from models.checkpoint import Checkpoint, gather, optimiser_tensors, restore_optimiser, restore_weights
-from models.losses import absolute_error, dissimilarity, psnr
+from models.losses import psnr
 from models.tensors import Precision, channels_last, nhwc
 from shared.types import Floats, JsonObject
 
@@ -66,13 +67,15 @@ class Trainer:
             for mean, seen in zip(means, self._unseen, strict=True)
         )
         torch.manual_seed(options.seed)
-        self._random = torch.Generator().manual_seed(options.seed)
+        self._random = [torch.Generator().manual_seed(2 * options.seed + person) for person in range(PEOPLE)]
+        self._pair = Pair(precision.device)
         self.net = build(self.config)
         self.net.start_from(means[:, :3].cpu())
         channels_last(as_module(self.net).to(precision.device))
         self.average: FaceAutoencoder = copy.deepcopy(self.net)
         as_module(self.average).requires_grad_(False)
         self._weights: list[Tensor] = list(as_module(self.net).parameters())
+        self._shared, self._own = weights_of(self.net)
         self._averaged: list[Tensor] = list(as_module(self.average).parameters())
         self._optimiser = torch.optim.Adam(
             self._weights, options.learning_rate, betas=(options.beta1, options.beta2), fused=True
@@ -85,27 +88,22 @@ class Trainer:
 
     def learn(self) -> Tensor:
         """Make one step; the losses of both people come back, (2,)."""
-        options, count = self.options, self.options.batch
-        sizes = (self.config.input_px, self.config.output_px)
-        batches = [augment(self._pick(crops), sizes, options.augment, self._random) for crops in self._training]
         for group in self._optimiser.param_groups:
-            group["lr"] = learning_rate(options, self.step + 1)
-        with self.precision.autocast():
-            code = self.net.encode(torch.cat([batch.warped for batch in batches]))
-            made = [self.net.decode(code[person * count : (person + 1) * count], person) for person in (0, 1)]
-        losses = []
-        for faces, batch in zip(made, batches, strict=True):
-            weight = loss_weight(batch.weight, options)
-            loss = absolute_error(faces, batch.target, weight)
-            if options.dissimilarity > 0:
-                loss = loss + options.dissimilarity * dissimilarity(faces, batch.target, weight)
-            losses.append(loss)
-        self._optimiser.zero_grad()
-        torch.autograd.backward(losses)
+            group["lr"] = learning_rate(self.options, self.step + 1)
+        first, second = self._pair.map(self._share)
+        for weight, one, other in zip(self._shared, first.shared, second.shared, strict=True):
+            weight.grad = one + other
+        for weights, gradients in zip(self._own, (first.own, second.own), strict=True):
+            for weight, gradient in zip(weights, gradients, strict=True):
+                weight.grad = gradient
         self._optimiser.step()
         self.step += 1
         self._follow()
-        return torch.stack(losses).detach()
+        return torch.stack([first.loss, second.loss])
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pair.close()
 
     def look(self) -> Look:
         """Measure the averaged net on held-out faces."""
@@ -130,7 +128,7 @@ class Trainer:
                 NET: as_module(self.net).state_dict(),
                 AVERAGE: averaged,
                 OPTIMISER: optimiser_tensors(self._optimiser),
-                RANDOM: {"state": self._random.get_state()},
+                RANDOM: {name: random.get_state() for name, random in zip("ab", self._random, strict=True)},
             }
         )
         facts = {
@@ -146,39 +144,22 @@ class Trainer:
         restore_weights(as_module(self.net), stored.part(NET), path)
         restore_weights(as_module(self.average), stored.part(AVERAGE) or stored.part(NET), path)
         restore_optimiser(self._optimiser, stored.part(OPTIMISER))
-        self._random.set_state(stored.part(RANDOM)["state"])
+        for name, random in zip("ab", self._random, strict=True):
+            random.set_state(stored.part(RANDOM)[name])
         self.step = int(stored.facts["step"])
         self.seconds = float(stored.facts["seconds"])
         if self.options.precision == "auto":
             self.precision = Precision(self.precision.device, bool(stored.facts["bfloat16"]))
 
-    def _pick(self, crops: Tensor) -> Tensor:
-        chosen = torch.randint(len(crops), (self.options.batch,), generator=self._random)
-        return crops[chosen.to(crops.device)]
+    def _share(self, person: int) -> Share:
+        crops, random = self._training[person], self._random[person]
+        return share(self.net, person, crops, random, self.options, self.precision)
 
     def _follow(self) -> None:
         """Move the averaged weights; the average is shorter in the first steps."""
         kept = min(self.options.average, (1 + self.step) / (10 + self.step)) if self.options.average > 0 else 0.0
         with torch.no_grad():
             torch._foreach_lerp_(self._averaged, self._weights, 1.0 - kept)
-
-
-def face_mask(weight: Tensor) -> Tensor:
-    """What of (N, 1, S, S) `faceset.face_weight` is face: 0 outside, 1 inside."""
-    return (2.0 * weight).clamp_max(1.0)
-
-
-def loss_weight(weight: Tensor, options: TrainOptions) -> Tensor:
-    """Turn `faceset.face_weight` into the weight of each pixel in the loss."""
-    parts = (2.0 * weight - 1.0).clamp_min(0.0)
-    return options.surroundings + (1.0 - options.surroundings) * face_mask(weight) + (options.priority - 1.0) * parts
-
-
-def learning_rate(options: TrainOptions, step: int) -> float:
-    """Rate of `step`, counted from 1: rising at first, then even, then falling with the inverse root."""
-    rise = min(1.0, step / options.warm_up) if options.warm_up > 0 else 1.0
-    fall = min(1.0, math.sqrt(options.settle / step)) if options.settle > 0 else 1.0
-    return options.learning_rate * rise * fall
 
 
 def _evenly(pictures: Tensor, most: int) -> Tensor:

@@ -48,6 +48,8 @@ class FaceAutoencoder(Protocol):
     """What training and conversion need of a net; each one is an ``nn.Module``."""
 
     config: AutoencoderConfig
+    decoders: nn.ModuleList
+    """One for each person; all other weights are shared."""
 
     def encode(self, pictures: Tensor) -> Tensor:
         """(N, 3, input_px, input_px) float32 in [0, 1] to the code that the decoders read."""

@@ -6,7 +6,8 @@ Tensors are NCHW; pictures enter as (N, H, W, C) uint8 and leave as float32 in [
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -60,7 +61,8 @@ def pick_precision(device: torch.device, wanted: str = "auto") -> Precision:
         return Precision(device, wanted == "bfloat16")
     if device.type == "cuda":
         return Precision(device, torch.cuda.is_bf16_supported(including_emulation=False))
-    return Precision(device, _seconds(False) > BF16_GAIN * _seconds(True))
+    with one_thread():
+        return Precision(device, _seconds(False) > BF16_GAIN * _seconds(True))
 
 
 def nchw(pictures: NDArray[np.uint8], device: torch.device | None = None) -> Tensor:
@@ -96,6 +98,20 @@ def channels_last(net: nn.Module) -> nn.Module:
     """Lay a network's weights out for convolutions over interleaved channels (faster on CPUs and tensor cores)."""
     # torch's stub of Module.to lacks the overload with memory_format alone
     return cast(nn.Module, net.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Inside the block torch computes in the calling thread alone.
+
+    Its own threads wait for each other by spinning, which is ruinous where decoders and encoders want the same cores.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _seconds(bfloat16: bool, rounds: int = 3) -> float:

@@ -26,6 +26,7 @@ class Echo:
 
     def __init__(self) -> None:
         self.config = config_of("quick")
+        self.decoders = torch.nn.ModuleList()
         self.batches: list[int] = []
 
     def encode(self, pictures: Tensor) -> Tensor:

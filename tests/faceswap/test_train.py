@@ -12,9 +12,10 @@ import pytest
 import torch
 
 from faceswap.model import CHECKPOINTS, CURVE, LOG, PREVIEW, facts_of, open_model
+from faceswap.objective import face_mask, learning_rate, loss_weight
 from faceswap.options import AugmentOptions, TrainLimits, TrainOptions, options_for
 from faceswap.train import train
-from faceswap.trainer import AVERAGE, NET, face_mask, learning_rate, loss_weight
+from faceswap.trainer import AVERAGE, NET
 from models.checkpoint import BEST, load_newest
 from shared.errors import ArtefactError
 from shared.picture.image import read_image
@@ -85,6 +86,15 @@ def test_one_seed_gives_one_model_and_another_seed_another(two_sets: tuple[Path,
     first, second, other = (weights(tmp_path / name, NET)["narrow.weight"] for name in "abc")
     assert torch.equal(first, second)
     assert not torch.equal(first, other)
+
+
+def test_two_threads_make_the_same_model_as_one(two_sets: tuple[Path, Path], tmp_path: Path) -> None:
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        train(two_sets, tmp_path / str(threads), SMALL, replace(QUIET, steps=3))
+        assert torch.get_num_threads() == threads
+    alone, together = weights(tmp_path / "1", NET), weights(tmp_path / "2", NET)
+    assert all(torch.equal(alone[name], together[name]) for name in alone)
 
 
 def test_a_flat_curve_ends_the_training(two_sets: tuple[Path, Path], tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ SIZE: Final = (480, 432)
 OVERSAMPLING: Final = 1.5
 """Size of an actor's portrait over that of the footage, so that warping it costs no sharpness."""
 
-# Found by a random search that lowered the largest SFace cosine to any one portrait, with a price on each edit; the first
-# actor's parts were then chosen by eye for a head that recalls none of the four.
+# Found by a random search that lowered the largest SFace cosine to any one portrait, with a price on each edit. The
+# first actor's parts were then chosen by eye, for a head that recalls none of the four.
 FIRST: Final = Recipe(
     base="ffhq_00002",
     whole={"ffhq_00004": 0.4, "astronaut": 0.3, "official": 0.3},

@@ -112,7 +112,7 @@ def verify(file: Path, terminal: Terminal) -> None:
 
     Exit code 0: signed and unchanged; 6: changed after signing; 8: not signed.
     """
-    from shared.provenance.credentials import verify as read_credentials
+    from shared.provenance.verify import verify as read_credentials
 
     found = read_credentials(file)
     verdict = {

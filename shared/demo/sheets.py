@@ -17,7 +17,7 @@ from shared.picture.image import Rgb, contact_sheet, write_png
 from shared.picture.planes import cut
 from shared.progress import Progress, silent
 from shared.provenance.consent import read_consent
-from shared.provenance.credentials import Action, Ingredient, sign
+from shared.provenance.credentials import Action, Ingredient, prepare, sign_as
 from shared.types import Frame
 
 COLUMNS: Final = 8
@@ -30,13 +30,15 @@ def write_compare(target: Path, output: Path, path: Path, consent: str, progress
         height, width = left.info.size
         frames = max(1, left.info.frame_count)
         like = clip_info(path, (height, 2 * width), frames)
-        with open_writer(path, like, EncodeOptions(preset="veryfast"), output) as writer:
+        unsigned = path.with_name(f".{path.stem}.unsigned{path.suffix}")
+        with open_writer(unsigned, like, EncodeOptions(preset="veryfast"), output) as writer:
             for index, (one, other) in enumerate(zip(left.frames(), right.frames(), strict=False)):
                 pair = np.concatenate([_rgb(one), _rgb(other)], axis=1)
                 writer.write(frame_from_rgb(pair, index))
                 progress(index + 1, frames, f"comparing in {path.name}")
     parts = (Ingredient(target, "inputTo"), Ingredient(output, "inputTo"))
-    sign(path, path, read_consent(consent), parts, (Action("compare", "two clips side by side"),), {})
+    statement = prepare(read_consent(consent), parts, (Action("compare", "two clips side by side"),))
+    sign_as(statement, unsigned, path, move=True)
 
 
 def write_sheet(footage: Footage, synced: Path, output: Path, path: Path) -> None:

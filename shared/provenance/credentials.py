@@ -1,13 +1,14 @@
-"""Content credentials (C2PA 2.x): sign what was made, and read back what a file says of itself.
+"""Content credentials (C2PA 2.x): sign what was made; `shared.provenance.verify` reads them back.
 
 MP4 and MOV carry the signature inside; other containers get a sidecar ``NAME.c2pa`` beside them.
 """
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import io
-import json
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,9 @@ from typing import Any, Literal
 
 import c2pa
 
-from shared.errors import ConsentError, MediaError, NoSpaceError, from_os_error
+from shared.errors import MediaError, NoSpaceError, from_os_error
 from shared.provenance.consent import Consent
-from shared.provenance.keys import user_keys, user_root
+from shared.provenance.keys import Keys, user_keys
 from shared.store.artefact import tool_version, write_atomically
 from shared.types import JsonObject
 
@@ -41,6 +42,8 @@ OTHERS = {
     ".jpeg": "image/jpeg",
 }
 HASHED_BYTES = 1 << 20
+UNTYPED = "application/octet-stream"
+"""What an ingredient is called whose content is not what its name says; it counts by its hash all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +65,16 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
-    """What a file says of itself, and whether to believe it."""
+class Statement:
+    """What a signature will say, as far as it is known before the clip is made: keys and inputs are read by then."""
 
-    state: Literal["trusted", "valid", "invalid"]
-    """``trusted``: signed by this user's key; ``valid``: unchanged since somebody signed it; ``invalid``: changed."""
-    kept_in: Path
-    """The file itself, or its sidecar."""
-    signer: str
-    tool: str
-    consent: JsonObject
-    actions: tuple[str, ...]
-    source_types: tuple[str, ...]
-    ingredients: tuple[str, ...]
-    problems: tuple[str, ...]
-    manifest: JsonObject
+    consent: Consent
+    actions: tuple[Action, ...]
+    sources: tuple[JsonObject, ...]
+    """Name, role and SHA-256 of each ingredient."""
+    archives: tuple[bytes, ...]
+    """Each ingredient as C2PA keeps it."""
+    keys: Keys
 
 
 class _Sink(io.RawIOBase):
@@ -103,6 +101,27 @@ class _Sink(io.RawIOBase):
         return self._place
 
 
+def prepare(consent: Consent, ingredients: tuple[Ingredient, ...] = (), actions: tuple[Action, ...] = ()) -> Statement:
+    """Do all of a signature that can fail before the clip is there: make the keys, read and hash the ingredients.
+
+    Raises
+    ------
+    MediaError
+        An ingredient cannot be read, or the folder of the keys cannot be written.
+    """
+    keys = user_keys()
+    sources, archives = [], []
+    for index, part in enumerate(ingredients):
+        try:
+            sources.append({"name": part.path.name, "role": part.role, "sha256": file_sha256(part.path)})
+            archives.append(_archive(part, f"ingredient-{index}"))
+        except c2pa.C2paError as error:
+            raise MediaError(f"{part.path}: cannot be named in the signature ({one_line(error)})") from error
+        except OSError as error:
+            raise from_os_error(error, part.path, "hashing it for the signature") from error
+    return Statement(consent, actions, tuple(sources), tuple(archives), keys)
+
+
 def sign(
     path_in: Path,
     path_out: Path,
@@ -111,11 +130,21 @@ def sign(
     actions: tuple[Action, ...] = (),
     details: JsonObject | None = None,
 ) -> Path:
-    """Sign `path_in` as `path_out` (the same path signs in place) and return the file that holds the signature.
+    """Sign `path_in` as `path_out` (the same path signs in place); see `prepare` and `sign_as`."""
+    return sign_as(prepare(consent, ingredients, actions), path_in, path_out, details)
+
+
+def sign_as(
+    statement: Statement, path_in: Path, path_out: Path, details: JsonObject | None = None, *, move: bool = False
+) -> Path:
+    """Sign `path_in` as `path_out` and return the file that holds the signature.
+
+    `path_out` appears signed or not at all; where it cannot, `path_in` stays as it is.
 
     Parameters
     ----------
     details : what else to say under ``org.lipswap.render``: engines, settings, counts.
+    move : give up `path_in` once `path_out` is there.
 
     Raises
     ------
@@ -124,62 +153,28 @@ def sign(
     NoSpaceError
         The disk is full.
     """
-    kind = _mime(path_out)
+    kind = media_type(path_out)
     embed = path_out.suffix.lower() in EMBEDDED
     temporary = path_out.with_name(f".{path_out.stem}.signing{path_out.suffix}")
-    if embed and shutil.disk_usage(path_out.parent).free < path_in.stat().st_size + HASHED_BYTES:
-        raise NoSpaceError(f"{path_out}: no room to sign it (a copy is made); free some space and run again")
+    copied = embed or not move
     try:
-        with _builder(path_out, consent, ingredients, actions, details or {}) as builder, _signer() as signer:
-            if embed:
-                with path_in.open("rb") as source, temporary.open("w+b") as signed:
-                    builder.sign(signer, kind, source, signed)
-                temporary.replace(path_out)
-                return path_out
-            builder.set_no_embed()
-            with path_in.open("rb") as source:
-                manifest = builder.sign(signer, kind, source, _Sink())
+        if copied and shutil.disk_usage(path_out.parent).free < path_in.stat().st_size + HASHED_BYTES:
+            raise NoSpaceError(f"{path_out}: no room to sign it (a copy is made); free some space and run again")
+        with _builder(path_out.name, statement, details or {}) as builder, _signer(statement.keys) as signer:
+            if not embed:
+                builder.set_no_embed()
+            with path_in.open("rb") as source, temporary.open("w+b") if embed else _Sink() as signed:
+                manifest = builder.sign(signer, kind, source, signed)
+                if embed:
+                    signed.flush()
+                    os.fsync(signed.fileno())
+        return _put(path_in, path_out, temporary, None if embed else manifest, move)
     except c2pa.C2paError as error:
-        raise MediaError(f"{path_out}: cannot be signed ({_one_line(error)})") from error
+        raise MediaError(f"{path_out}: cannot be signed ({one_line(error)})") from error
     except OSError as error:
         raise from_os_error(error, path_out, "signing it") from error
     finally:
         temporary.unlink(missing_ok=True)
-    if path_in != path_out:
-        shutil.copyfile(path_in, path_out)
-    sidecar = _sidecar_for(path_out)
-    write_atomically(sidecar, manifest)
-    return sidecar
-
-
-def verify(path: Path) -> Credentials:
-    """Read and check the credentials of a file, embedded or beside it.
-
-    Raises
-    ------
-    ConsentError
-        The file carries none.
-    MediaError
-        The file cannot be read.
-    """
-    sidecar = next((p for p in (path.with_name(path.name + ".c2pa"), path.with_suffix(".c2pa")) if p.is_file()), None)
-    try:
-        with path.open("rb") as file, _reading_context() as context:
-            try:
-                reader = c2pa.Reader(_mime(path), file, context=context)
-                kept_in = path
-            except c2pa.C2paError:
-                if sidecar is None:
-                    raise
-                file.seek(0)
-                reader = c2pa.Reader(_mime(path), file, sidecar.read_bytes(), context=context)
-                kept_in = sidecar
-            with reader:
-                return _credentials(json.loads(reader.json()), kept_in)
-    except OSError as error:
-        raise from_os_error(error, path, "reading its credentials") from error
-    except c2pa.C2paError as error:
-        raise ConsentError(f"{path}: carries no readable content credentials ({_one_line(error)})") from error
 
 
 def file_sha256(path: Path) -> str:
@@ -191,51 +186,14 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _builder(
-    path: Path, consent: Consent, ingredients: tuple[Ingredient, ...], actions: tuple[Action, ...], details: JsonObject
-) -> Any:  # noqa: ANN401 - c2pa has no types
-    names = [f"ingredient-{index}" for index in range(len(ingredients))]
-    parents = [name for name, part in zip(names, ingredients, strict=True) if part.role == "parentOf"]
-    agent = {"name": "lipswap", "version": tool_version()}
-    opened: JsonObject = {"action": "c2pa.opened", "parameters": {"ingredientIds": parents}}
-    created: JsonObject = {"action": "c2pa.created", "digitalSourceType": SOURCE_TYPE}
-    done = [opened if parents else created]
-    done += [
-        {
-            "action": "c2pa.edited",
-            "digitalSourceType": SOURCE_TYPE,
-            "softwareAgent": agent,
-            "parameters": {"description": action.description, "org.lipswap.engine": action.engine},
-        }
-        for action in actions
-    ]
-    sources = [{"name": p.path.name, "role": p.role, "sha256": file_sha256(p.path)} for p in ingredients]
-    stated = {"statement": consent.text, "sha256": consent.sha256, "who": consent.who, "date": consent.when}
-    engines = [action.engine for action in actions]
-    rendered = {"tool": agent, "engines": engines, "sources": sources, **details}
-    definition = {
-        "claim_generator_info": [agent],
-        "title": path.name,
-        "assertions": [
-            {"label": "c2pa.actions.v2", "data": {"actions": done}},
-            {"label": CONSENT_LABEL, "kind": "Json", "data": stated},
-            {"label": RENDER_LABEL, "kind": "Json", "data": rendered},
-        ],
-    }
-    builder = c2pa.Builder(definition, _context(None))
-    for name, part in zip(names, ingredients, strict=True):
-        described = {"title": part.path.name, "relationship": part.role, "instance_id": name, "label": name}
-        with part.path.open("rb") as file:
-            builder.add_ingredient(described, _mime(part.path), file)
-    return builder
+def media_type(path: Path) -> str:
+    """What the name of a file says that it holds."""
+    suffix = path.suffix.lower()
+    return EMBEDDED.get(suffix) or OTHERS.get(suffix) or UNTYPED
 
 
-def _signer() -> Any:  # noqa: ANN401 - c2pa has no types
-    keys = user_keys()
-    return c2pa.Signer.from_info(c2pa.C2paSignerInfo(b"es256", keys.chain.encode(), keys.private_key.encode(), None))
-
-
-def _context(root: str | None) -> Any:  # noqa: ANN401 - c2pa has no types
+def context_of(root: str | None) -> Any:  # noqa: ANN401 - c2pa has no types
+    """Settings without the network; `root` is trusted."""
     settings: JsonObject = {
         "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_trust": True},
         "builder": {"thumbnail": {"enabled": False}},
@@ -245,45 +203,98 @@ def _context(root: str | None) -> Any:  # noqa: ANN401 - c2pa has no types
     return c2pa.Context(c2pa.Settings.from_dict(settings))
 
 
-def _reading_context() -> Any:  # noqa: ANN401 - c2pa has no types
-    return _context(user_root())
+def one_line(error: Exception) -> str:
+    """The message of an error without line breaks."""
+    return " ".join(str(error).split())
 
 
-def _credentials(store: JsonObject, kept_in: Path) -> Credentials:
-    active = store["manifests"][store["active_manifest"]]
-    said = {entry["label"].removesuffix("__1"): entry["data"] for entry in active.get("assertions", ())}
-    actions: list[JsonObject] = next((d["actions"] for n, d in said.items() if n.startswith("c2pa.actions")), [])
-    generator = (active.get("claim_generator_info") or [{}])[0]
-    state = str(store.get("validation_state", "Invalid")).lower()
-    failures = store.get("validation_results", {}).get("activeManifest", {}).get("failure", [])
-    return Credentials(
-        state="trusted" if state == "trusted" else "valid" if state == "valid" else "invalid",
-        kept_in=kept_in,
-        signer=active.get("signature_info", {}).get("common_name", ""),
-        tool=f"{generator.get('name', '?')} {generator.get('version', '')}".strip(),
-        consent=said.get(CONSENT_LABEL, {}),
-        actions=tuple(
-            " ".join(filter(None, (entry["action"], entry.get("parameters", {}).get("description", ""))))
-            for entry in actions
-        ),
-        source_types=tuple(sorted({e["digitalSourceType"] for e in actions if "digitalSourceType" in e})),
-        ingredients=tuple(part.get("title", "?") for part in active.get("ingredients", ())),
-        problems=tuple(entry.get("explanation", entry["code"]) for entry in failures),
-        manifest=active,
-    )
+def _put(path_in: Path, path_out: Path, signed: Path, manifest: bytes | None, move: bool) -> Path:
+    """Let the signed clip appear: the one file, or the sidecar first and then the clip that it speaks for."""
+    if manifest is None:
+        signed.replace(path_out)
+        if move and path_in != path_out:
+            path_in.unlink(missing_ok=True)
+        return path_out
+    sidecar = _sidecar_for(path_out)
+    write_atomically(sidecar, manifest)
+    if path_in != path_out:
+        if move:
+            path_in.replace(path_out)
+        else:
+            shutil.copyfile(path_in, signed)
+            signed.replace(path_out)
+    return sidecar
+
+
+def _archive(part: Ingredient, name: str) -> bytes:
+    """An ingredient as C2PA keeps it; where the content is not what the name says, as untyped bytes."""
+    described = {"title": part.path.name, "relationship": part.role, "instance_id": name, "label": name}
+    kinds = dict.fromkeys((media_type(part.path), UNTYPED))
+    for kind in kinds:
+        with (
+            c2pa.Builder({"claim_generator_info": [_agent()]}, context_of(None)) as builder,
+            part.path.open("rb") as file,
+        ):
+            try:
+                builder.add_ingredient(described, kind, file)
+            except c2pa.C2paError:
+                if kind == UNTYPED:
+                    raise
+                continue
+            archive = io.BytesIO()
+            builder.write_ingredient_archive(name, archive)
+            return archive.getvalue()
+    raise ValueError(f"no type to read {part.path} as")
+
+
+def _agent() -> JsonObject:
+    return {"name": "lipswap", "version": tool_version()}
+
+
+def _builder(title: str, statement: Statement, details: JsonObject) -> Any:  # noqa: ANN401 - c2pa has no types
+    parents = [f"ingredient-{index}" for index, one in enumerate(statement.sources) if one["role"] == "parentOf"]
+    opened: JsonObject = {"action": "c2pa.opened", "parameters": {"ingredientIds": parents}}
+    created: JsonObject = {"action": "c2pa.created", "digitalSourceType": SOURCE_TYPE}
+    done = [opened if parents else created]
+    done += [
+        {
+            "action": "c2pa.edited",
+            "digitalSourceType": SOURCE_TYPE,
+            "softwareAgent": _agent(),
+            "parameters": {"description": action.description, "org.lipswap.engine": action.engine},
+        }
+        for action in statement.actions
+    ]
+    consent = statement.consent
+    stated = {"statement": consent.text, "sha256": consent.sha256, "who": consent.who, "date": consent.when}
+    engines = [action.engine for action in statement.actions]
+    rendered = {"tool": _agent(), "engines": engines, "sources": list(statement.sources), **details}
+    definition = {
+        "claim_generator_info": [_agent()],
+        "title": title,
+        "assertions": [
+            {"label": "c2pa.actions.v2", "data": {"actions": done}},
+            {"label": CONSENT_LABEL, "kind": "Json", "data": stated},
+            {"label": RENDER_LABEL, "kind": "Json", "data": rendered},
+        ],
+    }
+    builder = c2pa.Builder(definition, context_of(None))
+    for archive in statement.archives:
+        builder.add_ingredient_from_archive(io.BytesIO(archive))
+    return builder
+
+
+def _signer(keys: Keys) -> Any:  # noqa: ANN401 - c2pa has no types
+    return c2pa.Signer.from_info(c2pa.C2paSignerInfo(b"es256", keys.chain.encode(), keys.private_key.encode(), None))
 
 
 def _sidecar_for(path: Path) -> Path:
     """``NAME.c2pa`` as other tools expect it, unless another clip of that stem already uses it."""
     short = path.with_suffix(".c2pa")
-    twins = [p for p in path.parent.glob(f"{path.stem}.*") if p.suffix in OTHERS and p != path]
-    return path.with_name(path.name + ".c2pa") if short.exists() and twins else short
+    return path.with_name(path.name + ".c2pa") if short.exists() and twins_of(path) else short
 
 
-def _mime(path: Path) -> str:
-    suffix = path.suffix.lower()
-    return EMBEDDED.get(suffix) or OTHERS.get(suffix) or "application/octet-stream"
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+def twins_of(path: Path) -> list[Path]:
+    """Other clips of the same stem that would share the sidecar ``NAME.c2pa``."""
+    found = path.parent.glob(f"{glob.escape(path.stem)}.*")
+    return [one for one in found if one.suffix.lower() in OTHERS and one != path]

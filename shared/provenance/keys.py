@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,11 +13,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from shared.errors import from_os_error
+from shared.errors import LockedError, from_os_error
 from shared.store.artefact import lock
 
 LIFE = timedelta(days=20 * 365)
 """Signatures carry no time stamp of an authority (that needs a network), so they are valid as long as the leaf is."""
+PATIENCE_S = 10.0
+"""How long to wait for another run that makes the keys; making them takes milliseconds."""
+POLL_S = 0.05
 KEY, CHAIN, ROOT = "signing-key.pem", "signing-chain.pem", "root.pem"
 
 
@@ -46,9 +50,7 @@ def user_keys() -> Keys:
     try:
         if not (folder / KEY).is_file():
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with lock(folder / KEY):
-                if not (folder / KEY).is_file():
-                    _make(folder)
+            _make_once(folder)
         return Keys(*((folder / name).read_text(encoding="ascii") for name in (KEY, CHAIN, ROOT)))
     except OSError as error:
         raise from_os_error(error, folder, "keeping the signing key") from error
@@ -58,6 +60,21 @@ def user_root() -> str | None:
     """The user's root certificate if he has one; makes nothing."""
     path = config_folder() / "signing" / ROOT
     return path.read_text(encoding="ascii") if path.is_file() else None
+
+
+def _make_once(folder: Path) -> None:
+    """Make the keys, or wait for another run that is making them."""
+    patience = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            with lock(folder / KEY):
+                if not (folder / KEY).is_file():
+                    _make(folder)
+                return
+        except LockedError:
+            if time.monotonic() > patience:
+                raise
+            time.sleep(POLL_S)
 
 
 def _make(folder: Path) -> None:

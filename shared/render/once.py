@@ -13,13 +13,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shared.errors import NoFaceError
+from shared.errors import LipswapError, NoFaceError
 from shared.face.analyse import AnalyseOptions, ClipFaces, analyse, pick_tracks
+from shared.interrupt import postponed
 from shared.media.reader import ClipReader, open_clip, probe
 from shared.media.sound import load_sound
 from shared.media.writer import open_writer
 from shared.progress import Progress, silent
-from shared.provenance.credentials import Action, Ingredient, sign
+from shared.provenance.credentials import Action, Ingredient, Statement, prepare, sign_as
 from shared.render import report as reports
 from shared.render.job import RenderJob, check_job, ordered
 from shared.render.pipe import in_background
@@ -100,21 +101,34 @@ def render(job: RenderJob, progress: Progress = silent, say: Callable[[str], Non
         return done
     with lock(job.output):
         found = _Run()
+        with _timed(found, "sign"):
+            statement = _statement(job)
         with _timed(found, "analyse"):
             faces = faces_of(job.clip, progress)
             tracks = chosen_tracks(job, faces)
         with _timed(found, "open"):
             stages = [open_stage(request, faces, job.device, progress) for request in job.stages]
-        before = _mark(job.output)
+        unsigned = unsigned_path(job.output)
+        unsigned.unlink(missing_ok=True)
         try:
             with _timed(found, "render"):
                 _encode(job, faces, tracks, stages, found, progress)
         except KeyboardInterrupt:
-            if _mark(job.output) != before:
-                _finish(job, wanted, found, "interrupted")
+            if unsigned.exists():
+                _finish(job, wanted, statement, found, "interrupted")
                 say(f"{job.output}: the first {found.frames} frames are left there, playable and signed")
             raise
-        return _finish(job, wanted, found, "complete")
+        with postponed() as interrupted:
+            report = _finish(job, wanted, statement, found, "complete")
+        if interrupted():
+            say(f"{job.output}: is complete and signed")
+            raise KeyboardInterrupt
+        return report
+
+
+def unsigned_path(output: Path) -> Path:
+    """Where a clip grows, and stays until it is signed: hidden, beside the output."""
+    return output.with_name(f".{output.stem}.unsigned{output.suffix}")
 
 
 def _encode(
@@ -128,7 +142,10 @@ def _encode(
             scenes = threads.enter_context(in_background(changed, ROOM, request.engine))
         notes: list[str] = []
         try:
-            with open_writer(job.output, reader.info, job.encode, job.speech) as writer:
+            with (
+                _naming(job.output),
+                open_writer(unsigned_path(job.output), reader.info, job.encode, job.speech) as writer,
+            ):
                 notes = writer.notes
                 for scene in scenes:
                     writer.write(scene.frame)
@@ -137,7 +154,7 @@ def _encode(
                     progress(found.frames, max(faces.counts.frames, found.frames), label)
         finally:
             found.damaged = reader.damaged
-            found.remarks.extend(notes)
+            found.remarks.extend(_named(job.output, note) for note in notes)
         if found.frames < faces.counts.frames:
             progress(found.frames, found.frames, label)
 
@@ -150,17 +167,39 @@ def _scenes(reader: ClipReader, faces: ClipFaces, tracks: frozenset[int], found:
         yield Scene(frame, chosen)
 
 
-def _finish(job: RenderJob, wanted: Fingerprint, found: _Run, state: State) -> RenderReport:
-    counts = _counts(found)
+def _named(output: Path, text: str) -> str:
+    """A text about the unsigned clip, as one about the output."""
+    return text.replace(str(unsigned_path(output)), str(output))
+
+
+@contextmanager
+def _naming(output: Path) -> Iterator[None]:
+    """Let errors about the unsigned clip name the output."""
+    try:
+        yield
+    except LipswapError as error:
+        if _named(output, str(error)) == str(error):
+            raise
+        raise type(error)(_named(output, str(error))) from error
+
+
+def _statement(job: RenderJob) -> Statement:
+    """All of the signature that does not need the output: keys and inputs fail before the long work, if at all."""
     parts = (Ingredient(job.clip, "parentOf"), *(Ingredient(path, "inputTo") for path in _input_files(job)))
     actions = tuple(Action(stage.engine, DESCRIPTIONS[stage.engine]) for stage in job.stages)
+    return prepare(job.consent, parts, actions)
+
+
+def _finish(job: RenderJob, wanted: Fingerprint, statement: Statement, found: _Run, state: State) -> RenderReport:
+    counts = _counts(found)
     details = {"fingerprint": str(wanted), "state": state, "counts": counts, "seed": job.seed}
-    try:
-        with _timed(found, "sign"):
-            signature = sign(job.output, job.output, job.consent, parts, actions, details)
-    except BaseException:
-        job.output.unlink(missing_ok=True)  # no changed clip goes about unsigned
-        raise
+    unsigned = unsigned_path(job.output)
+    with _timed(found, "sign"):
+        try:
+            signature = sign_as(statement, unsigned, job.output, details, move=True)
+        except LipswapError as error:
+            # No changed clip goes about unsigned under its own name, and no hours of work are thrown away.
+            raise type(error)(f"{error}; the clip itself is whole, unsigned, in {unsigned}") from error
     seconds = found.timings_s.get("render", 0.0)
     report = RenderReport(
         output=job.output,
@@ -198,18 +237,10 @@ def _input_files(job: RenderJob) -> list[Path]:
     return [path for path in dict.fromkeys(files) if path != job.clip]
 
 
-def _mark(path: Path) -> tuple[int, int] | None:
-    """What tells whether a file was replaced."""
-    if not path.exists():
-        return None
-    stat = path.stat()
-    return stat.st_ino, stat.st_mtime_ns
-
-
 @contextmanager
 def _timed(found: _Run, name: str) -> Iterator[None]:
     start = time.monotonic()
     try:
         yield
     finally:
-        found.timings_s[name] = time.monotonic() - start
+        found.timings_s[name] = found.timings_s.get(name, 0.0) + time.monotonic() - start

@@ -16,7 +16,7 @@ from shared.demo.options import DemoOptions
 from shared.demo.run import run_demo
 from shared.errors import ArtefactError, ConsentError
 from shared.face.landmarks import canonical_face
-from shared.provenance.credentials import verify
+from shared.provenance.verify import verify
 from shared.render import stage
 from shared.store.weights import weights_folder
 

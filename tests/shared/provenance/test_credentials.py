@@ -3,6 +3,8 @@ from __future__ import annotations
 import hashlib
 import shutil
 import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,7 +14,10 @@ import pytest
 
 from shared.errors import ConsentError, MediaError, NoSpaceError
 from shared.provenance.consent import Consent, read_consent
-from shared.provenance.credentials import SOURCE_TYPE, Action, Ingredient, sign, verify
+from shared.provenance.credentials import CONSENT_LABEL, SOURCE_TYPE, Action, Ingredient, prepare, sign, sign_as
+from shared.provenance.keys import user_keys
+from shared.provenance.verify import _credentials, verify
+from shared.store.artefact import lock
 
 ACTIONS = (Action("sync", "mouth re-synced to new speech"), Action("swap", "face swapped"))
 
@@ -138,3 +143,77 @@ def test_what_cannot_be_signed_says_so(tmp_path: Path, consent: Consent) -> None
     with pytest.raises(MediaError, match="cannot be signed"):
         sign(path, path, consent)
     assert [p.name for p in tmp_path.iterdir()] == ["out.mp4"]
+
+
+def test_an_ingredient_whose_suffix_lies_counts_by_its_hash(tmp_path: Path, consent: Consent) -> None:
+    path = clip(tmp_path / "out.mp4")
+    lying, speech = tmp_path / "lying.mp4", tmp_path / "speech.wav"
+    clip(tmp_path / "lying.mkv").rename(lying)
+    speech.write_bytes(clip(tmp_path / "sound.mp4").read_bytes())
+    sign(path, path, consent, (Ingredient(lying, "parentOf"), Ingredient(speech, "inputTo")), ACTIONS)
+    found = verify(path)
+    assert (found.state, found.ingredients) == ("trusted", ("lying.mp4", "speech.wav"))
+    rendered = next(a["data"] for a in found.manifest["assertions"] if a["label"] == "org.lipswap.render")
+    assert rendered["sources"][0]["sha256"] == hashlib.sha256(lying.read_bytes()).hexdigest()
+
+
+def test_a_signed_clip_may_be_the_parent_of_another(tmp_path: Path, consent: Consent) -> None:
+    first, second = clip(tmp_path / "first.mp4"), clip(tmp_path / "second.mp4")
+    sign(first, first, consent)
+    sign(second, second, consent, (Ingredient(first, "parentOf"),))
+    assert (verify(second).state, verify(second).ingredients) == ("trusted", ("first.mp4",))
+
+
+def test_a_clip_that_cannot_be_signed_stays_where_it_grew(tmp_path: Path, consent: Consent) -> None:
+    grown = tmp_path / ".out.unsigned.mp4"
+    grown.write_bytes(b"not a film")
+    with pytest.raises(MediaError, match="cannot be signed"):
+        sign_as(prepare(consent), grown, tmp_path / "out.mp4", move=True)
+    assert [path.name for path in tmp_path.iterdir()] == [".out.unsigned.mp4"]
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mkv"])
+def test_a_signed_clip_takes_the_place_of_the_one_it_grew_as(tmp_path: Path, consent: Consent, name: str) -> None:
+    grown = clip(tmp_path / f".grown{Path(name).suffix}")
+    kept = sign_as(prepare(consent), grown, tmp_path / name, move=True)
+    assert verify(tmp_path / name).state == "trusted"
+    assert {path.name for path in tmp_path.iterdir()} == {name, kept.name}
+
+
+def test_two_runs_may_make_the_keys_at_once(own_config: Path) -> None:
+    (own_config / "signing").mkdir()
+    with ThreadPoolExecutor() as pool:
+        with lock(own_config / "signing" / "signing-key.pem"):
+            waiting = pool.submit(user_keys)
+            time.sleep(0.2)
+            assert not waiting.done()
+        assert waiting.result(5).private_key == user_keys().private_key
+
+
+def test_an_unsigned_clip_beside_anothers_sidecar_is_not_signed(tmp_path: Path, consent: Consent) -> None:
+    first = clip(tmp_path / "out.mkv")
+    sign(first, first, consent)
+    with pytest.raises(ConsentError, match=r"out\.avi: carries no content .* \(out\.c2pa speaks for out\.mkv\)"):
+        verify(clip(tmp_path / "out.avi"))
+    assert verify(first).state == "trusted"
+
+
+@pytest.mark.parametrize("stem", ["take [1]", "out"])
+def test_twins_keep_a_sidecar_each_whatever_their_name(tmp_path: Path, consent: Consent, stem: str) -> None:
+    first, second = clip(tmp_path / f"{stem}.MKV"), clip(tmp_path / f"{stem}.avi")
+    assert sign(first, first, consent) != sign(second, second, consent)
+    assert {verify(first).state, verify(second).state} == {"trusted"}
+
+
+def test_foreign_credentials_are_read_whatever_they_hold(tmp_path: Path) -> None:
+    strange = [
+        {"label": "c2pa.actions.v2"},
+        {"label": CONSENT_LABEL, "data": ["no", "object"]},
+        {"data": {}},
+        "no object",
+    ]
+    store = {"active_manifest": "one", "manifests": {"one": {"assertions": strange, "ingredients": [{}]}}}
+    found = _credentials(store, tmp_path / "a.mp4")
+    assert (found.state, found.consent, found.actions, found.ingredients) == ("invalid", {}, (), ("?",))
+    with pytest.raises(ConsentError, match="no active manifest"):
+        _credentials({"manifests": {}}, tmp_path / "a.mp4")

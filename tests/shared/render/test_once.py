@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 from shared.errors import ArtefactError, LockedError, MediaError, NoFaceError, NoSpaceError, UsageError
 from shared.media.options import EncodeOptions
 from shared.media.writer import open_writer
+from shared.provenance import credentials
 from shared.provenance.consent import read_consent
-from shared.provenance.credentials import SOURCE_TYPE, verify
+from shared.provenance.credentials import SOURCE_TYPE
+from shared.provenance.verify import verify
 from shared.render import once, stage
 from shared.render.job import RenderJob, StageRequest
-from shared.render.once import render
+from shared.render.once import render, unsigned_path
 from shared.render.report import report_path
 from shared.store.artefact import lock
 from shared.types import Edit, Frame, Scene, Stage
@@ -228,14 +230,67 @@ def test_a_stage_that_breaks_leaves_nothing_unsigned(job: RenderJob, monkeypatch
     assert not job.output.exists()
 
 
-def test_a_full_disk_while_signing_leaves_nothing_unsigned(job: RenderJob, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> Path:
+def test_a_finished_clip_that_cannot_be_signed_is_kept_hidden(job: RenderJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> Path:
         raise NoSpaceError("out: no room to sign it")
 
-    monkeypatch.setattr(once, "sign", full)
-    with pytest.raises(NoSpaceError, match="no room"):
+    monkeypatch.setattr(once, "sign_as", full)
+    unsigned = unsigned_path(job.output)
+    with pytest.raises(
+        NoSpaceError, match=rf"no room to sign it; the clip itself is whole, unsigned, in .*{unsigned.name}"
+    ):
         render(job)
     assert not job.output.exists()
+    assert len(planes(unsigned)) == FRAMES
+
+
+def test_no_unsigned_clip_ever_has_the_outputs_name(job: RenderJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[bool, bool]] = []
+    put = credentials._put
+
+    def watched(path_in: Path, path_out: Path, *rest: object) -> Path:
+        seen.append((path_in.exists(), path_out.exists()))
+        return put(path_in, path_out, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(credentials, "_put", watched)
+    for name in ("out.mkv", "out.mp4"):
+        render(replace(job, output=job.output.with_name(name)))
+    assert seen == [(True, False)] * 2
+    left = sorted(path.name for path in job.output.parent.iterdir() if path.name.startswith("."))
+    assert left == []
+
+
+def test_keys_and_inputs_are_tried_before_the_long_work(job: RenderJob, own_folders: Path) -> None:
+    (own_folders / "config").write_text("a file where the keys' folder should be")
+    begun: list[str] = []
+    with pytest.raises(MediaError, match="keeping the signing key"):
+        render(job, lambda _, __, label: begun.append(label))
+    assert begun == []
+
+
+def test_a_clip_whose_suffix_lies_is_rendered_and_signed(job: RenderJob) -> None:
+    lying = job.clip.with_name("lying.mp4")
+    make_clip(lying.with_suffix(".mkv")).rename(lying)
+    job = replace(job, clip=lying)
+    render(job)
+    found = verify(job.output)
+    assert (found.state, found.ingredients) == ("trusted", ("lying.mp4",))
+
+
+def test_an_interrupt_while_signing_waits_for_the_signature(job: RenderJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    really = credentials.sign_as
+
+    def interrupted(*arguments: object, **options: object) -> Path:
+        signal.raise_signal(signal.SIGINT)
+        return really(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(once, "sign_as", interrupted)
+    said: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        render(job, say=said.append)
+    assert said == [f"{job.output}: is complete and signed"]
+    assert verify(job.output).state == "trusted"
+    assert render(job).reused
 
 
 def test_an_earlier_output_survives_a_render_that_fails(job: RenderJob, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from shared.media.options import EncodeOptions
 from shared.media.reader import open_clip, probe
 from shared.picture.composite import changed_support
 from shared.provenance.consent import read_consent
-from shared.provenance.credentials import verify
+from shared.provenance.verify import verify
 from shared.render import stage
 from shared.render.job import RenderJob, StageRequest
 from shared.render.once import faces_of, render

@@ -95,6 +95,7 @@ class StreamInfo:
     kind: str
     """``video``, ``audio``, ``subtitle``, ``data`` or ``attachment``."""
     codec: str
+    """Empty where this installation knows none for it."""
     language: str
     duration_s: float
     """0 where unknown."""
@@ -133,8 +134,8 @@ class ClipInfo:
 
     @property
     def has_audio(self) -> bool:
-        """Whether any audio stream is listed."""
-        return any(stream.kind == "audio" for stream in self.streams)
+        """Whether any audio stream is listed that can be decoded."""
+        return any(stream.kind == "audio" and stream.codec for stream in self.streams)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import av
 import numpy as np
+from av.audio.frame import AudioFrame
 from av.container import InputContainer
 from av.sidedata.sidedata import Type
 from av.stream import Stream
@@ -124,12 +125,17 @@ def guessed_delay(container: InputContainer, stream: av.VideoStream, first: av.V
     return first.pts - stream.start_time
 
 
+def sound_form(frame: AudioFrame) -> tuple[str, str, int]:
+    """(sample format, layout, rate): a resampler takes frames of one form only, and broadcasts change it midway."""
+    return frame.format.name, frame.layout.name, frame.sample_rate
+
+
 def _stream_info(stream: Stream) -> StreamInfo:
-    context = stream.codec_context
+    context = stream.codec_context  # None where FFmpeg knows no decoder
     detail = ""
-    if isinstance(stream, av.VideoStream):
+    if context is not None and isinstance(stream, av.VideoStream):
         detail = f"{stream.codec_context.width}x{stream.codec_context.height}"
-    elif isinstance(stream, av.AudioStream):
+    elif context is not None and isinstance(stream, av.AudioStream):
         detail = f"{stream.codec_context.sample_rate} Hz {stream.codec_context.layout.name}"
     return StreamInfo(
         index=stream.index,

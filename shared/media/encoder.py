@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from av.codec.codec import Codec, UnknownCodecError
@@ -73,6 +74,11 @@ def container_of(path: Path) -> Container:
     if found is None:
         raise MediaError(f"{path}: cannot write {path.suffix or 'a file without suffix'}; use {', '.join(CONTAINERS)}")
     return found
+
+
+def taken_off(muxer: str, like: ClipInfo) -> Fraction:
+    """Seconds taken off all times of a clip: AVI has no clock and starts at 0, FFmpeg would fill it up from there."""
+    return like.start_s if muxer == "avi" else Fraction(0)
 
 
 def choose_encoder(path: Path, like: ClipInfo, options: EncodeOptions) -> Choice:
@@ -166,7 +172,7 @@ def _choice(name: str, pix_fmt: str, exact: bool, like: ClipInfo, options: Encod
 def _encoder_options(name: str, like: ClipInfo, options: EncodeOptions) -> dict[str, str]:
     crf = f"{options.crf:g}"
     # VP9's and AV1's scales end at 63 where x264's ends at 51.
-    wide_crf = str(round(options.crf * 63 / 51))
+    wide_crf = str(min(63, round(options.crf * 63 / 51)))
     fields = {} if like.field_order == "progressive" else {"x264-params": f"{like.field_order}=1"}
     x264 = {**({"qp": "0"} if options.lossless else {"crf": crf}), **fields, "preset": options.preset}
     x265_params = "log-level=error:lossless=1" if options.lossless else "log-level=error"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -170,8 +170,8 @@ def open_input(path: Path) -> InputContainer:
 
 
 def shown_video(container: InputContainer) -> av.VideoStream | None:
-    """The stream a player would show: marked as default, then the largest; never a cover picture."""
-    streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    """The stream a player would show: marked as default, then the largest; no cover picture, no unknown codec."""
+    streams = [stream for stream in _pictures(container) if stream.codec_context is not None]
     return max(
         streams,
         key=lambda stream: (
@@ -182,15 +182,43 @@ def shown_video(container: InputContainer) -> av.VideoStream | None:
     )
 
 
-def sound_origin(container: InputContainer, stream: av.AudioStream) -> Fraction:
-    """The time that counts as 0 of a file's sound: its start where there is no picture (MP3 starts at a delay)."""
-    if shown_video(container) is not None or not stream.start_time or stream.time_base is None:
+def heard_audio(path: Path, container: InputContainer) -> av.AudioStream:
+    """The stream a player would play; MediaError where there is none, or none that can be decoded."""
+    best = container.streams.best("audio")
+    known = [stream for stream in (best, *container.streams.audio) if stream is not None and stream.codec_context]
+    for stream in known:
+        if isinstance(stream, av.AudioStream):
+            return stream
+    why = "this installation can decode" if best is not None else ""
+    raise MediaError(f"{path}: has no audio track{why and ' '}{why}; give --speech FILE")
+
+
+def clip_origin(path: Path) -> Fraction:
+    """The time in a file that is 0 on its clip's clock: that of its first picture, or of its sound where it has none.
+
+    A transport stream begins at 1.4 s, a captured broadcast at hours, an MP3 after a delay. What is laid beside a clip
+    (speech) and what is measured against it (its own sound) starts with its picture; errors as of `open_clip`.
+    """
+    container = open_input(path)
+    try:
+        with suppress(MediaError):
+            return ClipReader(path, container).info.start_s
+        with suppress(MediaError):
+            sound = heard_audio(path, container)
+            return (sound.start_time or 0) * (sound.time_base or Fraction(1))
         return Fraction(0)
-    return stream.start_time * stream.time_base
+    finally:
+        container.close()
+
+
+def _pictures(container: InputContainer) -> list[av.VideoStream]:
+    return [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
 
 
 def _video_of(path: Path, container: InputContainer) -> av.VideoStream:
     stream = shown_video(container)
+    if stream is None and _pictures(container):
+        raise MediaError(f"{path}: its video is of a codec unknown to this installation; convert it to H.264")
     if stream is None:
         raise MediaError(f"{path}: has no video stream; give a file with a picture")
     return stream

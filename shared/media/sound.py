@@ -20,7 +20,8 @@ from scipy.signal import resample_poly
 
 from shared.clock import sample_at
 from shared.errors import InstallError, MediaError, from_os_error
-from shared.media.reader import open_input, sound_origin
+from shared.media.describe import sound_form
+from shared.media.reader import clip_origin, heard_audio, open_input
 from shared.types import Floats, Sound
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ class VoiceOptions:
 
 @dataclass(slots=True)
 class _Run:
-    """Decoded sound without a hole: its start on the file's clock and its samples."""
+    """Decoded sound without a hole or a change of format: its start on the file's clock and its samples."""
 
     start_s: Fraction
     parts: list[Floats] = field(default_factory=list)
@@ -64,9 +65,9 @@ class _Run:
 def load_sound(path: Path, rate_hz: int = VOICE_RATE_HZ, start_s: Fraction = Fraction(0)) -> Sound:
     """Read the sound of any audio or video file as mono float32.
 
-    Sample 0 is at the file's own time `start_s`: 0 for a clip's clock, so that sound which starts late has zeros before
-    it. The clock of a file without pictures begins where its sound does. Channels are averaged; the rate is converted
-    by FFmpeg's polyphase resampler. Damaged packets leave silence.
+    Sample 0 is at `start_s` on the clip's clock (`shared.media.reader.clip_origin`): sound that starts after the
+    picture has zeros before it, what comes before the picture is left out. Channels are averaged; the rate is
+    converted by FFmpeg's polyphase resampler. Damaged packets leave silence.
 
     Raises
     ------
@@ -74,16 +75,12 @@ def load_sound(path: Path, rate_hz: int = VOICE_RATE_HZ, start_s: Fraction = Fra
     """
     container = open_input(path)
     try:
-        stream = container.streams.best("audio")
-        if not isinstance(stream, AudioStream):
-            raise MediaError(f"{path}: has no audio track; give --speech FILE")
-        runs = _resampled_runs(path, container, stream, rate_hz)
-        start_s += sound_origin(container, stream)
+        runs = _resampled_runs(path, container, heard_audio(path, container), rate_hz)
     finally:
         container.close()
     if not any(run.parts for run in runs):
         raise MediaError(f"{path}: nothing of its audio track could be decoded; give --speech FILE")
-    return Sound(_place(runs, rate_hz, start_s), rate_hz)
+    return Sound(_place(runs, rate_hz, clip_origin(path) + start_s), rate_hz)
 
 
 def loudness_dbfs(sound: Sound) -> float:
@@ -169,11 +166,12 @@ def write_wav(path: Path, sound: Sound) -> None:
 def _resampled_runs(path: Path, container: InputContainer, stream: AudioStream, rate_hz: int) -> list[_Run]:
     runs: list[_Run] = []
     resampler: av.AudioResampler | None = None
-    next_s = Fraction(0)
+    form, next_s = None, Fraction(0)
     for frame in _decoded(path, container, stream):
         start_s = next_s if frame.pts is None or frame.time_base is None else frame.pts * frame.time_base
-        if resampler is None or abs(start_s - next_s) > GAP_S:
+        if resampler is None or abs(start_s - next_s) > GAP_S or sound_form(frame) != form:
             _flush(resampler, runs)
+            form = sound_form(frame)
             resampler = av.AudioResampler(format="fltp", rate=rate_hz)
             runs.append(_Run(start_s))
             next_s = start_s

@@ -21,7 +21,7 @@ from av.video.stream import VideoStream
 
 from shared.errors import LipswapError, MediaError, from_os_error
 from shared.media.describe import display_matrix
-from shared.media.encoder import Choice, choose_encoder, container_of
+from shared.media.encoder import Choice, choose_encoder, container_of, taken_off
 from shared.media.options import EncodeOptions
 from shared.media.pixel import fill_planes
 from shared.media.side import SideFeed, copy_streams, speech_stream
@@ -33,6 +33,8 @@ FEW_FRAMES = 4
 """x265 gives no sound decoding times to clips shorter than its run of B-frames; they are made here."""
 MAX_MOVIE_TIMESCALE = 1 << 30
 """Units a second in which MP4 states the start of each track; FFmpeg's default of 1000 would round it."""
+MATROSKA_STEP = Fraction(1, 1000)
+"""Matroska can hold finer times; FFmpeg's muxer writes whole milliseconds."""
 STALE_KEYS = ("encoder", "major_brand", "minor_version", "compatible_brands", "duration")
 """Container metadata of the source that would be untrue of the output."""
 
@@ -58,6 +60,8 @@ class ClipWriter:
         self._output = _open_output(self._partial, container.muxer, like)
         self._time_base = 1 / like.rate if container.muxer == "avi" else like.time_base
         self._inexact = 0
+        self._taken_off_s = taken_off(container.muxer, like)
+        self._step_s = MATROSKA_STEP if container.muxer in ("matroska", "webm") else self._time_base
         self._stream = _add_video(self._output, like, self._choice, options, self._time_base)
         self._duration = max(1, round(1 / (like.rate * self._time_base)))
         self._fields = _field_marker(like, self._choice) if self._choice.interlaced else None
@@ -76,9 +80,10 @@ class ClipWriter:
         """
         if frame.pixels != self._like.pixels:
             raise ValueError(f"frames must be {self._like.pixels.name}, got {frame.pixels.name}")
-        exact = frame.time_s / self._time_base
+        time_s = frame.time_s - self._taken_off_s
+        exact = time_s / self._time_base
         pts = math.floor(exact + Fraction(1, 2))
-        self._inexact += int(exact != pts)
+        self._inexact += int((time_s / self._step_s).denominator != 1)
         if self._last_pts is not None and pts <= self._last_pts:
             if exact != pts:
                 raise MediaError(f"{self.path}: this container cannot hold the clip's variable frame rate; write .mp4")
@@ -87,7 +92,7 @@ class ClipWriter:
         picture = self._encoder_frame(frame, pts)
         with _as_media_errors(self.path):
             for feed in self._feeds:
-                feed.advance(frame.time_s)
+                feed.advance(time_s)
             self._mux(picture)
         self.frames += 1
         self._end_s = (pts + self._duration) * self._time_base
@@ -109,7 +114,7 @@ class ClipWriter:
                 os.fsync(written.fileno())
             self._partial.replace(self.path)
         if self._inexact:
-            self.notes.append(f"{self._inexact} frame times were rounded to {self._time_base} s")
+            self.notes.append(f"{self._inexact} frame times were rounded to {self._step_s} s")
         if interrupted:
             self.notes.append(f"interrupted: {self.path} ends after {self.frames} frames and is playable")
 
@@ -127,11 +132,10 @@ class ClipWriter:
             feeds = []
             if self._like.path.is_file():
                 bitrate = options.audio_bitrate
-                feeds.append(copy_streams(self._output, self._like.path, encoder, bitrate, sound is None, self.notes))
+                feeds.append(copy_streams(self._output, self._like, encoder, bitrate, sound is None, self.notes))
             if sound is not None:
-                feeds.append(
-                    speech_stream(self._output, sound, encoder, options.audio_bitrate, sound_start_s, self.notes)
-                )
+                start_s = sound_start_s - self._taken_off_s
+                feeds.append(speech_stream(self._output, sound, encoder, options.audio_bitrate, start_s, self.notes))
             self._feeds = [feed for feed in feeds if feed is not None]
             with _as_media_errors(self.path):
                 self._output.start_encoding()
@@ -180,7 +184,8 @@ def open_writer(
     like : the clip whose times, size, colour and orientation are kept; where its file exists, its audio and subtitle
         streams are copied too.
     sound : a file whose sound replaces all audio; cut at the end of the picture.
-    sound_start_s : clip time at which the sound file's own time 0 is laid.
+    sound_start_s : time in the clip's file at which the sound file's own `clip_origin` is laid; to start with the
+        picture, the clip's.
 
     Raises
     ------
@@ -258,7 +263,7 @@ def _limits(muxer: str, like: ClipInfo) -> list[str]:
     if muxer == "avi" and (like.quarter_turns or like.mirrored):
         notes.append("AVI cannot hold the display matrix: the picture plays turned")
     if muxer == "avi" and like.start_s:
-        notes.append(f"AVI starts at 0: the clip's start at {float(like.start_s):.3f} s is left out")
+        notes.append(f"AVI starts at 0: all times are {float(like.start_s):.3f} s earlier")
     if muxer in ("avi", "matroska", "webm") and (like.coded_size[1] * like.sample_aspect).denominator != 1:
         notes.append(f"{muxer} cannot hold the sample aspect ratio {like.sample_aspect} exactly")
     return notes

@@ -99,3 +99,23 @@ def _write_tone(out: av.container.OutputContainer, sound: AudioStream, recipe: R
         frame.pts, frame.time_base = start + recipe.audio_start, Fraction(1, recipe.audio_rate)
         out.mux(sound.encode(frame))
     out.mux(sound.encode(None))
+
+
+def shifted(source: Path, target: Path, by_s: float) -> Path:
+    """The same packets in another file, all later by `by_s` seconds, as a broadcast captured midway."""
+    with av.open(str(source)) as before, av.open(str(target), "w", options={"output_ts_offset": str(by_s)}) as out:
+        tracks = {stream.index: out.add_stream_from_template(stream) for stream in before.streams}
+        for packet in before.demux():
+            if packet.size:
+                packet.stream = tracks[packet.stream_index]
+                out.mux(packet)
+    return target
+
+
+def renamed_codec(source: Path, target: Path, name: bytes, unknown: bytes) -> Path:
+    """The same file with a codec's name put out of FFmpeg's knowledge."""
+    whole = source.read_bytes()
+    if name not in whole or len(name) != len(unknown):
+        raise ValueError(f"{source} has no {name!r} that {unknown!r} can stand for")
+    target.write_bytes(whole.replace(name, unknown))
+    return target

@@ -18,7 +18,7 @@ from shared.errors import MediaError
 from shared.media.pixel import planar_format, planes_of
 from shared.media.reader import open_clip, probe
 from shared.picture.planes import cut
-from tests.shared.media.drawn import Recipe, drawn_picture, make_clip
+from tests.shared.media.drawn import Recipe, drawn_picture, make_clip, renamed_codec
 
 VFR = [0, 512, 1024, 2048, 2049, 4608, 5120, 7000, 7777, 9999]
 EIGHT_WAYS = [(a, 0, 0, d) for a in (1, -1) for d in (1, -1)]
@@ -233,6 +233,21 @@ def test_a_whole_clip_has_no_damage(tmp_path: Path) -> None:
     with open_clip(make_clip(tmp_path / "whole.mp4", Recipe(frames=20))) as reader:
         assert len(list(reader.frames())) == 20
     assert reader.damaged == 0
+
+
+def test_a_picture_of_an_unknown_codec_is_one_clear_error(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "in.mp4", Recipe())
+    with pytest.raises(MediaError, match=r"foreign.mp4: its video is of a codec unknown to this installation"):
+        probe(renamed_codec(clip, tmp_path / "foreign.mp4", b"avc1", b"zzz1"))
+
+
+def test_a_stream_of_an_unknown_codec_beside_the_picture_does_no_harm(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "in.mkv", Recipe(audio="flac"))
+    info = probe(renamed_codec(clip, tmp_path / "foreign.mkv", b"A_FLAC", b"A_ZZZZ"))
+    assert [(stream.kind, stream.codec, stream.detail) for stream in info.streams] == [
+        ("video", "h264", "64x48"),
+        ("audio", "", ""),
+    ]
 
 
 def test_frames_are_given_once(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 
 from shared.errors import InstallError, MediaError
+from shared.media.reader import clip_origin, probe
 from shared.media.sound import (
     FLOOR_DBFS,
     VoiceOptions,
@@ -25,7 +26,7 @@ from shared.media.sound import (
     write_wav,
 )
 from shared.types import Floats, Sound
-from tests.shared.media.drawn import Recipe, make_clip, tone
+from tests.shared.media.drawn import Recipe, make_clip, renamed_codec, shifted, tone
 
 
 def sine(seconds: float, rate: int = 16000, hz: float = 440.0, amplitude: float = 0.5) -> Floats:
@@ -55,6 +56,25 @@ def encode(path: Path, samples: Floats, rate: int, codec: str, layout: str = "mo
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     return path
+
+
+def one_after_another(parts: list[Path], target: Path) -> Path:
+    """Files of AAC in one stream, as a broadcast goes from the film to the advertisement."""
+    with av.open(str(target), "w") as out:
+        stream: AudioStream | None = None
+        time_s = Fraction(0)
+        for part in parts:
+            with av.open(str(part)) as source:
+                stream = stream or out.add_stream_from_template(source.streams.audio[0])
+                for packet in source.demux(audio=0):
+                    if packet.size and packet.duration and packet.time_base is not None:
+                        length_s = packet.duration * packet.time_base
+                        packet.time_base = Fraction(1, 90000)
+                        packet.pts = packet.dts = round(time_s * 90000)
+                        time_s += length_s
+                        packet.stream = stream
+                        out.mux(packet)
+    return target
 
 
 def lag_samples(heard: Floats, wanted: Floats) -> int:
@@ -149,6 +169,60 @@ def test_a_clip_without_sound_says_what_to_do(tmp_path: Path) -> None:
         load_sound(path)
     with pytest.raises(MediaError, match="no such file"):
         load_sound(tmp_path / "none.wav")
+
+
+def test_sound_of_a_clip_that_starts_late_begins_with_its_picture(tmp_path: Path) -> None:
+    recipe = Recipe(frames=50, audio="mp2", audio_rate=48000)
+    now = make_clip(tmp_path / "now.ts", recipe)
+    late = shifted(now, tmp_path / "late.ts", 100.0)
+    assert clip_origin(late) == pytest.approx(float(clip_origin(now)) + 100.0, abs=1e-4)
+    first, second = load_sound(now), load_sound(late)
+    assert second.samples.size == first.samples.size
+    assert np.abs(second.samples - first.samples).max() < 1e-3
+    assert np.abs(second.samples[: 16000 // 2]).max() > 0.2
+
+
+def test_the_clock_of_a_file_begins_with_its_picture_or_else_with_its_sound(tmp_path: Path) -> None:
+    assert clip_origin(make_clip(tmp_path / "at_once.mp4", Recipe(frames=2, audio="aac"))) == 0
+    assert clip_origin(make_clip(tmp_path / "late.mkv", Recipe(pts=[64000 + 512 * k for k in range(10)]))) == 5
+    sound = encode(tmp_path / "late.mka", sine(1.0), 16000, "flac", start=48000)
+    assert clip_origin(sound) == 3
+    assert load_sound(sound).samples.size == 16000
+
+
+def test_sound_that_changes_its_channels_or_rate_midway_is_read_to_the_end(tmp_path: Path) -> None:
+    parts = [
+        encode(tmp_path / f"{number}.aac", chirped_noise(1.0, rate, number), rate, "aac", layout)
+        for number, (rate, layout) in enumerate([(48000, "mono"), (48000, "stereo"), (44100, "stereo")])
+    ]
+    joined = one_after_another(parts, tmp_path / "joined.ts")
+    sound = load_sound(joined)
+    assert sound.duration_s == pytest.approx(3.0, abs=0.15)
+    for number, part in enumerate(parts):
+        alone = load_sound(part).samples[4000:12000]
+        heard = sound.samples[int((number + 0.1) * 16000) :][:14000]
+        assert np.correlate(heard, alone).max() > 0.9 * float(alone @ alone)
+
+
+def test_of_a_clip_whose_first_sound_is_of_an_unknown_codec_the_next_is_heard(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "in.mkv", Recipe(frames=50, audio="flac"))
+    foreign = renamed_codec(clip, tmp_path / "foreign.mkv", b"A_FLAC", b"A_ZZZZ")
+    assert not probe(foreign).has_audio
+    with pytest.raises(MediaError, match=r"foreign.mkv: has no audio track this installation can decode"):
+        load_sound(foreign)
+    both = tmp_path / "both.mkv"
+    plain = encode(tmp_path / "tone.mka", sine(2.0), 16000, "pcm_s16le")
+    with av.open(str(clip)) as one, av.open(str(plain)) as other, av.open(str(both), "w") as out:
+        sources = [(one, one.streams.video[0]), (one, one.streams.audio[0]), (other, other.streams.audio[0])]
+        pairs = [(container, stream, out.add_stream_from_template(stream)) for container, stream in sources]
+        for container, stream, target in pairs:
+            container.seek(0)
+            for packet in container.demux(stream):
+                if packet.size:
+                    packet.stream = target
+                    out.mux(packet)
+    heard = load_sound(renamed_codec(both, tmp_path / "both_foreign.mkv", b"A_FLAC", b"A_ZZZZ"))
+    assert heard.duration_s == pytest.approx(2.0, abs=0.05)
 
 
 def test_loudness_of_known_signals() -> None:

@@ -15,13 +15,14 @@ from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
 from shared.errors import MediaError, NoSpaceError
+from shared.media import lane
 from shared.media.encoder import choose_encoder
-from shared.media.reader import open_clip, probe
-from shared.media.side import CopyLane
+from shared.media.lane import CopyLane
+from shared.media.reader import clip_origin, open_clip, probe
 from shared.media.sound import load_sound, write_wav
 from shared.media.writer import EncodeOptions, open_writer
 from shared.types import ClipInfo, FieldOrder, Frame, Sound
-from tests.shared.media.drawn import Recipe, make_clip
+from tests.shared.media.drawn import Recipe, make_clip, shifted, tone
 
 FAST = EncodeOptions(preset="ultrafast")
 LOSSLESS = EncodeOptions(preset="ultrafast", lossless=True)
@@ -73,6 +74,8 @@ def test_variable_frame_rate_stays_variable(suffix: str, preset: str, tmp_path: 
     wanted = [pts * Fraction(1, 12800) for pts in VFR]
     if suffix == ".mkv":
         assert max(abs(a - b) for a, b in zip(times, wanted, strict=True)) <= Fraction(1, 2000)
+        uneven = sum((time * 1000).denominator != 1 for time in wanted)
+        assert f"{uneven} frame times were rounded to 1/1000 s" in notes
     else:
         assert times == wanted
         assert not any("rounded" in note for note in notes)
@@ -302,6 +305,44 @@ def test_speech_shorter_than_the_picture_is_left_short(tmp_path: Path) -> None:
     assert len(read(tmp_path / "out.mp4")[1]) == 50
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])
+def test_speech_beside_a_clip_that_starts_late_starts_with_its_picture(suffix: str, tmp_path: Path) -> None:
+    plain = make_clip(tmp_path / "plain.ts", Recipe(frames=50, audio="mp2", audio_rate=48000))
+    source = shifted(plain, tmp_path / "late.ts", 100.0)
+    speech = clicks(tmp_path / "speech.wav", 3.0, [0.5, 1.25])
+    target = tmp_path / f"out{suffix}"
+    copy_clip(source, target, FAST, speech, clip_origin(source))
+    assert target.stat().st_size < 200_000
+    sound = load_sound(target)
+    assert 1.9 <= sound.duration_s <= 2.1
+    for time_s in (0.5, 1.25):
+        window = np.abs(sound.samples[round((time_s - 0.1) * 16000) : round((time_s + 0.1) * 16000)])
+        assert abs(int(window.argmax()) - 1600) <= 16
+
+
+def test_speech_taken_from_a_clip_begins_with_that_clips_picture(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "in.mp4", Recipe(frames=50))
+    early = make_clip(tmp_path / "early.mkv", Recipe(frames=50, pts=[6400 + 512 * k for k in range(50)], audio="flac"))
+    copy_clip(source, tmp_path / "out.mkv", FAST, early)
+    wanted, heard = load_sound(early), load_sound(tmp_path / "out.mkv")
+    assert_in_step(wanted, heard)
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert (container.streams.audio[0].start_time or 0) == 0
+
+
+def test_a_clip_that_starts_late_fills_no_avi_with_empty_frames(tmp_path: Path) -> None:
+    source = make_clip(
+        tmp_path / "late.mkv",
+        Recipe(frames=8, pts=[64000 + 512 * k for k in range(8)], audio="pcm_s16le", audio_start=5 * 44100),
+    )
+    notes = copy_clip(source, tmp_path / "out.avi")
+    info, frames = read(tmp_path / "out.avi")
+    assert len(frames) == info.frame_count == 8
+    assert [frame.time_s for frame in frames] == [Fraction(k, 25) for k in range(8)]
+    assert any("5.000 s earlier" in note for note in notes)
+    assert_in_step(load_sound(source), load_sound(tmp_path / "out.avi"))
+
+
 def test_speech_from_an_mp3_starts_at_once(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "in.mp4", Recipe(frames=50))
     wav, speech = clicks(tmp_path / "speech.wav", 1.9, [0.5]), tmp_path / "speech.mp3"
@@ -332,6 +373,84 @@ def test_subtitles_are_copied_or_their_loss_is_said(tmp_path: Path) -> None:
     before, after = packets(source, "subtitle"), packets(tmp_path / "out.mkv", "subtitle")
     assert [data for _, data in before] == [data for _, data in after]
     assert any("subtitle stream 1 (subrip) dropped" in note for note in copy_clip(source, tmp_path / "out.mp4"))
+
+
+def test_two_subtitles_that_begin_together_are_both_kept(tmp_path: Path) -> None:
+    plain, words = make_clip(tmp_path / "plain.mp4", Recipe(frames=50)), tmp_path / "words.ass"
+    lines = ["0:00:00.20,0:00:01.00,Ann,Lay red", "0:00:00.20,0:00:01.00,Bob,Set blue", "0:00:01.20,0:00:01.80,Ann,No"]
+    head = "[Script Info]\nScriptType: v4.00+\n\n[V4+ Styles]\nFormat: Name, Fontname\nStyle: Default,Arial\n\n"
+    columns = "[Events]\nFormat: Layer, Start, End, Style, Name, Text\n"
+    rows = [
+        f"Dialogue: 0,{start},{end},Default,{who},{what}\n" for start, end, who, what in (x.split(",") for x in lines)
+    ]
+    words.write_text(head + columns + "".join(rows))
+    source = tmp_path / "titled.mkv"
+    with av.open(str(plain)) as picture, av.open(str(words)) as text, av.open(str(source), "w") as out:
+        tracks = [(each, out.add_stream_from_template(each.streams[0])) for each in (picture, text)]
+        for container, target in tracks:
+            for packet in container.demux(container.streams[0]):
+                if packet.size:
+                    packet.stream = target
+                    out.mux(packet)
+    copy_clip(source, tmp_path / "out.mkv")
+    before, after = packets(source, "subtitle"), packets(tmp_path / "out.mkv", "subtitle")
+    assert len(before) == 3
+    assert after == before
+
+
+def test_sound_that_changes_its_channels_midway_is_encoded_to_the_end(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "in.mp4", Recipe(frames=50))
+    joined = b""
+    for layout in ("mono", "stereo"):
+        part = tmp_path / f"{layout}.aac"
+        with av.open(str(part), "w") as out:
+            stream = out.add_stream("aac", rate=48000, layout=layout)
+            assert isinstance(stream, AudioStream)
+            wave = np.tile(tone(48000, 0, 48000).T, (1, len(stream.layout.channels))).reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(wave), format="s16", layout=layout)
+            frame.sample_rate = 48000
+            out.mux(stream.encode(frame))
+            out.mux(stream.encode(None))
+        joined += part.read_bytes()
+    (tmp_path / "joined.aac").write_bytes(joined)
+    copy_clip(source, tmp_path / "out.mkv", FAST, tmp_path / "joined.aac")
+    wanted, heard = load_sound(tmp_path / "joined.aac"), load_sound(tmp_path / "out.mkv")
+    assert heard.duration_s == pytest.approx(2.0, abs=0.05)
+    assert_in_step(wanted, heard)
+
+
+def test_a_long_gap_in_the_sound_is_filled_in_small_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    early, late = tmp_path / "early.mka", tmp_path / "gap.mka"
+    clicks(tmp_path / "tick.wav", 1.0, [0.5])
+    with av.open(str(tmp_path / "tick.wav")) as tick, av.open(str(early), "w") as out:
+        stream = out.add_stream("flac", rate=16000, layout="mono")
+        assert isinstance(stream, AudioStream)
+        for frame in tick.decode(audio=0):
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    with av.open(str(early)) as source, av.open(str(late), "w") as out:
+        target = out.add_stream_from_template(source.streams.audio[0])
+        kept = [packet for packet in source.demux(audio=0) if packet.size]
+        for packet in kept:
+            again = av.Packet(bytes(packet))
+            again.time_base, later = packet.time_base, 0 if (packet.pts or 0) * (packet.time_base or 0) < 0.2 else 90000
+            again.pts = again.dts = (packet.pts or 0) + later
+            again.stream = target
+            out.mux(again)
+    pieces: list[float] = []
+    silence = lane._silence
+
+    def weighed(like: av.AudioFrame, seconds: float) -> av.AudioFrame:
+        pieces.append(seconds)
+        return silence(like, seconds)
+
+    monkeypatch.setattr(lane, "_silence", weighed)
+    clip = make_clip(tmp_path / "in.mp4", Recipe(frames=46, rate=Fraction(1, 2), time_base=Fraction(1, 100)))
+    copy_clip(clip, tmp_path / "out.mp4", FAST, late)
+    assert max(pieces) <= 1.0
+    assert sum(pieces) == pytest.approx(90.0, abs=0.1)
+    heard = load_sound(tmp_path / "out.mp4")
+    assert int(np.abs(heard.samples).argmax()) / 16000 == pytest.approx(90.5, abs=0.01)
 
 
 def test_an_interrupt_leaves_a_playable_file_under_its_name(tmp_path: Path) -> None:
@@ -530,11 +649,11 @@ def test_a_packet_whose_time_goes_back_is_dropped_with_a_warning(
 ) -> None:
     source = make_clip(tmp_path / "in.mp4", Recipe(frames=25, audio="aac"))
     with av.open(str(source)) as container, av.open(str(tmp_path / "out.mka"), "w") as out:
-        lane = CopyLane(out, container.streams.audio[0])
+        copied = CopyLane(out, container.streams.audio[0])
         kept = [packet for packet in container.demux(container.streams.audio[0]) if packet.size]
         for packet in (*kept[:10], kept[4], *kept[10:]):
             again = av.Packet(bytes(packet))
             again.pts, again.dts, again.time_base = packet.pts, packet.dts, packet.time_base
-            lane.feed(again)
+            copied.feed(again)
     assert "out of order" in caplog.text
     assert len(packets(tmp_path / "out.mka", "audio")) == len(kept)

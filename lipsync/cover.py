@@ -21,6 +21,8 @@ from shared.types import Floats, Frame, IntBox
 
 CLOTH: Final = (10.0, 22.0)
 """Distance to the skin in the a-b plane of Lab at which a pixel begins to count as cloth, and counts wholly."""
+SHADOW: Final = (0.35, 0.9)
+"""Bounds of the share of its chroma that skin keeps in shadow and in full light."""
 LEAST_CHROMA: Final = 9.0
 """Skin paler than this (night, black and white) cannot be told from cloth by its colour."""
 CLOTH_EYES_PX: Final = 60.0
@@ -59,7 +61,7 @@ def cover(frame: Frame, old: Floats, new: Floats, skin_rgb: Floats | None, soft:
 
 def _cloth(frame: Frame, box: IntBox, skin_rgb: Floats, eyes_px: float) -> Floats:
     """How surely each pixel is cloth, judged on a copy of the box at `CLOTH_EYES_PX`."""
-    skin = lab_from_rgb(skin_rgb)[1:]
+    light, skin = float(lab_from_rgb(skin_rgb)[0]), lab_from_rgb(skin_rgb)[1:]
     chroma = float(np.linalg.norm(skin))
     size = (box[3] - box[1], box[2] - box[0])
     if chroma < LEAST_CHROMA:
@@ -68,9 +70,10 @@ def _cloth(frame: Frame, box: IntBox, skin_rgb: Floats, eyes_px: float) -> Float
     small = (max(2, round(size[0] * scale)), max(2, round(size[1] * scale)))
     box_from_frame = np.array([[1.0, 0.0, -box[0]], [0.0, 1.0, -box[1]], [0.0, 0.0, 1.0]])
     own = to_float(warp(frame, resize_matrix(size, small) @ box_from_frame, small))
-    colour = lab_from_rgb(gaussian(own, BLUR_PX))[..., 1:]
-    # Skin in the shadow of the chin has the same hue but less chroma: only what lies beside that line counts whole.
-    along = np.clip(colour @ skin / chroma**2, 0.35, 1.3)
-    distance = np.linalg.norm(colour - along[..., np.newaxis] * skin, axis=-1)
+    lab = lab_from_rgb(gaussian(own, BLUR_PX))
+    # Skin in the shadow of the chin has the same hue, and as much less chroma as it is darker: that is no cloth.
+    least = np.clip(lab[..., 0] / max(light, 1.0), *SHADOW)
+    along = np.clip(lab[..., 1:] @ skin / chroma**2, least, 1.3)
+    distance = np.linalg.norm(lab[..., 1:] - along[..., np.newaxis] * skin, axis=-1)
     share = np.clip((distance - CLOTH[0]) / (CLOTH[1] - CLOTH[0]), 0.0, 1.0)
     return resize(np.asarray(share, dtype=np.float32), size)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lipsync.mouth import FreeFace
 from lipsync.plane import TexturePlane
-from shared.face.landmarks import eye_distance
+from shared.face.landmarks import canonical_face, eye_distance
 from shared.face.pose import FLIP, FacePose
 from shared.picture.warp import resize, transform
 from shared.types import Face, Floats, IntBox, Matrix
@@ -24,6 +24,12 @@ from shared.types import Face, Floats, IntBox, Matrix
 _JAW: Final = (0.0, 0.0, 0.0, 0.3, 0.65, 0.9, 1.0, 1.0, 1.0, 1.0, 1.0, 0.9, 0.65, 0.3, 0.0, 0.0, 0.0)
 FOLLOWS: Final[Floats] = np.array([*_JAW, *[0.0] * 31, *[1.0] * 20], dtype=np.float32)
 """(68,) how far each point follows the new mouth: lips and chin wholly, the sides of the jaw not."""
+ABOVE: Final = np.array([*range(5), *range(12, 55), *range(60, 65)])
+"""Points that carry the mesh above the lip line: all but lower lip and chin."""
+BELOW: Final = np.array([*range(17), 48, 54, *range(55, 60), 60, *range(64, 68)])
+"""Points that carry it below: lower lip, mouth corners and jaw."""
+LIP_LINE_CM: Final = -4.27
+"""Height of the mouth corners on the canonical face."""
 STEERED: Final = np.array([*range(17), 31, 33, 35, *range(48, 68)])
 """Points that the texture is held by."""
 STEER_WIDTH: Final = 0.30
@@ -34,13 +40,13 @@ LATTICE: Final = 8.0
 STIFFNESS: Final = 0.03
 """Smoothing of the pulls, which are noisy by a part of a pixel."""
 OUTWARD: Final = np.array(
-    [-0.10, -0.09, -0.08, -0.07, -0.06, -0.02, 0.05, 0.11, 0.13, 0.11, 0.05, -0.02, -0.06, -0.07, -0.08, -0.09, -0.10]
+    [-0.10, -0.09, -0.08, -0.07, -0.05, 0.01, 0.08, 0.12, 0.13, 0.12, 0.08, 0.01, -0.05, -0.07, -0.08, -0.09, -0.10]
 )
 """How far outside each jaw point the mask reaches, in eye distances: under the chin there is neck, beside the jaw
 there is background, which must stay the frame's own."""
 INWARD: Final = np.full(17, -0.12)
 """The same for what is surely skin."""
-BELOW_NOSE: Final = 0.35
+BELOW_NOSE: Final = 0.3
 """Where the mask begins: 0 at the nose base, 1 at the upper lip."""
 
 
@@ -61,8 +67,13 @@ def with_landmarks(face: Face, landmarks: Floats) -> Face:
     if face.mesh is None:
         return replace(face, landmarks=landmarks)
     mesh = face.mesh.copy()
-    pull = _Pull(face.landmarks, landmarks - face.landmarks, CARRY_WIDTH * eye_distance(face.landmarks))
-    mesh[:, :2] += pull.at(mesh[:, :2])
+    shifts, width = landmarks - face.landmarks, CARRY_WIDTH * eye_distance(face.landmarks)
+    # Lips that part are a tear, which no smooth field makes: what lies above and below it is carried apart.
+    below = np.zeros(mesh.shape[0], dtype=bool)
+    below[: canonical_face().vertices.shape[0]] = canonical_face().vertices[:, 1] < LIP_LINE_CM
+    for anchors, chosen in ((ABOVE, ~below), (BELOW, below)):
+        pull = _Pull(face.landmarks[anchors], shifts[anchors], width)
+        mesh[chosen, :2] += pull.at(mesh[chosen, :2])
     return replace(face, landmarks=landmarks, mesh=mesh)
 
 

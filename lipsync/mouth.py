@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from lipsync.plane import plane_depth_cm
+from lipsync.plane import DEPTH_CM
 from shared.face.landmarks import canonical_face, landmarks_from_mesh
 from shared.face.pose import FacePose, fit_pose, fit_pose_68
 from shared.picture.warp import transform
@@ -63,7 +63,7 @@ def free_face(face: Face) -> FreeFace:
         pose = fit_pose_68(face.landmarks, canonical.landmarks)
         depths = canonical.landmarks[:, 2]
         points = np.array([_on_plane(pose, z, point) for z, point in zip(depths, face.landmarks, strict=True)])
-    return FreeFace(points, _on_plane(pose, plane_depth_cm(), face.landmarks), pose)
+    return FreeFace(points, _on_plane(pose, DEPTH_CM, face.landmarks), pose)
 
 
 def _on_plane(pose: FacePose, depth_cm: float, points: Floats) -> Floats:

@@ -7,12 +7,10 @@ A weak-perspective pose maps a plane of the canonical face to the frame by one a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Final
 
 import numpy as np
 
-from shared.face.landmarks import canonical_face
 from shared.face.pose import FacePose
 from shared.picture.warp import transform
 from shared.types import Floats, Matrix
@@ -23,6 +21,8 @@ TOP_CM: Final = -0.4
 """The nose tip's height; its base lies at -2.1."""
 BOTTOM_CM: Final = -13.2
 """The canonical chin lies at -9.4, a wide open one at about -11.5."""
+DEPTH_CM: Final = 4.7
+"""Depth of the plane: between the canonical lips (5.1 on average) and the chin (4.3)."""
 FINEST: Final = 24.0
 """Most pixels a centimetre that are kept (a mouth of 120 px)."""
 COARSEST: Final = 3.0
@@ -52,7 +52,7 @@ class TexturePlane:
 
     def texture_from_frame(self, pose: FacePose) -> Matrix:
         """Frame pixels to texture pixels for a head at `pose`."""
-        plane_from_frame = np.linalg.inv(pose.frame_from_plane(plane_depth_cm()))
+        plane_from_frame = np.linalg.inv(pose.frame_from_plane(DEPTH_CM))
         matrix: Matrix = self.texture_from_plane @ plane_from_frame
         return matrix
 
@@ -64,10 +64,3 @@ class TexturePlane:
 def plane_for(scales: Floats) -> TexturePlane:
     """Choose the resolution of the footage itself: the median of its heads' scales, in pixels a centimetre."""
     return TexturePlane(float(np.clip(np.median(scales), COARSEST, FINEST)))
-
-
-@cache
-def plane_depth_cm() -> float:
-    """Depth of the plane: between the mean of the canonical lips and the chin."""
-    depths = canonical_face().landmarks[:, 2]
-    return float((depths[48:68].mean() + depths[8]) / 2)

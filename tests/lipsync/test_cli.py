@@ -1,0 +1,33 @@
+"""The commands: help with an example, and the doors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from shared.cli import root
+
+
+@pytest.mark.parametrize("command", ["learn", "sync"])
+def test_help_has_an_example(command: str) -> None:
+    result = CliRunner().invoke(root, [command, "--help"])
+    assert result.exit_code == 0
+    assert f"Example: lipswap {command}" in " ".join(result.output.split())
+
+
+def test_sync_without_consent_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    arguments = ["sync", "a.mp4", "--voice", "v", "--speech", "s.wav", "-o", str(tmp_path / "o.mp4")]
+    result = CliRunner().invoke(root, arguments)
+    assert result.exit_code == 8
+
+
+def test_learning_from_a_file_that_is_not_there_names_it(tmp_path: Path) -> None:
+    result = CliRunner().invoke(root, ["learn", str(tmp_path / "gone.mp4"), "-o", str(tmp_path / "voice")])
+    assert result.exit_code == 6
+    assert "gone.mp4" in result.output
+
+
+def test_learning_needs_footage(tmp_path: Path) -> None:
+    assert CliRunner().invoke(root, ["learn", "-o", str(tmp_path / "voice")]).exit_code == 2

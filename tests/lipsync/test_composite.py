@@ -1,0 +1,113 @@
+"""The stage: order, look-ahead, absence of faces, and what comes out for the next stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lipsync import composite as module
+from lipsync.composite import STEADY_FRAMES, _stage
+from lipsync.mouth import FreeFace
+from lipsync.options import SyncOptions
+from lipsync.predict import MouthTrack
+from lipsync.synthesise import Synthesiser
+from lipsync.voice import Voice
+from shared.face.pose import FacePose
+from shared.picture.composite import composite
+from shared.picture.planes import cut
+from shared.types import Edit, Face, Floats, Frame, Scene
+
+OPTIONS = SyncOptions(voice=Path(), speech=Path(), sharpen=False)
+Frames = Callable[..., Frame]
+
+
+@pytest.fixture
+def scenes(
+    monkeypatch: pytest.MonkeyPatch,
+    points_of: Callable[[float], Floats],
+    posed: Callable[..., FacePose],
+    face_from: Callable[..., Face],
+    free_from: Callable[..., FreeFace],
+    framed: Frames,
+) -> Callable[..., list[Scene]]:
+    """Frames of bright skin with a closed mouth; faces absent where told."""
+
+    def make(count: int, absent: tuple[int, ...] = (), yaw_deg: float = 0.0, level: int = 200) -> list[Scene]:
+        pose, points = posed(yaw_deg), points_of(0.0)
+        monkeypatch.setattr(module, "free_face", lambda _: free_from(points, pose))
+        picture = np.full((200, 170, 3), level, dtype=np.uint8)
+        picture[..., 2] = level // 2
+        face = face_from(points, pose)
+        return [Scene(framed(picture, k), () if k in absent else (face,)) for k in range(count)]
+
+    return make
+
+
+def opened(voice: Voice, opening_row: int, scenes: list[Scene]) -> list[tuple[Scene, Edit]]:
+    shapes = voice.shapes[[opening_row, opening_row]]
+    track = MouthTrack(np.array([0.0, 100.0]), shapes, np.zeros(2, dtype=np.float32))
+    return list(_stage(iter(scenes), track, Synthesiser(voice, OPTIONS), voice.plane, OPTIONS))
+
+
+@pytest.mark.parametrize("count", [0, 1, STEADY_FRAMES, 3 * STEADY_FRAMES + 5])
+def test_every_scene_comes_back_in_order(voice: Voice, scenes: Callable[..., list[Scene]], count: int) -> None:
+    given = scenes(count)
+    assert [scene.frame.index for scene, _ in opened(voice, 30, given)] == list(range(count))
+
+
+def test_the_stage_is_lazy_and_bounded(voice: Voice, scenes: Callable[..., list[Scene]]) -> None:
+    taken = 0
+
+    def counted() -> object:
+        nonlocal taken
+        for scene in scenes(200):
+            taken += 1
+            yield scene
+
+    track = MouthTrack(np.array([0.0, 100.0]), voice.shapes[[5, 5]], np.zeros(2, dtype=np.float32))
+    results = _stage(counted(), track, Synthesiser(voice, OPTIONS), voice.plane, OPTIONS)  # type: ignore[arg-type]
+    next(results)
+    assert taken == STEADY_FRAMES + 1
+
+
+def test_a_closed_mouth_is_opened(voice: Voice, scenes: Callable[..., list[Scene]]) -> None:
+    scene, edit = opened(voice, 45, scenes(1))[0]
+    made = composite(scene.frame, edit.patches)
+    assert edit.faces is not None
+    x, y = np.rint(edit.faces[0].landmarks[[62, 66]].mean(axis=0)).astype(int)
+    assert cut(scene.frame, (x, y, x + 1, y + 1)).max() == 200
+    assert cut(made, (x, y, x + 1, y + 1)).max() < 80
+    assert edit.faces[0].landmarks[57, 1] > scene.faces[0].landmarks[57, 1] + 4
+
+
+def test_skin_takes_the_light_of_the_clip(voice: Voice, scenes: Callable[..., list[Scene]]) -> None:
+    # The voice's skin is at 150, the clip's at 200; on the chin the new skin must be the clip's.
+    scene, edit = opened(voice, 20, scenes(3))[1]
+    made = composite(scene.frame, edit.patches)
+    x, y = np.rint(scene.faces[0].landmarks[[57, 8]].mean(axis=0)).astype(int)
+    np.testing.assert_allclose(cut(made, (x - 2, y - 2, x + 3, y + 3))[..., 0], 200, atol=3)
+
+
+def test_the_upper_face_is_untouched(voice: Voice, scenes: Callable[..., list[Scene]]) -> None:
+    scene, edit = opened(voice, 45, scenes(1))[0]
+    made = composite(scene.frame, edit.patches)
+    above = int(scene.faces[0].landmarks[30, 1])
+    for old, new in zip(scene.frame.planes, made.planes, strict=True):
+        np.testing.assert_array_equal(old[:above], new[:above])
+
+
+def test_frames_without_a_face_pass_and_are_noted(voice: Voice, scenes: Callable[..., list[Scene]]) -> None:
+    results = opened(voice, 30, scenes(5, absent=(1, 2)))
+    assert [bool(edit.patches) for _, edit in results] == [True, False, False, True, True]
+    assert results[1][1].notes == ("no-face",)
+
+
+def test_a_profile_is_left_alone(voice: Voice, scenes: Callable[..., list[Scene]]) -> None:
+    turned = opened(voice, 30, scenes(2, yaw_deg=60.0))
+    assert all(not edit.patches and edit.notes == ("turned-away",) for _, edit in turned)
+    faded = opened(voice, 30, scenes(2, yaw_deg=45.0))[0][1]
+    assert faded.notes == ("faded",)
+    assert 0.3 < faded.patches[0].mask.max() < 0.7

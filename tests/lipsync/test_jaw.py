@@ -1,0 +1,123 @@
+"""Geometry of the lay-over: what moves, what stays, and where the texture lands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from lipsync.jaw import FOLLOWS, _Pull, moved_landmarks, outline, texture_maps, widened, with_landmarks
+from lipsync.mouth import FreeFace
+from lipsync.plane import TexturePlane
+from shared.face.landmarks import canonical_face, eye_distance, landmarks_from_mesh
+from shared.face.pose import FacePose
+from shared.picture.warp import transform
+from shared.types import Face, Floats
+
+Points = Callable[[float], Floats]
+Poses = Callable[..., FacePose]
+Faces = Callable[..., Face]
+Frees = Callable[..., FreeFace]
+
+
+def test_the_face_s_own_mouth_moves_nothing(
+    points_of: Points, posed: Poses, face_from: Faces, free_from: Frees
+) -> None:
+    face, free = face_from(points_of(0.5), posed(15.0)), free_from(points_of(0.5), posed(15.0))
+    np.testing.assert_array_equal(moved_landmarks(face, free, points_of(0.5)), face.landmarks)
+
+
+def test_an_open_mouth_lowers_lip_and_chin_and_leaves_the_rest(
+    points_of: Points, posed: Poses, face_from: Faces, free_from: Frees
+) -> None:
+    pose = posed(0.0, scale=6.0)
+    face, free = face_from(points_of(0.0), pose), free_from(points_of(0.0), pose)
+    moved = moved_landmarks(face, free, points_of(1.0)) - face.landmarks
+    np.testing.assert_allclose(moved[57], [0.0, 6.0], atol=1e-4)
+    np.testing.assert_allclose(moved[8], [0.0, 4.8], atol=1e-4)
+    np.testing.assert_array_equal(moved[[0, 1, 2, 14, 15, 16, 27, 33, 36, 45]], 0.0)
+
+
+def test_the_sides_of_the_jaw_do_not_follow_the_footage(
+    points_of: Points, posed: Poses, face_from: Faces, free_from: Frees
+) -> None:
+    wider = points_of(0.0)
+    wider[:17, 0] *= 1.2
+    moved = moved_landmarks(face_from(points_of(0.0), posed()), free_from(points_of(0.0), posed()), wider)
+    np.testing.assert_array_equal(
+        moved[[0, 1, 2, 14, 15, 16]], face_from(points_of(0.0), posed()).landmarks[[0, 1, 2, 14, 15, 16]]
+    )
+
+
+def test_a_texture_s_landmarks_land_on_the_wanted_ones(
+    points_of: Points, posed: Poses, face_from: Faces, plane: TexturePlane
+) -> None:
+    pose = posed(10.0)
+    shown, wanted = points_of(0.2), face_from(points_of(1.0), pose).landmarks
+    box = (20, 50, 140, 150)
+    map_x, map_y = texture_maps(plane, pose, shown, wanted, box)
+    places = plane.to_texture(shown)
+    for k in (8, 51, 57, 66, 48):
+        x, y = np.rint(wanted[k]).astype(int) - [box[0], box[1]]
+        read = np.array([map_x[y, x], map_y[y, x]])
+        # One pixel of the frame is 2/3 of a texture pixel; the pulls are smoothed, and we round to a pixel.
+        assert np.linalg.norm(read - places[k]) < 1.2
+
+
+def test_far_from_the_face_the_texture_lies_as_on_its_plane(
+    points_of: Points, posed: Poses, face_from: Faces, plane: TexturePlane
+) -> None:
+    pose = posed()
+    wanted = face_from(points_of(1.0), pose).landmarks
+    map_x, map_y = texture_maps(plane, pose, points_of(0.0), wanted, (400, 400, 403, 402))
+    expected = transform(plane.texture_from_frame(pose), np.array([[402.0, 401.0]]))
+    np.testing.assert_allclose([map_x[1, 2], map_y[1, 2]], expected[0], atol=1e-3)
+
+
+def test_the_lattice_agrees_with_every_pixel() -> None:
+    rng = np.random.default_rng(0)
+    places = rng.uniform(0, 100, (12, 2)).astype(np.float32)
+    pull = _Pull(places, rng.normal(0, 3, (12, 2)).astype(np.float32), 20.0)
+    box = (-10, 5, 93, 88)
+    x, y = np.meshgrid(np.arange(box[0], box[2]), np.arange(box[1], box[3]))
+    slow = pull.at(np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float32)).reshape(*x.shape, 2)
+    fast = np.stack(pull.on_box(box), axis=-1)
+    assert float(np.abs(fast - slow)[3:-3, 3:-3].max()) < 0.05
+
+
+def test_pulls_meet_the_shifts_they_were_given() -> None:
+    places = np.array([[10, 10], [60, 20], [40, 70]], dtype=np.float32)
+    shifts = np.array([[1, 2], [-3, 0], [0, 4]], dtype=np.float32)
+    np.testing.assert_allclose(_Pull(places, shifts, 15.0).at(places), shifts, atol=0.15)
+
+
+def test_the_outline_begins_under_the_nose_and_ends_under_the_chin(
+    points_of: Points, posed: Poses, face_from: Faces
+) -> None:
+    landmarks = face_from(points_of(0.0), posed()).landmarks
+    edge = outline(landmarks, eye_distance(landmarks))
+    assert edge[:, 1].max() > landmarks[8, 1] + 3
+    middle = edge[np.argmin(np.abs(edge[:, 0] - landmarks[33, 0]) + (edge[:, 1] > landmarks[51, 1]) * 1e3)]
+    assert landmarks[33, 1] < middle[1] < landmarks[51, 1]
+
+
+def test_widening_by_nothing_is_the_jaw(points_of: Points) -> None:
+    np.testing.assert_allclose(widened(points_of(0.0), 9.0, np.zeros(17)), points_of(0.0)[:17], atol=1e-6)
+
+
+@pytest.mark.usefixtures("weights")
+def test_the_mesh_is_carried_along_and_parts_at_the_lips(posed: Poses) -> None:
+    pose = posed(8.0)
+    mesh = pose.to_frame(np.concatenate([canonical_face().vertices, np.full((10, 3), 4.0, dtype=np.float32)]))
+    face = Face((0, 0, 1, 1), landmarks_from_mesh(mesh), mesh, 1.0)
+    wanted = face.landmarks + FOLLOWS[:, np.newaxis] * np.array([0.0, 5.0], dtype=np.float32)
+    wanted[[*range(48, 55), *range(60, 65)]] = face.landmarks[[*range(48, 55), *range(60, 65)]]
+    made = with_landmarks(face, wanted)
+    assert made.mesh is not None
+    again = landmarks_from_mesh(made.mesh)
+    assert np.linalg.norm(again[48:68] - wanted[48:68], axis=1).max() < 1.0
+    assert np.linalg.norm(again[:17] - wanted[:17], axis=1).max() < 1.5
+    np.testing.assert_allclose(again[17:48], face.landmarks[17:48], atol=0.6)
+    np.testing.assert_array_equal(made.mesh[:, 2], mesh[:, 2])
+    np.testing.assert_array_equal(made.landmarks, wanted)

@@ -1,0 +1,82 @@
+"""From speech to a mouth track: rest in pauses, one row each 10 ms, constant beyond the ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lipsync import predict as module
+from lipsync.features import row_times_s
+from lipsync.options import SyncOptions
+from lipsync.predict import CLOSING_S, LEAD_S, OPENING_S, TRAIL_S, MouthTrack, predict_track, rest_share
+from lipsync.voice import Voice
+from shared.types import Sound
+
+OPTIONS = SyncOptions(voice=Path(), speech=Path())
+TIMES = np.arange(0.0, 6.0, 0.01)
+
+
+def test_the_mouth_rests_in_pauses_and_not_in_speech() -> None:
+    resting = rest_share(TIMES, [(1.0, 2.0), (4.0, 5.0)])
+    assert resting[(TIMES >= 1.0 - LEAD_S) & (TIMES <= 2.0 + TRAIL_S)].max() == 0.0
+    assert resting[(TIMES > 2.1 + TRAIL_S + CLOSING_S) & (TIMES < 3.9 - LEAD_S - OPENING_S)].min() == 1.0
+    assert resting[TIMES < 0.9 - LEAD_S - OPENING_S].min() == 1.0
+
+
+def test_rest_comes_and_goes_without_a_jump() -> None:
+    steps = np.abs(np.diff(rest_share(TIMES, [(1.0, 2.0), (2.4, 3.0)])))
+    assert 0 < steps.max() < 0.12
+
+
+def test_no_speech_is_all_rest() -> None:
+    np.testing.assert_array_equal(rest_share(TIMES, []), 1.0)
+
+
+@pytest.fixture
+def speech(monkeypatch: pytest.MonkeyPatch) -> Sound:
+    monkeypatch.setattr(module, "voiced_spans", lambda _: [(1.0, 2.0)])
+    noise = np.random.default_rng(0).normal(0, 0.05, 3 * 16_000)
+    return Sound(noise.astype(np.float32), 16_000)
+
+
+def test_rest_is_the_speaker_s_own_closed_mouth(voice: Voice, speech: Sound) -> None:
+    track = predict_track(voice, speech, OPTIONS)
+    np.testing.assert_allclose(track.at(0.1), voice.rest, atol=1e-5)
+    assert np.linalg.norm(track.at(1.5) - voice.rest) > 0.05
+
+
+def test_without_rest_the_network_is_believed_everywhere(voice: Voice, speech: Sound) -> None:
+    plain = SyncOptions(voice=Path(), speech=Path(), rest=False)
+    track = predict_track(voice, speech, plain)
+    np.testing.assert_array_equal(track.resting, 0.0)
+    assert np.linalg.norm(track.at(0.1) - voice.rest) > 0.05
+
+
+def test_smoothing_lowers_the_jitter_and_not_the_mean(voice: Voice, speech: Sound) -> None:
+    raw, smooth = (
+        predict_track(voice, speech, SyncOptions(voice=Path(), speech=Path(), rest=False, smooth_ms=ms)).shapes
+        for ms in (0.0, 30.0)
+    )
+    assert np.diff(smooth, 2, axis=0).std() < 0.2 * np.diff(raw, 2, axis=0).std()
+    np.testing.assert_allclose(smooth.mean(axis=0), raw.mean(axis=0), atol=0.01)
+
+
+def test_rows_lie_at_the_features_times(voice: Voice, speech: Sound) -> None:
+    track = predict_track(voice, speech, OPTIONS)
+    np.testing.assert_array_equal(track.times_s, row_times_s(300))
+
+
+def test_no_sound_at_all_is_rest(voice: Voice, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "voiced_spans", lambda _: [])
+    track = predict_track(voice, Sound(np.zeros(0, dtype=np.float32), 16_000), OPTIONS)
+    np.testing.assert_array_equal(track.at(3.0), voice.rest)
+
+
+def test_beyond_its_ends_a_track_is_constant() -> None:
+    shapes = np.arange(6, dtype=np.float32).reshape(3, 2)
+    track = MouthTrack(np.array([0.0, 0.01, 0.02]), shapes, np.zeros(3, dtype=np.float32))
+    np.testing.assert_array_equal(track.at(-5.0), shapes[0])
+    np.testing.assert_array_equal(track.at(9.0), shapes[-1])
+    np.testing.assert_allclose(track.at(0.005), [1.0, 2.0], atol=1e-6)

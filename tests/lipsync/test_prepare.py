@@ -1,0 +1,101 @@
+"""On real footage: learn a little, re-sync, measure; and the doors of learning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lipsync.composite import open_stage
+from lipsync.mouth import aperture_cm, free_face
+from lipsync.options import SyncOptions, VoiceOptions
+from lipsync.prepare import learn_voice, make_voice
+from lipsync.voice import open_voice
+from shared.errors import ArtefactError, NoFaceError
+from shared.face.analyse import analyse
+from shared.media.reader import open_clip
+from shared.picture.composite import changed_support, composite
+from shared.progress import silent
+from shared.store.artefact import cache_folder
+from shared.types import Edit, Scene
+
+pytestmark = [pytest.mark.footage, pytest.mark.usefixtures("weights")]
+SHORT = VoiceOptions(updates=400)
+
+
+def sentences(footage: Path) -> list[Path]:
+    """Six clips of the speaker, none of which is used otherwise here."""
+    return sorted((footage / "train/grid_s1/hq").glob("*.mp4"))[:60:10]
+
+
+@pytest.fixture(scope="module")
+def voice_folder(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("voices") / "s1"
+    learn_voice(sentences(footage), folder, SHORT)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def synced(footage: Path, voice_folder: Path) -> list[tuple[Scene, Edit]]:
+    """Another clip of the speaker, re-synced to a third one's speech."""
+    clip, speech = (footage / "train/grid_s1/hq" / f"{name}.mp4" for name in ("bwwu2p", "lrik5a"))
+    faces = analyse(clip, cache_folder())
+    stage = open_stage(SyncOptions(voice=voice_folder, speech=speech), faces, "cpu", silent)
+    with open_clip(clip) as reader:
+        return list(stage(Scene(frame, faces.faces_at(frame.index)) for frame in reader.frames()))
+
+
+def test_every_frame_with_a_face_gives_a_mouth(voice_folder: Path) -> None:
+    voice = open_voice(voice_folder)
+    assert voice.shapes.shape == (450, 20)
+    assert voice.textures.shape == (450, *voice.plane.size, 3)
+    # The footage's own resolution: 68 px between the eyes, 9 cm on the canonical face.
+    assert 6.5 < voice.plane.px_per_cm < 8.5
+
+
+def test_six_sentences_predict_better_than_the_mean_mouth(voice_folder: Path, footage: Path) -> None:
+    facts, reused = learn_voice(sentences(footage), voice_folder, SHORT)
+    assert reused
+    assert facts["held_out_error_mm"] < 0.9 * facts["mean_mouth_error_mm"]
+
+
+def test_other_footage_into_the_same_folder_is_refused(voice_folder: Path, footage: Path) -> None:
+    with pytest.raises(ArtefactError, match="footage"):
+        learn_voice([footage / "train/grid_s1/hq/bwwu2p.mp4"], voice_folder, SHORT)
+
+
+def test_each_frame_is_patched_within_its_lower_face(synced: list[tuple[Scene, Edit]]) -> None:
+    assert len(synced) == 75
+    for scene, edit in synced[::10]:
+        made = composite(scene.frame, edit.patches)
+        for old, new, may in zip(
+            scene.frame.planes, made.planes, changed_support(scene.frame, edit.patches), strict=True
+        ):
+            np.testing.assert_array_equal(old[~may], new[~may])
+        patch = edit.patches[0]
+        first_row = patch.box[1] + int(np.argmax(patch.mask.max(axis=1) > 0.02))
+        assert first_row > scene.faces[0].landmarks[30, 1] - 2
+        assert not np.array_equal(made.planes[0], scene.frame.planes[0])
+
+
+def test_the_landmarks_handed_on_are_the_new_mouth_s(synced: list[tuple[Scene, Edit]]) -> None:
+    gaps = []
+    for scene, edit in synced:
+        assert edit.faces is not None
+        new = free_face(edit.faces[0])
+        assert free_face(scene.faces[0]).pose.scale == pytest.approx(new.pose.scale, rel=0.01)
+        gaps.append(float(aperture_cm(new.lips[np.newaxis])[0]))
+    assert max(gaps) > 0.4  # somebody speaks
+    assert np.mean(gaps[:3]) < 0.5 * max(gaps)  # not yet
+
+
+def test_a_face_that_never_speaks_is_exit_three(footage: Path, tmp_path: Path) -> None:
+    for name in ("silent_audio", "no_audio_track"):
+        with pytest.raises(NoFaceError, match="no learnable speech"):
+            learn_voice([footage / f"hard/derived/{name}.mp4"], tmp_path / name, SHORT)
+
+
+def test_no_face_at_all_is_exit_three(footage: Path, tmp_path: Path) -> None:
+    with pytest.raises(NoFaceError, match="no face"):
+        make_voice([footage / "hard/clips/no_face.mp4"], tmp_path)

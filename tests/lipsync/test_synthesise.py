@@ -1,0 +1,72 @@
+"""Synthesis: the wanted mouth comes out of the pool, at the pose asked for, as sharp as the pool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lipsync.mouth import aperture_cm
+from lipsync.options import SyncOptions
+from lipsync.synthesise import Synthesiser
+from lipsync.voice import Voice, lips_of
+from shared.picture.warp import grey_of, laplacian_variance, to_float
+from shared.types import Floats, Picture
+
+OPTIONS = SyncOptions(voice=Path(), speech=Path(), sharpen=False)
+FORWARD = (0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("opening_cm", [0.3, 1.0, 1.7])
+def test_the_wanted_opening_is_what_comes_out(
+    voice: Voice, points_of: Callable[[float], Floats], drawn: Callable[..., Picture], opening_cm: float
+) -> None:
+    shape = voice.basis.encode(lips_of(points_of(opening_cm)[np.newaxis]))[0]
+    lower = Synthesiser(voice, OPTIONS).make(shape, FORWARD)
+    assert float(aperture_cm(lips_of(lower.points[np.newaxis]))[0]) == pytest.approx(opening_cm, abs=0.05)
+    different = np.abs(lower.texture - to_float(drawn(opening_cm))).max(axis=-1) > 0.05
+    assert int(different.sum()) <= 2 * 17  # two rows of the mouth's edge, quantised
+
+
+def test_head_turn_chooses_among_like_mouths(voice: Voice) -> None:
+    turned = voice.pool.angles_deg.copy()
+    turned[::2, 0] = 20.0
+    textures = np.asarray(voice.textures).copy()
+    textures[::2, :4] = 255
+    voice = replace(voice, pool=replace(voice.pool, angles_deg=turned), textures=textures)
+    synthesiser = Synthesiser(voice, OPTIONS)
+    assert synthesiser.make(voice.shapes[31], (20.0, 0.0, 0.0)).texture[:4].min() == 1.0
+    assert synthesiser.make(voice.shapes[30], FORWARD).texture[:4].max() < 1.0
+    blind = Synthesiser(voice, replace(OPTIONS, pose_weight=0.0))
+    near, far = (blind.make(voice.shapes[31], (yaw, 0.0, 0.0)).texture for yaw in (0.0, 20.0))
+    np.testing.assert_array_equal(near, far)
+
+
+def test_a_pose_beyond_the_footage_asks_for_its_end(voice: Voice) -> None:
+    turned = voice.pool.angles_deg.copy()
+    turned[:, 0] = np.linspace(-10, 10, 60)
+    voice = replace(voice, pool=replace(voice.pool, angles_deg=turned))
+    synthesiser = Synthesiser(voice, OPTIONS)
+    one, other = (synthesiser.make(voice.shapes[20], (yaw, 0.0, 0.0)) for yaw in (12.0, 80.0))
+    np.testing.assert_array_equal(one.points, other.points)
+
+
+def test_sharpening_brings_back_what_the_median_lost(voice: Voice) -> None:
+    # Fine grain that each frame shows at another place: the median wipes it out.
+    rng = np.random.default_rng(0)
+    grain = rng.normal(0, 25, voice.textures.shape[1:3])
+    moved = [np.roll(grain, rng.integers(-1, 2, 2), axis=(0, 1)) for _ in range(60)]
+    textures = np.clip(np.asarray(voice.textures) + np.array(moved)[..., np.newaxis], 0, 255).astype(np.uint8)
+    voice = replace(voice, textures=textures)
+    plain, sharp = (Synthesiser(voice, replace(OPTIONS, sharpen=on)) for on in (False, True))
+    assert plain.gain == 0.0
+    assert sharp.gain > 0.3
+    window = (slice(4, 30), slice(10, 50))
+    detail = [
+        laplacian_variance(np.ascontiguousarray(grey_of(made.make(voice.shapes[30], FORWARD).texture)[window]))
+        for made in (plain, sharp)
+    ]
+    assert detail[1] > 1.5 * detail[0]

@@ -1,0 +1,79 @@
+"""The voice on disk: written row by row, mapped, and refused when damaged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
+
+from lipsync.voice import KIND, SCHEMA, TEXTURES, RowsWriter, Voice, map_rows, open_voice, save_mouths, save_net
+from shared.errors import ArtefactError, WeightsError
+from shared.store.artefact import artefact
+
+
+def write(path: Path, rows: NDArray[np.uint8]) -> None:
+    with RowsWriter(path, "textures", rows.shape[1:]) as writer:
+        for row in rows:
+            writer.add(row)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, voice: Voice) -> Path:
+    made = tmp_path / "ada"
+    with artefact(made, KIND, SCHEMA, "f" * 32) as partial:
+        write(partial / TEXTURES, np.asarray(voice.textures))
+        save_mouths(partial, voice.pool, voice.basis, voice.rest, voice.plane)
+        save_net(partial, voice.net, 700, {"speech_s": 3.0})
+    return made
+
+
+def test_rows_are_an_ordinary_safetensors_file(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).integers(0, 256, (7, 5, 6, 3), dtype=np.uint8)
+    write(tmp_path / "rows.safetensors", rows)
+    np.testing.assert_array_equal(load_file(tmp_path / "rows.safetensors")["textures"], rows)
+    np.testing.assert_array_equal(map_rows(tmp_path / "rows.safetensors"), rows)
+
+
+def test_no_rows_are_a_file_too(tmp_path: Path) -> None:
+    write(tmp_path / "rows.safetensors", np.zeros((0, 5, 6, 3), dtype=np.uint8))
+    assert map_rows(tmp_path / "rows.safetensors").shape == (0, 5, 6, 3)
+
+
+def test_a_row_of_another_shape_is_refused(tmp_path: Path) -> None:
+    with (
+        RowsWriter(tmp_path / "rows.safetensors", "textures", (2, 2)) as writer,
+        pytest.raises(ValueError, match=r"uint8 \(2, 2\)"),
+    ):
+        writer.add(np.zeros((2, 3), dtype=np.uint8))
+
+
+def test_what_is_saved_is_opened(folder: Path, voice: Voice) -> None:
+    opened = open_voice(folder)
+    np.testing.assert_array_equal(opened.textures[opened.pool.rows[5]], voice.textures[5])
+    np.testing.assert_allclose(opened.shapes, voice.shapes, atol=1e-6)
+    np.testing.assert_array_equal(opened.rest, voice.rest)
+    assert opened.plane == voice.plane
+    features = torch.randn(1, 30, 28)
+    torch.testing.assert_close(opened.net(features)[0], voice.net(features)[0])
+
+
+def test_a_texture_file_cut_short_is_named(folder: Path) -> None:
+    content = (folder / TEXTURES).read_bytes()
+    (folder / TEXTURES).write_bytes(content[: len(content) // 2])
+    with pytest.raises(ArtefactError, match=r"damaged \(textures.safetensors is cut short\)"):
+        open_voice(folder)
+
+
+def test_a_missing_network_is_named(folder: Path) -> None:
+    (folder / "net" / "best.safetensors").unlink()
+    with pytest.raises(WeightsError, match=r"best.safetensors"):
+        open_voice(folder)
+
+
+def test_another_folder_is_no_voice(tmp_path: Path) -> None:
+    with pytest.raises(ArtefactError, match="voice"):
+        open_voice(tmp_path)

@@ -25,6 +25,7 @@ from lipsync.synthesise import LowerFace, Synthesiser
 from lipsync.textures import skin_mask
 from lipsync.voice import open_voice
 from shared.face.analyse import ClipFaces
+from shared.media.reader import clip_origin
 from shared.media.sound import load_sound
 from shared.picture.planes import warp
 from shared.picture.warp import piecewise_warp, to_float
@@ -52,13 +53,14 @@ class _Made:
 
 def open_stage(
     options: SyncOptions,
-    clip: ClipFaces,  # noqa: ARG001 - the signature that both engines share
-    device: str,  # noqa: ARG001
+    clip: ClipFaces,
+    device: str,  # noqa: ARG001 - the signature that both engines share
     progress: Progress,  # noqa: ARG001
 ) -> Stage:
     """Open the engine: the voice loads and the speech is heard here, before the first frame.
 
-    Of the analysed clip nothing is needed but the faces that come with the scenes; a net of 60 cells runs on the CPU.
+    Of the analysed clip nothing is needed but its origin, with which the speech starts, and the faces that come with
+    the scenes; a net of 60 cells runs on the CPU.
 
     Raises
     ------
@@ -69,6 +71,7 @@ def open_stage(
     """
     voice = open_voice(options.voice)
     track = predict_track(voice, load_sound(options.speech, SAMPLE_RATE_HZ), options)
+    track = replace(track, times_s=track.times_s + float(clip_origin(clip.clip)))
     synthesiser = Synthesiser(voice, options)
     return lambda scenes: _stage(scenes, track, synthesiser, voice.plane, options)
 

@@ -22,7 +22,7 @@ from shared.clock import resample_track
 from shared.errors import NoFaceError
 from shared.face.analyse import ClipFaces, PersonChoice, analyse, pick_tracks
 from shared.face.landmarks import eye_distance
-from shared.media.reader import probe
+from shared.media.reader import clip_origin, probe
 from shared.media.sound import load_sound, normalise_rms, voiced_spans
 from shared.progress import Progress, silent
 from shared.types import Face, Floats
@@ -43,7 +43,7 @@ class ClipMouths:
     Attributes
     ----------
     indices : (n,) int64 frame numbers with the face, rising.
-    times_s : (n,) float64.
+    times_s : (n,) float64, 0 = the clip's first picture, as for its sound.
     faces : n faces without their pose.
     inside : (n,) bool, whether the whole lower face lies in the picture.
     sharpness : (n,) float32.
@@ -112,6 +112,7 @@ def _mouths(path: Path, faces: ClipFaces, person: PersonChoice, counts: Counter[
         return None
     sound = load_sound(path, SAMPLE_RATE_HZ) if probe(path).has_audio else None
     tracks = pick_tracks(faces, person, sound)
+    origin_s = float(clip_origin(path))
     rows = []
     for index, time_s, seen in faces.iter():
         chosen = [face for face in seen if face.track in tracks]
@@ -119,7 +120,7 @@ def _mouths(path: Path, faces: ClipFaces, person: PersonChoice, counts: Counter[
             counts["no-face"] += 1
             continue
         face = max(chosen, key=lambda one: one.box[2] - one.box[0])
-        rows.append((index, time_s, free_face(face), _lies_inside(face, faces.size), face.sharpness))
+        rows.append((index, time_s - origin_s, free_face(face), _lies_inside(face, faces.size), face.sharpness))
     faces.close()
     if not rows:
         return None

@@ -35,7 +35,7 @@ class SyncOptions:
     voice: Path
     """Folder made by ``lipswap learn``."""
     speech: Path
-    """Any file with sound; its time 0 is the clip's time 0."""
+    """Any file with sound; it starts with the clip's first picture."""
     rest: bool = True
     """Close the mouth where voice activity hears no speech (the network alone opens it by luck)."""
     smooth_ms: float = 15.0

@@ -21,7 +21,7 @@ from shared.face.identity import THRESHOLD, Embedder, cosine, people_of, unit
 from shared.face.landmarks import mouth_opening
 from shared.face.speaker import speaking
 from shared.face.track import Tracker, TrackOptions
-from shared.media.reader import ClipReader, open_clip
+from shared.media.reader import ClipReader, clip_origin, open_clip
 from shared.progress import Progress, silent
 from shared.store.artefact import artefact, fingerprint, is_current, lock
 from shared.store.faces import FILE_NAME, SCHEMA, FaceStore, FaceWriter, StoredFrame, StoredTrack
@@ -73,10 +73,10 @@ class ClipFaces:
         """As `iter` for a range of frames, with the number of the shot."""
         return self._store.frames(first, end)
 
-    def openings(self, track: int) -> tuple[Floats, Floats]:
-        """(times in seconds, mouth openings in eye distances) of a track, both (N,) float32."""
+    def openings(self, track: int, origin_s: float = 0.0) -> tuple[Floats, Floats]:
+        """(seconds after `origin_s`, mouth openings in eye distances) of a track, both (N,) float32."""
         times, openings = self._store.openings(track)
-        return times.astype(np.float32), openings.astype(np.float32)
+        return (times - origin_s).astype(np.float32), openings.astype(np.float32)
 
     def keep(self, changes: Iterable[tuple[int, int, bool, str]]) -> None:
         """Keep faces or leave them out, given as (frame, track, kept, why), in one transaction."""
@@ -249,9 +249,9 @@ def _like(tracks: Sequence[StoredTrack], references: Sequence[Path]) -> frozense
 def _speaker(faces: ClipFaces, sound: Sound) -> int:
     from shared.media.sound import voiced_spans  # noqa: PLC0415 - voice activity loads only where it is asked for
 
-    voiced = voiced_spans(sound)
+    voiced, origin_s = voiced_spans(sound), float(clip_origin(faces.clip))
     evidence: dict[int, float] = {}
     for track in faces.tracks:
-        times, openings = faces.openings(track.number)
+        times, openings = faces.openings(track.number, origin_s)
         evidence[track.person] = evidence.get(track.person, 0.0) + speaking(times, openings, voiced, sound)
     return max(evidence, key=lambda number: evidence[number])

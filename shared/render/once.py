@@ -16,7 +16,7 @@ from pathlib import Path
 from shared.errors import LipswapError, NoFaceError
 from shared.face.analyse import AnalyseOptions, ClipFaces, analyse, pick_tracks
 from shared.interrupt import postponed
-from shared.media.reader import ClipReader, open_clip, probe
+from shared.media.reader import ClipReader, clip_origin, open_clip, probe
 from shared.media.sound import load_sound
 from shared.media.writer import open_writer
 from shared.progress import Progress, silent
@@ -144,7 +144,9 @@ def _encode(
         try:
             with (
                 _naming(job.output),
-                open_writer(unsigned_path(job.output), reader.info, job.encode, job.speech) as writer,
+                open_writer(
+                    unsigned_path(job.output), reader.info, job.encode, job.speech, clip_origin(job.clip)
+                ) as writer,
             ):
                 notes = writer.notes
                 for scene in scenes:

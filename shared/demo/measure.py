@@ -56,6 +56,8 @@ class Row:
     m_lmd_px: float
     """Distance of 18 lip points to the wanted clip's, both detected, pose-free, face 512 px high."""
     m_lmd_centred_px: float
+    closures: int
+    """Of p, b, m, counted for `closure_share`."""
     closure_share: float
     """Closures of p, b, m within which the gap falls to 1.25% of the face's width."""
     open_in_pauses_share: float
@@ -85,6 +87,7 @@ def measure(clips: dict[str, Path], footage: Footage, speech: Speech, progress: 
         seen = _Seen(path, progress)
         both = seen.known & wanted.known
         somewhere = bool(both.any())
+        closed = closure_rate(seen.gaps, seen.times_s, speech.times_of(*CLOSURES))
         rows.append(
             Row(
                 clip=name,
@@ -95,7 +98,8 @@ def measure(clips: dict[str, Path], footage: Footage, speech: Speech, progress: 
                 lag_ms=_lag_ms(opening, seen.gaps),
                 m_lmd_px=lmd(seen.lips[both], wanted.lips[both]) if somewhere else NAN,
                 m_lmd_centred_px=centred_lmd(seen.lips[both], wanted.lips[both]) if somewhere else NAN,
-                closure_share=closure_rate(seen.gaps, seen.times_s, speech.times_of(*CLOSURES)).share,
+                closures=closed.count,
+                closure_share=closed.share,
                 open_in_pauses_share=open_rate(seen.gaps, _in_pauses(seen.times_s, speech)).share,
                 cosine_first=_likeness(seen, first),
                 cosine_second=_likeness(seen, second),

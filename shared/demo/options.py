@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class DemoOptions:
     """Options of `shared.demo.run.run_demo`."""
 
-    train_minutes: float = 4.0
+    train_minutes: float = 5.0
     """Longest training of the swap net, minutes, > 0."""
     device: str = "auto"
     """``auto``, ``cpu`` or ``cuda``."""

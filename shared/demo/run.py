@@ -75,7 +75,7 @@ def run_demo(
     ArtefactError : the folder holds something else.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    plan = {_FILM: 60.0, _LEARN: 110.0, _TRAIN: 60.0 * options.train_minutes + 25.0, _RENDER: 60.0, _MEASURE: 40.0}
+    plan = {_FILM: 25.0, _LEARN: 60.0, _TRAIN: 60.0 * options.train_minutes + 30.0, _RENDER: 30.0, _MEASURE: 20.0}
     steps = Steps(plan, progress, say)
     with lock(folder):
         with steps.step(_FILM) as shown:

@@ -16,7 +16,7 @@ from shared.demo.steps import Steps
 
 def _row(name: str, value: float) -> Row:
     figures = {key: value for key, _, _ in COLUMNS}
-    return Row(clip=name, frames=10, with_face=9, **figures)
+    return Row(clip=name, frames=10, with_face=9, closures=8, **figures)
 
 
 def test_steps_are_numbered_and_the_time_left_follows_how_the_first_ones_went(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,7 +73,7 @@ def painted_demo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def test_the_demo_films_renders_measures_and_shows_and_a_second_run_only_renders(painted_demo: Path) -> None:
     labels: list[str] = []
     report = run_demo(painted_demo, DemoOptions(), lambda *seen: labels.append(seen[2]))
-    assert MADE == ["voice on auto", "model in 4 minutes"]
+    assert MADE == ["voice on auto", "model in 5 minutes"]
     for name in ("out.mp4", "sync_only.mp4", "compare.mp4", "contact_sheet.png", "report.json", "report.html"):
         assert (painted_demo / name).stat().st_size > 1000, name
     for name in ("out.mp4", "compare.mp4"):
@@ -97,7 +97,7 @@ def test_the_demo_films_renders_measures_and_shows_and_a_second_run_only_renders
 
     said: list[str] = []
     run_demo(painted_demo, DemoOptions(train_minutes=2.0), say=said.append)
-    assert MADE == ["voice on auto", "model in 4 minutes", "voice on auto"]  # the voice keeps itself, in its own folder
+    assert MADE == ["voice on auto", "model in 5 minutes", "voice on auto"]  # the voice keeps itself, in its own folder
     assert (painted_demo / "footage" / "first.mp4").stat().st_mtime_ns == first
     assert sum("used again" in line for line in said) == 2
 

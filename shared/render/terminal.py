@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import click
 
 from shared.errors import UsageError, from_os_error
-from shared.media.options import EncodeOptions
+from shared.media.options import PRESETS, WORST_CRF, EncodeOptions
 from shared.progress import Progress, TerminalProgress, silent
 
 if TYPE_CHECKING:  # the types bring numpy, which a help text can do without
@@ -177,9 +177,11 @@ def encode_options(command: Callable[..., R]) -> Callable[..., R]:
     usual = EncodeOptions()
 
     @click.option(
-        "--crf", type=click.FloatRange(0, 63), default=usual.crf, help="Quality; lower is better, and larger."
+        "--crf", type=click.FloatRange(0, WORST_CRF), default=usual.crf, help="Quality; lower is better, and larger."
     )
-    @click.option("--preset", metavar="NAME", default=usual.preset, help="Speed of the encoder, by its own names.")
+    @click.option(
+        "--preset", type=click.Choice(PRESETS), default=usual.preset, help="Speed of x264 and x265; slower is smaller."
+    )
     @click.option("--lossless", is_flag=True, help="Keep every sample; large files.")
     @functools.wraps(command)
     def wrapped(*args: Any, crf: float, preset: str, lossless: bool, **kwargs: Any) -> R:  # noqa: ANN401 - passed on

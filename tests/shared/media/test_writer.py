@@ -64,6 +64,19 @@ def packets(path: Path, kind: str) -> list[tuple[float, bytes]]:
         return [(float((packet.pts or 0) * base), bytes(packet)) for packet in container.demux(stream) if packet.size]
 
 
+def test_a_quality_or_preset_that_no_encoder_knows_is_refused_at_once() -> None:
+    with pytest.raises(ValueError, match=r"crf must be 0 to 51, got 51\.5"):
+        EncodeOptions(crf=51.5)
+    with pytest.raises(ValueError, match=r"preset must be one of ultrafast, .*, got swift"):
+        EncodeOptions(preset="swift")
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+def test_the_worst_quality_is_a_quality(suffix: str, tmp_path: Path) -> None:
+    copy_clip(make_clip(tmp_path / "in.mp4", Recipe()), tmp_path / f"out{suffix}", EncodeOptions(crf=51))
+    assert len(read(tmp_path / f"out{suffix}")[1]) == 10
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
 @pytest.mark.parametrize("preset", ["ultrafast", "medium"])
 def test_variable_frame_rate_stays_variable(suffix: str, preset: str, tmp_path: Path) -> None:

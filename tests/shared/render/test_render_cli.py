@@ -68,6 +68,8 @@ def test_a_job_file_that_cannot_be_is_refused(tmp_path: Path) -> None:
     for text, said in (
         ("crff = 3", "unknown crff; known: clip, consent, crf, device"),
         ("crf = ", "not a TOML file"),
+        ("clip = 'a'\noutput = 'b'\ncrf = 52", "52.0 is not in the range 0<=x<=51"),
+        ("clip = 'a'\noutput = 'b'\npreset = 'fastest'", "'fastest' is not one of 'ultrafast'"),
         ("clip = 'a'\noutput = 'b'\ncrf = 'best'", "'best' is not a valid float range"),
     ):
         file.write_text(text)

@@ -288,25 +288,27 @@ def test_half_a_mask_blends_luma_half_way() -> None:
     assert np.abs(after.planes[0][6:14, 6:14] - (old + 255) / 2).max() <= 0.5
 
 
-def test_chroma_agrees_with_a_slow_weighted_mean() -> None:
-    pixels, spec = FORMATS["yuv420p"], colour("bt709")
+@pytest.mark.parametrize("name", ["yuv420p", "yuv422p", "yuv411p"])
+def test_chroma_agrees_with_a_slow_weighted_mean(name: str) -> None:
+    pixels, spec = FORMATS[name], colour("bt709")
     frame = replace(noise_frame(pixels, (21, 23)), colour=spec)
     rng = np.random.default_rng(4)
     holes = rng.random((23, 24), dtype=np.float32) * (rng.random((23, 24)) > 0.4)
     patch = Patch((3, 2, 27, 25), rng.random((23, 24, 3), dtype=np.float32), holes.astype(np.float32))
     after = composite(frame, [patch])
     matrix = samples_from_rgb(spec, pixels)
-    mask = np.zeros((24, 26))
-    chroma = np.zeros((24, 26))
+    mask = np.zeros((24, 32))
+    chroma = np.zeros((24, 32))
     mask[2:21, 3:23] = patch.mask[:19, :20]
     chroma[2:21, 3:23] = patch.picture[:19, :20] @ matrix[1, :3] + matrix[1, 3]
-    for row, column in itertools.product(range(11), range(12)):
-        ys, xs = [2 * row, 2 * row + 1], [2 * column, 2 * column + 1]
+    tall, wide = 1 << pixels.chroma_shift[0], 1 << pixels.chroma_shift[1]
+    for row, column in np.ndindex(after.planes[1].shape):
+        ys, xs = range(tall * row, tall * (row + 1)), range(wide * column, wide * (column + 1))
         covered = sum(1 for y, x in itertools.product(ys, xs) if y < 21 and x < 23)
         share = sum(mask[y, x] for y, x in itertools.product(ys, xs)) / covered
-        weights = {
-            (y, x): w * mask[y, x] for y in ys for x, w in ((2 * column - 1, 1), (2 * column, 2), (2 * column + 1, 1))
-        }
+        # Left-sited: a triangle of the block's width around its first column.
+        triangle = [(wide * column + k, wide - abs(k)) for k in range(1 - wide, wide)]
+        weights = {(y, x): w * mask[y, x] for y in ys for x, w in triangle}
         old = float(frame.planes[1][row, column])
         if share == 0:
             assert after.planes[1][row, column] == old

@@ -42,6 +42,8 @@ DISTRIBUTIONS = {
     "cryptography": "cryptography",
 }
 """Distribution -> the module that shows that it works."""
+OPTIONAL = {"librosa": "only the measure of lag needs it", "soundfile": "only librosa needs it"}
+"""Distribution -> what its absence costs; without the others lipswap does not run."""
 CPU_FEATURES = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "neon", "asimd", "bf16")
 ENCODERS = ("libx264", "libx265", "libvpx-vp9", "libsvtav1", "ffv1", "prores_ks", "dnxhd", "h264_nvenc", "hevc_nvenc")
 SOUND_ENCODERS = ("aac", "libopus", "flac", "pcm_s16le")
@@ -135,8 +137,10 @@ def _versions() -> Iterator[Finding]:
         version = _version(distribution)
         if version is None and distribution == "opencv-python":
             version = _version("opencv-python-headless")
+        state: Literal["note", "broken"] = "note" if distribution in OPTIONAL else "broken"
+        cost = f"; {OPTIONAL[distribution]}" if distribution in OPTIONAL else ""
         if version is None:
-            yield Finding(topic, distribution, "missing", "broken", f"pip install {distribution}")
+            yield Finding(topic, distribution, f"missing{cost}", state, f"pip install {distribution}")
             continue
         try:
             importlib.import_module(module)
@@ -144,7 +148,7 @@ def _versions() -> Iterator[Finding]:
         except (ImportError, OSError) as error:
             advice = _library_advice(str(error)) or f"pip install --force-reinstall {distribution}"
             reason = " ".join(str(error).split())
-            yield Finding(topic, distribution, f"{version}, cannot be imported: {reason}", "broken", advice)
+            yield Finding(topic, distribution, f"{version}, cannot be imported: {reason}{cost}", state, advice)
     wheels = [name for name in ("opencv-python", "opencv-python-headless", "opencv-contrib-python") if _version(name)]
     if len(wheels) > 1:
         advice = f"they overwrite each other: pip uninstall {' '.join(wheels)}, then pip install opencv-python"

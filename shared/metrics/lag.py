@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from librosa.filters import mel
 from numpy.typing import NDArray
 
 from shared.clock import FEATURE_RATE_HZ
@@ -213,12 +214,10 @@ def _features(sound: Sound) -> NDArray[np.float64]:
 
 
 def _mel_filters(rate_hz: int, size: int) -> NDArray[np.float64]:
-    def mel(hertz: float) -> float:
-        return 2595.0 * float(np.log10(1.0 + hertz / 700.0))
-
-    ends = np.linspace(mel(LOWEST_HZ), mel(min(HIGHEST_HZ, rate_hz / 2)), MEL_FILTERS + 2)
-    corners = 700.0 * (10.0 ** (ends / 2595.0) - 1.0)
-    bins = np.arange(size // 2 + 1) * rate_hz / size
-    rise = (bins - corners[:-2, np.newaxis]) / np.diff(corners)[:-1, np.newaxis]
-    fall = (corners[2:, np.newaxis] - bins) / np.diff(corners)[1:, np.newaxis]
-    return np.maximum(np.minimum(rise, fall), 0.0)
+    """Triangles of height 1, even on the scale 2595 log10(1 + f / 700): (26, size / 2 + 1) float64."""
+    highest_hz = min(HIGHEST_HZ, rate_hz / 2)
+    bank = mel(
+        sr=rate_hz, n_fft=size, n_mels=MEL_FILTERS, fmin=LOWEST_HZ, fmax=highest_hz, htk=True, norm=None,
+        dtype=np.float64,
+    )  # fmt: skip
+    return np.asarray(bank, dtype=np.float64)

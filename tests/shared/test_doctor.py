@@ -41,6 +41,15 @@ def test_a_missing_libgl_names_its_packages(monkeypatch: pytest.MonkeyPatch) -> 
     assert "mesa-libGL (Fedora" in found.advice
 
 
+def test_a_package_that_only_metrics_need_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = doctor._version
+    monkeypatch.setattr(doctor, "_version", lambda name: None if name in ("librosa", "torch") else own(name))
+    found = {finding.name: finding for finding in doctor._versions()}
+    assert (found["librosa"].state, found["librosa"].value) == ("note", "missing; only the measure of lag needs it")
+    assert found["librosa"].advice == "pip install librosa"
+    assert found["torch"].state == "broken"
+
+
 def test_something_broken_is_exit_code_4_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "shared.cli.examine", lambda: [Finding("Versions", "torch", "missing", "broken", "pip install torch")]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage, signal
 
-from shared.metrics.lag import Lag, LagModel, LagOptions, SpeakingClip, fit_lag, measure_lag
+from shared.metrics.lag import Lag, LagModel, LagOptions, SpeakingClip, _mel_filters, fit_lag, measure_lag
 from shared.types import Sound
 
 RATE = 16_000
@@ -30,6 +30,15 @@ def made_clip(seed: int, seconds: float, late_s: float = 0.0, other_voice: bool 
     lips = np.stack([np.interp((times + 1.0) * 100, np.arange(count // 160), curve) for curve in curves], axis=1)
     lips += rng.normal(0, 0.3, lips.shape)
     return SpeakingClip(Sound(samples, RATE), lips.astype(np.float32), times)
+
+
+@pytest.mark.parametrize(("rate_hz", "size"), [(16000, 512), (44100, 2048), (8000, 256)])
+def test_the_filters_are_even_triangles_of_height_one(rate_hz: int, size: int) -> None:
+    lowest, highest = 2595.0 * np.log10(1.0 + np.array([100.0, min(7000.0, rate_hz / 2)]) / 700.0)
+    corners = 700.0 * (10.0 ** (np.linspace(lowest, highest, 28) / 2595.0) - 1.0)
+    bins = np.arange(size // 2 + 1) * rate_hz / size
+    wanted = [np.interp(bins, corners[k : k + 3], [0.0, 1.0, 0.0]) for k in range(26)]
+    np.testing.assert_allclose(_mel_filters(rate_hz, size), wanted, atol=1e-9)
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,9 @@ LEARNED, SYNCED = VoiceOptions(), SyncOptions(voice=Path(), speech=Path())
 @click.argument("footage", nargs=-1, required=True, type=FILE, metavar="FOOTAGE...")
 @click.option("-o", "--output", type=FILE, required=True, metavar="VOICE", help="Folder of the voice.")
 @click.option("--updates", type=click.IntRange(1), default=LEARNED.updates, help="Steps of the network's training.")
+@click.option(
+    "--patience", type=click.IntRange(0), default=LEARNED.patience, help="End after so many without gain; 0: never."
+)
 @click.option("--most-frames", type=click.IntRange(1), default=LEARNED.most_frames, help="Keep at most so many mouths.")
 @person_option
 @seed_option
@@ -40,6 +43,7 @@ def learn(  # noqa: PLR0913 - one argument an option
     *,
     output: Path,
     updates: int,
+    patience: int,
     most_frames: int,
     person: str,
     seed: int,
@@ -52,7 +56,9 @@ def learn(  # noqa: PLR0913 - one argument an option
     """
     from shared.render.job import parse_person
 
-    options = VoiceOptions(person=parse_person(person), updates=updates, most_frames=most_frames, seed=seed)
+    options = VoiceOptions(
+        person=parse_person(person), updates=updates, patience=patience, most_frames=most_frames, seed=seed
+    )
 
     from lipsync.prepare import learn_voice
 
@@ -81,6 +87,7 @@ def learn(  # noqa: PLR0913 - one argument an option
 @click.option("--speech", type=FILE, required=True, metavar="AUDIO", help="What the mouth shall say; the new sound.")
 @click.option("-o", "--output", type=FILE, required=True, metavar="OUT", help="Clip to write: mp4 mov mkv webm avi.")
 @click.option("--rest/--no-rest", default=SYNCED.rest, help="Close the mouth where nobody speaks.")
+@click.option("--close/--no-close", default=SYNCED.close, help="Shut lips that are nearly closed.")
 @click.option(
     "--smooth-ms", type=click.FloatRange(0), default=SYNCED.smooth_ms, help="Smoothing of the mouth's motion."
 )
@@ -109,6 +116,7 @@ def sync(  # noqa: PLR0913 - one argument an option
     speech: Path,
     output: Path,
     rest: bool,
+    close: bool,
     smooth_ms: float,
     candidates: int,
     pose_weight: float,
@@ -134,6 +142,7 @@ def sync(  # noqa: PLR0913 - one argument an option
         voice=voice,
         speech=speech,
         rest=rest,
+        close=close,
         smooth_ms=smooth_ms,
         candidates=candidates,
         pose_weight=pose_weight,

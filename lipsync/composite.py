@@ -16,7 +16,7 @@ import numpy as np
 from lipsync.cover import cover
 from lipsync.features import SAMPLE_RATE_HZ
 from lipsync.jaw import moved_landmarks, texture_maps, with_landmarks
-from lipsync.light import Light, light_between, mean_light, relight
+from lipsync.light import Light, light_between, relight, steady_light
 from lipsync.mouth import FreeFace, free_face
 from lipsync.options import SyncOptions
 from lipsync.plane import TexturePlane
@@ -33,7 +33,7 @@ from shared.progress import Progress
 from shared.types import Edit, Face, Floats, Frame, Patch, Scene, Stage
 
 STEADY_FRAMES: Final = 12
-"""Colour is averaged over this many frames on either side."""
+"""Light is steadied over this many frames on either side."""
 FADE_DEG: Final = (38.0, 52.0)
 """Between these angles of yaw the new mouth fades out: the plane does not hold for a profile."""
 
@@ -136,11 +136,11 @@ def _strength(free: FreeFace) -> float:
 
 
 def _along_track(one: _Made, waiting: deque[tuple[Scene, list[_Made]]]) -> tuple[Light | None, Floats | None]:
-    """Light and colour of the skin, averaged over the frames around that show the same track."""
+    """Light and colour of the skin, steadied over the frames around that show the same track."""
     near = [made for _, others in waiting for made in others if made.face.track == one.face.track]
     lights = [made.light for made in near if made.light is not None]
     skins = [made.skin_rgb for made in near if made.skin_rgb is not None]
-    return mean_light(lights) if lights else None, np.mean(skins, axis=0).astype(np.float32) if skins else None
+    return steady_light(lights) if lights else None, np.median(skins, axis=0).astype(np.float32) if skins else None
 
 
 def _patch(

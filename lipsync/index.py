@@ -152,7 +152,7 @@ def examples_of(clips: Sequence[ClipMouths], basis: MouthBasis) -> list[Example]
     """
     examples = []
     for clip in clips:
-        if clip.features is None or clip.features.shape[0] == 0:
+        if clip.features is None:
             continue
         times = row_times_s(clip.features.shape[0])
         shapes = resample_track(basis.encode(clip.lips), clip.times_s, times)

@@ -25,6 +25,7 @@ from shared.types import Floats
 PARTS = 4
 """A batch is worked off in this many parts: the same gradient, but tensors that the allocator keeps between updates
 (12 against 25 ms an update on one core)."""
+LABEL = "learning mouths (updates)"
 CONTEXT = 200
 """Rows that the net hears before a held-out stretch (2 s)."""
 WHOLE_CLIPS_FROM = 10
@@ -48,6 +49,8 @@ class LearnOptions:
     """Share of the clips (or of each clip's time) kept for validation, (0, 0.5]."""
     validate_every: int = 100
     """Updates."""
+    patience: int = 0
+    """End after so many updates without a better validation, a multiple of `validate_every`; 0 for never."""
     seed: int = 0
 
 
@@ -114,7 +117,10 @@ def fit(
                     watch(*curve[-1])
                 if curve[-1][1] <= best[1]:  # where nothing is held out all are infinite, and the last net stays
                     best, best_state = curve[-1], copy.deepcopy(net.state_dict())
-            progress(update, options.updates, "learning mouths (updates)")
+            if options.patience and update - best[0] >= options.patience:
+                break
+            progress(update, options.updates, LABEL)
+    progress(options.updates, options.updates, LABEL)
     net.load_state_dict(best_state)
     return Fit(net, tuple(curve), best, check.mean_error(examples, held))
 

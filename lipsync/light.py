@@ -55,9 +55,9 @@ def light_between(texture: Floats, own: Floats, skin: Floats) -> Light | None:
     return Light(np.asarray(terms, dtype=np.float64))
 
 
-def mean_light(lights: Sequence[Light]) -> Light:
-    """Average gains (of the logarithms)."""
-    return Light(np.mean([light.terms for light in lights], axis=0))
+def steady_light(lights: Sequence[Light]) -> Light:
+    """Take the median of gains, term by term: a hand before the mouth for some frames does not change the light."""
+    return Light(np.asarray(np.median([light.terms for light in lights], axis=0), dtype=np.float64))
 
 
 def relight(texture: Floats, light: Light, strength: float = 1.0) -> Floats:

@@ -25,6 +25,8 @@ class VoiceOptions:
     largest_pitch_deg: float = 25.0
     least_sharpness: float = 0.4
     """Frames less sharp than this share of the footage's median give no texture, [0, 1]."""
+    patience: int = 0
+    """End the training after so many updates without a better held-out error; 0 for never."""
     seed: int = 0
 
 
@@ -38,6 +40,8 @@ class SyncOptions:
     """Any file with sound; it starts with the clip's first picture."""
     rest: bool = True
     """Close the mouth where voice activity hears no speech (the network alone opens it by luck)."""
+    close: bool = True
+    """Shut lips that the network leaves a little open, as often as the speaker shuts them."""
     smooth_ms: float = 15.0
     """Standard deviation of the Gaussian over predicted shapes, milliseconds, >= 0; 0 leaves them as they are."""
     candidates: int = 50

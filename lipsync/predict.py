@@ -1,4 +1,4 @@
-"""Speech to a track of mouth shapes: the network with its state kept, rest where nobody speaks, little smoothing."""
+"""Speech to a track of mouth shapes: the network, rest where nobody speaks, little smoothing, lips that close."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from lipsync.closure import close_lips
 from lipsync.features import LOUDNESS_DBFS, audio_features, row_times_s
 from lipsync.options import SyncOptions
 from lipsync.voice import Voice
@@ -64,6 +65,8 @@ def predict_track(voice: Voice, sound: Sound, options: SyncOptions) -> MouthTrac
     if options.smooth_ms > 0:
         rows = options.smooth_ms * 1e-3 * FEATURE_RATE_HZ
         shapes = gaussian_filter1d(shapes, rows, axis=0, mode="nearest")
+    if options.close:
+        shapes = close_lips(shapes, voice.basis, voice.closure)
     return MouthTrack(times, shapes.astype(np.float32), resting)
 
 

@@ -8,14 +8,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from lipsync.index import examples_of, gather, rest_shape, speech_s
-from lipsync.learn import Fit, LearnOptions, fit
-from lipsync.mouth import COEFFICIENTS, LIP_POINTS, fit_basis
+from lipsync.closure import Closure, fit_closure
+from lipsync.features import row_times_s
+from lipsync.index import ClipMouths, examples_of, gather, in_spans, rest_shape, speech_s
+from lipsync.learn import Example, Fit, LearnOptions, fit
+from lipsync.mouth import COEFFICIENTS, LIP_POINTS, MouthBasis, fit_basis
 from lipsync.options import VoiceOptions
 from lipsync.plane import plane_for
 from lipsync.textures import write_textures
 from lipsync.voice import KIND, SCHEMA, TEXTURES, lips_of, save_mouths, save_net
+from models.audio2mouth import Audio2Mouth, predict
 from shared.errors import NoFaceError
 from shared.progress import Progress, silent
 from shared.store.artefact import artefact, cache_folder, fingerprint, is_current, lock, open_artefact
@@ -26,6 +30,10 @@ LEAST_SPEECH_S = 1.0
 NAME = "voice"
 TO_MM = 10.0 * math.sqrt(COEFFICIENTS / len(LIP_POINTS))
 """From the root mean square of the coefficients, centimetres, to that of a lip point's distance, millimetres."""
+CLOSURE_ROWS = 60_000
+"""Ten minutes are enough to fit one threshold on."""
+PATIENCE = 1000
+"""For a voice that is made on the way to a render: on minutes of speech the error has long been rising by then."""
 TELL_EVERY = 5
 """Validations between two lines of the curve."""
 
@@ -36,9 +44,9 @@ def make_voice(
     device: str = "auto",  # noqa: ARG001 - the signature that both engines share; 60 cells are fastest on the CPU
     progress: Progress = silent,
 ) -> Path:
-    """Learn a voice with the default options into ``folder/voice``; what `shared.render.prepare` calls."""
+    """Learn a voice into ``folder/voice``, in no more time than it needs; what `shared.render.prepare` calls."""
     made = folder / NAME
-    learn_voice(footage, made, VoiceOptions(), progress=progress)
+    learn_voice(footage, made, VoiceOptions(patience=PATIENCE), progress=progress)
     return made
 
 
@@ -96,16 +104,26 @@ def _learn(
     plane = plane_for(np.array([face.pose.scale for clip in clips for face in clip.faces], dtype=np.float32))
     pool = write_textures(clips, plane, options, partial / TEXTURES, counts, progress)
     basis = fit_basis(lips_of(pool.points))
-    save_mouths(partial, pool, basis, rest_shape(clips, basis), plane)
-    found = fit(
-        examples_of(clips, basis),
-        LearnOptions(updates=options.updates, seed=options.seed),
-        progress,
-        None if tell is None else _watch(tell),
-    )
+    examples = examples_of(clips, basis)
+    recipe = LearnOptions(updates=options.updates, patience=options.patience, seed=options.seed)
+    found = fit(examples, recipe, progress, None if tell is None else _watch(tell))
+    save_mouths(partial, pool, basis, rest_shape(clips, basis), _closure(found.net, clips, examples, basis), plane)
     facts = _facts(found, heard, counts) | {"textures": int(pool.rows.shape[0]), "clips": len(clips)}
     save_net(partial, found.net, found.best[0], facts)
     return facts
+
+
+def _closure(net: Audio2Mouth, clips: Sequence[ClipMouths], examples: Sequence[Example], basis: MouthBasis) -> Closure:
+    """Compare predictions with the footage where it speaks, on as many clips as need not much time."""
+    made, real, rows = [], [], 0
+    for clip, example in zip([clip for clip in clips if clip.features is not None], examples, strict=True):
+        spoken = in_spans(row_times_s(example.known.shape[0]), clip.voiced, 0.0) & example.known
+        made.append(predict(net, torch.from_numpy(example.features)).numpy()[spoken])
+        real.append(example.shapes[spoken])
+        rows += spoken.shape[0]
+        if rows > CLOSURE_ROWS:
+            break
+    return fit_closure(np.concatenate(made), np.concatenate(real), basis)
 
 
 def _watch(tell: Callable[[str], None]) -> Callable[[int, float], None]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from lipsync.closure import Closure
 from lipsync.mouth import LIP_POINTS, MouthBasis
 from lipsync.plane import TexturePlane
 from models.audio2mouth import Audio2Mouth, Audio2MouthConfig
@@ -27,7 +28,7 @@ from shared.store.artefact import open_artefact
 from shared.types import Floats, JsonObject
 
 KIND: Final = "voice"
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 MOUTHS: Final = "mouths.safetensors"
 TEXTURES: Final = "textures.safetensors"
 NET: Final = "net"
@@ -72,19 +73,24 @@ class Voice:
     net: Audio2Mouth
     basis: MouthBasis
     rest: Floats
+    closure: Closure
     pool: Pool
     shapes: Floats
     plane: TexturePlane
     textures: NDArray[np.uint8]
 
 
-def save_mouths(folder: Path, pool: Pool, basis: MouthBasis, rest: Floats, plane: TexturePlane) -> None:
+def save_mouths(
+    folder: Path, pool: Pool, basis: MouthBasis, rest: Floats, closure: Closure, plane: TexturePlane
+) -> None:
     """Write all but textures and network."""
     arrays = {
         **{field.name: getattr(pool, field.name) for field in fields(Pool)},
         "basis.mean": basis.mean,
         "basis.components": basis.components,
         "rest": rest,
+        "closure.direction": closure.direction,
+        "closure.threshold_cm": np.array([closure.threshold_cm], dtype=np.float64),
         "px_per_cm": np.array([plane.px_per_cm], dtype=np.float64),
     }
     save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / MOUTHS)
@@ -113,6 +119,7 @@ def open_voice(folder: Path) -> Voice:
         pool = Pool(**{field.name: arrays[field.name] for field in fields(Pool)})
         basis = MouthBasis(arrays["basis.mean"], arrays["basis.components"])
         rest, plane = arrays["rest"], TexturePlane(float(arrays["px_per_cm"][0]))
+        closure = Closure(float(arrays["closure.threshold_cm"][0]), arrays["closure.direction"])
     except (OSError, SafetensorError, ValueError, KeyError, struct.error) as error:
         raise ArtefactError(
             f"{folder}: this voice is damaged ({error}); remove the folder and learn it again"
@@ -121,7 +128,7 @@ def open_voice(folder: Path) -> Voice:
     net = Audio2Mouth(Audio2MouthConfig(**checkpoint.facts["config"])).eval()
     restore_weights(net, checkpoint.part("net"), folder / NET / BEST)
     shapes = basis.encode(lips_of(pool.points))
-    return Voice(folder, net, basis, rest, pool, shapes, plane, textures)
+    return Voice(folder, net, basis, rest, closure, pool, shapes, plane, textures)
 
 
 def lips_of(points: Floats) -> Floats:

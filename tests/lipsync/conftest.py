@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from lipsync.closure import Closure
 from lipsync.mouth import FreeFace, fit_basis
 from lipsync.plane import TexturePlane
 from lipsync.voice import Pool, Voice, lips_of
@@ -92,7 +93,7 @@ def small_voice(folder: Path = Path()) -> Voice:
     shapes = basis.encode(lips_of(points))
     textures = np.array([texture_of(float(opening)) for opening in openings])
     net = Audio2Mouth(Audio2MouthConfig()).eval()
-    return Voice(folder, net, basis, shapes[0], pool, shapes, PLANE, textures)
+    return Voice(folder, net, basis, shapes[0], Closure(0.0, shapes[0]), pool, shapes, PLANE, textures)
 
 
 @pytest.fixture

@@ -64,3 +64,12 @@ def test_nothing_known_is_refused() -> None:
     clip = echo_clip(100, 0)
     with pytest.raises(ValueError, match="no known rows"):
         fit([Example(clip.features, clip.shapes, np.zeros(100, dtype=bool))], SHORT)
+
+
+def test_patience_ends_a_training_that_gets_no_better() -> None:
+    clips = [echo_clip(300, seed) for seed in range(3)]
+    calls: list[tuple[float, float, str]] = []
+    options = LearnOptions(updates=400, batch=8, validate_every=10, rate=0.5, patience=40, seed=3)
+    found = fit(clips, options, lambda *said: calls.append(said))
+    assert found.curve[-1][0] == found.best[0] + 40 < 400
+    assert calls[-1][:2] == (400, 400)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lipsync.light import Light, light_between, mean_light, relight
+from lipsync.light import Light, light_between, relight, steady_light
 from shared.types import Floats
 
 
@@ -49,9 +49,9 @@ def test_little_skin_tells_nothing() -> None:
     assert light_between(skin_picture(), skin_picture(), skin) is None
 
 
-def test_the_mean_of_two_gains_is_that_of_their_logarithms() -> None:
-    one, other = (Light(np.full((3, 3), value)) for value in (0.1, 0.3))
-    assert mean_light([one, other]).terms == pytest.approx(0.2)
+def test_a_few_frames_behind_a_hand_do_not_change_the_light() -> None:
+    lights = [Light(np.full((3, 3), 0.1 + 0.001 * k)) for k in range(15)] + [Light(np.full((3, 3), -2.0))] * 8
+    assert steady_light(lights).terms == pytest.approx(0.1, abs=0.01)
 
 
 def test_wild_gains_are_cut_off() -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from lipsync import predict as module
+from lipsync.closure import Closure
 from lipsync.features import row_times_s
+from lipsync.mouth import aperture_cm
 from lipsync.options import SyncOptions
 from lipsync.predict import CLOSING_S, LEAD_S, OPENING_S, TRAIL_S, MouthTrack, predict_track, rest_share
 from lipsync.voice import Voice
@@ -80,3 +84,21 @@ def test_beyond_its_ends_a_track_is_constant() -> None:
     np.testing.assert_array_equal(track.at(-5.0), shapes[0])
     np.testing.assert_array_equal(track.at(9.0), shapes[-1])
     np.testing.assert_allclose(track.at(0.005), [1.0, 2.0], atol=1e-6)
+
+
+@pytest.mark.parametrize(("row", "expected_cm"), [(6, 0.0), (45, 45 / 59 * 2)])
+def test_nearly_closed_lips_are_shut_and_open_ones_stay(
+    voice: Voice, speech: Sound, row: int, expected_cm: float
+) -> None:
+    opening = ((voice.shapes[59] - voice.shapes[0]) / 2).astype(np.float32)  # the pool's openings run from 0 to 2 cm
+    with torch.no_grad():
+        voice.net.read_out.weight.zero_()
+        voice.net.read_out.bias.copy_(torch.from_numpy(voice.shapes[row]))
+    shy = replace(voice, closure=Closure(0.3, opening))
+    plain = SyncOptions(voice=Path(), speech=Path(), rest=False, close=False)
+    gaps = [
+        aperture_cm(voice.basis.decode(predict_track(shy, speech, options).shapes)).mean()
+        for options in (plain, replace(plain, close=True))
+    ]
+    assert gaps[0] == pytest.approx(row / 59 * 2, abs=1e-3)
+    assert gaps[1] == pytest.approx(expected_cm, abs=1e-3)

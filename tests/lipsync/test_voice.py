@@ -26,7 +26,7 @@ def folder(tmp_path: Path, voice: Voice) -> Path:
     made = tmp_path / "ada"
     with artefact(made, KIND, SCHEMA, "f" * 32) as partial:
         write(partial / TEXTURES, np.asarray(voice.textures))
-        save_mouths(partial, voice.pool, voice.basis, voice.rest, voice.plane)
+        save_mouths(partial, voice.pool, voice.basis, voice.rest, voice.closure, voice.plane)
         save_net(partial, voice.net, 700, {"speech_s": 3.0})
     return made
 

@@ -145,9 +145,9 @@ def _onto_chroma_grid(frame: Frame, piece: _Piece, new: Floats) -> tuple[int, in
     mask = np.asarray(blocks[0] / _counted_pixels(frame, piece, around, (step_y, step_x)), dtype=np.float32)
     if is_left_sited(frame.colour):
         # A left-sited sample lies on the block's first column: a triangle around it, 1 2 1 where chroma is halved.
-        for column in range(1, step_x):
-            blocks += (step_x - column) * columns[column - 1]
-            blocks[:, :, 1:] += column * columns[column][:, :, :-1]
+        for away in range(1, step_x):
+            blocks += (step_x - away) * columns[away - 1]
+            blocks[:, :, 1:] += away * columns[away][:, :, :-1]
     coarse = np.asarray(blocks[1:] / np.maximum(blocks[0], np.finfo(np.float32).tiny), dtype=np.float32)
     return piece.x0 // step_x, piece.y0 // step_y, coarse, mask
 

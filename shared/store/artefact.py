@@ -137,6 +137,7 @@ def artefact(
     NoSpaceError
         The disk is full.
     """
+    _recover(path)
     _check_replaceable(path, kind, wanted, force)
     folder = path.parent / f".{path.name}.{wanted[:12]}.partial"
     try:
@@ -174,6 +175,7 @@ def lock(path: Path) -> Iterator[None]:
         holder = beside.read_text(errors="replace").strip() if beside.exists() else ""
         raise LockedError(f"{path}: another run holds it (process {holder or 'unknown'}); wait for it or end it")
     try:
+        _recover(path)
         yield
     finally:
         if sys.platform != "win32":
@@ -248,13 +250,23 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _put_in_place(folder: Path, path: Path) -> None:
-    old = path.parent / f".{path.name}.old"
+    old = _old(path)
     if path.exists():
         shutil.rmtree(old, ignore_errors=True)
         path.rename(old)
     folder.rename(path)
     _sync_folder(path.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _old(path: Path) -> Path:
+    return path.parent / f".{path.name}.old"
+
+
+def _recover(path: Path) -> None:
+    """Give an artefact its name back that a run was killed over while replacing it."""
+    if not path.exists() and (_old(path) / MANIFEST).is_file():
+        _old(path).rename(path)
 
 
 def _is_disk_full(error: BaseException) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from shared.errors import from_os_error
+from shared.errors import ArtefactError, from_os_error
 
 MANIFEST = "manifest.json"
 ENDS_BYTES = 65536
@@ -43,24 +43,55 @@ def fingerprint(**parts: object) -> Fingerprint:
 
 
 def file_digest(path: Path) -> str:
-    """Size, modification time and a hash of both ends of a file; for a folder, its manifest or its listing."""
+    """What a file or an artefact holds, as a digest.
+
+    A file counts by its size, modification time and a hash of both ends; an artefact by the fingerprint in its manifest
+    and the names, sizes and ends of the files in it, since a model is trained on and pictures are deleted. When an
+    artefact was made does not count.
+
+    Raises
+    ------
+    ArtefactError
+        It is a folder that is no artefact.
+    MediaError
+        It cannot be read.
+    """
     try:
         if path.is_dir():
-            manifest = path / MANIFEST
-            if manifest.is_file():
-                return hashlib.sha256(manifest.read_bytes()).hexdigest()[:32]
-            listed = [f"{p.relative_to(path)}:{p.stat().st_size}" for p in sorted(path.rglob("*")) if p.is_file()]
-            return hashlib.sha256("\n".join(listed).encode()).hexdigest()[:32]
+            return _artefact_digest(path)
         stat = path.stat()
-        digest = hashlib.sha256(f"{stat.st_size}:{stat.st_mtime_ns}".encode())
-        with path.open("rb") as file:
-            digest.update(file.read(ENDS_BYTES))
-            if stat.st_size > ENDS_BYTES:
-                file.seek(max(ENDS_BYTES, stat.st_size - ENDS_BYTES))
-                digest.update(file.read(ENDS_BYTES))
+        return hashlib.sha256(f"{stat.st_size}:{stat.st_mtime_ns}:{_ends(path, stat.st_size)}".encode()).hexdigest()[
+            :32
+        ]
     except OSError as error:
         raise from_os_error(error, path, "reading it") from error
+
+
+def _artefact_digest(folder: Path) -> str:
+    manifest = folder / MANIFEST
+    if not manifest.is_file():
+        raise ArtefactError(f"{folder}: a folder without {MANIFEST}; give a file, or a folder that lipswap made")
+    content = manifest.read_bytes()
+    try:
+        made = str(json.loads(content)["fingerprint"])
+    except (ValueError, KeyError, TypeError):  # damaged; whoever opens it says so
+        made = hashlib.sha256(content).hexdigest()
+    digest = hashlib.sha256(made.encode())
+    for file in sorted(folder.rglob("*")):
+        if file != manifest and file.is_file() and not file.name.startswith("."):
+            size = file.stat().st_size
+            digest.update(f"\n{file.relative_to(folder).as_posix()}:{size}:{_ends(file, size)}".encode())
     return digest.hexdigest()[:32]
+
+
+def _ends(path: Path, size: int) -> str:
+    """Hash of the first and last bytes of a file."""
+    with path.open("rb") as file:
+        digest = hashlib.sha256(file.read(ENDS_BYTES))
+        if size > ENDS_BYTES:
+            file.seek(max(ENDS_BYTES, size - ENDS_BYTES))
+            digest.update(file.read(ENDS_BYTES))
+    return digest.hexdigest()
 
 
 def _flatten(name: str, value: object, into: dict[str, str]) -> None:

@@ -28,6 +28,7 @@ from typing import Literal
 
 from shared.errors import WeightsError, from_os_error
 from shared.progress import Progress, silent
+from shared.store.artefact import cache_folder
 from shared.store.sources import TABLE, Weight, Wheel
 
 logger = logging.getLogger(__name__)
@@ -69,12 +70,8 @@ def known_weights() -> tuple[Weight, ...]:
 
 
 def weights_folder() -> Path:
-    """Folder that holds the fetched files: ``$LIPSWAP_CACHE/weights``, else the XDG cache."""
-    chosen = os.environ.get("LIPSWAP_CACHE")
-    if chosen:
-        return Path(chosen).expanduser() / "weights"
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "lipswap" / "weights"
+    """Folder that holds the fetched files: ``weights`` in `shared.store.artefact.cache_folder`."""
+    return cache_folder() / "weights"
 
 
 def weights_path(name: str, progress: Progress = silent) -> Path:

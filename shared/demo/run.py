@@ -28,7 +28,7 @@ from shared.progress import Progress, silent
 from shared.provenance.consent import read_consent
 from shared.render.job import RenderJob, StageRequest
 from shared.render.once import quiet, render
-from shared.render.prepare import MAKE_MODEL, MAKE_VOICE
+from shared.render.prepare import MAKE_MODEL, MAKE_VOICE, TRAIN_OPTIONS
 from shared.render.stage import OPTIONS, load
 from shared.store.artefact import artefact, fingerprint, is_current, lock, write_atomically
 from shared.types import JsonObject
@@ -86,7 +86,7 @@ def run_demo(
             for made in ("voice", "model"):
                 shutil.rmtree(folder / made, ignore_errors=True)
         with steps.step(_LEARN) as shown:
-            voice = load(MAKE_VOICE)([footage.first], folder / "voice", options.device, shown)
+            voice = load(MAKE_VOICE)([footage.first], folder / "voice", options.device, shown, options.seed)
         with steps.step(_TRAIN) as shown:
             model = _model(footage, folder / "model", options, shown, say)
         sync = StageRequest("sync", load(OPTIONS["sync"])(voice=voice, speech=footage.speech))
@@ -145,8 +145,9 @@ def _model(
         if said["footage"] == wanted["footage"] and said["minutes"] >= options.train_minutes:
             say(f"{folder}: trained before; used again")
             return folder / str(said["model"])
+    chosen = load(TRAIN_OPTIONS)("quick", options.seed)
     model: Path = load(MAKE_MODEL)(
-        footage.first, footage.second, folder, options.train_minutes, options.device, progress
+        footage.first, footage.second, folder, options.train_minutes, options.device, progress, chosen
     )
     write_atomically(note, json.dumps(wanted | {"model": str(model.relative_to(folder))}).encode())
     return model

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from shared.errors import MediaError, UsageError
+from shared.errors import MediaError, UsageError, from_os_error
 from shared.media.options import EncodeOptions
 from shared.provenance.consent import Consent
 
@@ -15,6 +17,8 @@ PersonChoice: TypeAlias = Literal["largest", "all", "speaker"] | int | Path
 """The largest face, everybody, who speaks, a track number, or who a picture shows."""
 WORDS: dict[str, Literal["largest", "all", "speaker"]] = {"largest": "largest", "all": "all", "speaker": "speaker"}
 CONTAINERS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
+LONGEST_NAME = 200
+"""Bytes of an output's name: file systems end at 255, and what lies hidden beside it has longer names."""
 ORDER: tuple[Engine, ...] = ("sync", "swap")
 """The mouth is re-synced with the person's own textures first; then the face, with its new mouth, is swapped."""
 
@@ -77,8 +81,11 @@ def parse_person(text: str) -> PersonChoice:
     if text.isdecimal():
         return int(text)
     path = Path(text)
-    if path.exists():
-        return path
+    try:
+        if path.is_file():
+            return path
+    except OSError as error:
+        raise from_os_error(error, f"--person {text[:40]}...", "looking for the picture") from error
     raise UsageError(f"--person {text}: say largest, all, speaker, a track number, or an existing picture")
 
 
@@ -105,13 +112,19 @@ def check_job(job: RenderJob) -> None:
     check_paths(job.output, (job.clip, *job.inputs, *((job.speech,) if job.speech else ())))
 
 
-def check_paths(output: Path, inputs: tuple[Path, ...]) -> None:
-    """Check the output's name and folder, that inputs exist, and that the output is none of them."""
+def check_paths(output: Path, inputs: tuple[Path, ...], artefacts: tuple[Path, ...] = ()) -> None:
+    """Check the output's name and folder, that inputs are files and artefacts there, and that the output is none."""
     if output.suffix.lower() not in CONTAINERS:
         raise UsageError(f"{output}: the output's name must end in one of {' '.join(CONTAINERS)}")
-    for path in inputs:
-        if not path.exists():
-            raise MediaError(f"{path}: no such file; check the spelling")
+    if len(os.fsencode(output.name)) > LONGEST_NAME:
+        raise UsageError(f"{output}: the output's name is too long; take at most {LONGEST_NAME} bytes")
+    for path in (*inputs, *artefacts):
+        try:
+            there = path.stat()
+        except OSError as error:
+            raise from_os_error(error, path, "looking for it") from error
+        if path in inputs and not stat.S_ISREG(there.st_mode):
+            raise MediaError(f"{path}: is not a file; give a clip or a sound file")
         if output.resolve() == path.resolve() or (output.exists() and output.samefile(path)):
             raise UsageError(f"{output}: the output is also an input; choose another name")
     if output.is_dir():

@@ -7,6 +7,7 @@ gave them.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,12 +23,15 @@ from shared.media.writer import open_writer
 from shared.progress import Progress, silent
 from shared.provenance.credentials import Action, Ingredient, Statement, prepare, sign_as
 from shared.render import report as reports
+from shared.render.check import check_soon
 from shared.render.job import RenderJob, check_job, ordered
 from shared.render.pipe import in_background
 from shared.render.report import RenderReport, State
 from shared.render.stage import DESCRIPTIONS, Tally, open_stage, run
 from shared.store.artefact import Fingerprint, cache_folder, lock
 from shared.types import Scene, Stage
+
+log = logging.getLogger(__name__)
 
 ROOM = 4
 """Frames waiting between two steps: 12 MB each step at 1080p 4:2:0."""
@@ -99,8 +103,10 @@ def render(job: RenderJob, progress: Progress = silent, say: Callable[[str], Non
     if done is not None:
         say(f"{job.output}: already made from the same inputs; nothing to do (--force makes it again)")
         return done
+    found = _Run(remarks=check_soon(job))
+    for remark in found.remarks:
+        log.warning("%s", remark)
     with lock(job.output):
-        found = _Run()
         with _timed(found, "sign"):
             statement = _statement(job)
         with _timed(found, "analyse"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shared.errors import NoFaceError, UsageError
@@ -12,8 +12,10 @@ from shared.face.analyse import ClipFaces, pick_tracks
 from shared.media.reader import probe
 from shared.media.sound import load_sound, voiced_spans
 from shared.progress import Progress, silent
+from shared.render.check import check_artefact, check_heard, check_soon
 from shared.render.job import RenderJob, StageRequest, Wish, check_paths
 from shared.render.once import SPEECH_RATE_HZ, chosen_tracks, faces_of, quiet
+from shared.render.report import check_replaceable
 from shared.render.stage import OPTIONS, load
 from shared.store.artefact import cache_folder, fingerprint, lock, write_atomically
 
@@ -22,6 +24,20 @@ MAKE_VOICE = "lipsync.prepare:make_voice"
 LEAST_SPEECH_S = 1.0
 """Voiced speech below which no mouth can be learned; one GRID sentence has about 1.7 s."""
 DONE = "prepared.json"
+EXTRACT_OPTIONS = "faceswap.options:ExtractOptions"
+TRAIN_OPTIONS = "faceswap.options:options_for"
+MODEL_SCHEMAS = ("faceswap.faceset:SCHEMA", "faceswap.model:SCHEMA")
+VOICE_OPTIONS = "lipsync.options:VoiceOptions"
+VOICE_SCHEMA = "lipsync.voice:SCHEMA"
+"""What else decides how a model or voice turns out: a newer version of this program makes its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How what is missing is made."""
+
+    device: str = "auto"
+    seed: int = 0
 
 
 def complete(wish: Wish, progress: Progress = silent, say: Callable[[str], None] = quiet) -> RenderJob:
@@ -40,15 +56,16 @@ def complete(wish: Wish, progress: Progress = silent, say: Callable[[str], None]
     stages = list(job.stages)
     inputs = list(job.inputs)
     speech = job.speech
+    settings = Settings(job.device, job.seed)
     if wish.speech or wish.voice:
-        voice = wish.voice or make_voice(job.clip, job.device, progress, say)
+        voice = wish.voice or make_voice(job.clip, settings, progress, say)
         spoken = wish.speech or job.clip  # a voice alone re-syncs the mouth to the clip's own sound
         stages.append(StageRequest("sync", load(OPTIONS["sync"])(voice=voice, speech=spoken)))
         speech = wish.speech or speech
     if wish.model or wish.face_from:
         model = wish.model
         if model is None and wish.face_from is not None:
-            model = make_model(job.clip, wish.face_from, wish.train_minutes, job.device, progress, say)
+            model = make_model(job.clip, wish.face_from, wish.train_minutes, settings, progress, say)
             inputs.append(wish.face_from)
         stages.append(StageRequest("swap", load(OPTIONS["swap"])(model=model, swap_direction=wish.swap_direction)))
     return replace(job, stages=tuple(stages), speech=speech, inputs=tuple(inputs))
@@ -58,27 +75,33 @@ def make_model(
     clip: Path,
     face_from: Path,
     minutes: float,
-    device: str = "auto",
+    settings: Settings | None = None,
     progress: Progress = silent,
     say: Callable[[str], None] = quiet,
 ) -> Path:
     """A model that puts the face of one clip onto another: trained now, or from the cache.
 
-    A model trained for fewer minutes than asked for is trained on.
+    A model trained for fewer minutes than asked for is trained on; one made by another recipe is left alone.
     """
-    folder = _folder("model", fingerprint(clip=clip, face_from=face_from))
+    chosen = settings or Settings()
+    options = load(TRAIN_OPTIONS)("quick", chosen.seed)
+    recipe = {"extract": load(EXTRACT_OPTIONS)(), "train": options, "schemas": [load(name) for name in MODEL_SCHEMAS]}
+    folder = _folder("model", fingerprint(clip=clip, face_from=face_from, **recipe))
     with lock(folder):
         made, trained = _prepared(folder)
         if made is not None and trained >= minutes:
             say(f"no --model given: using the one made before, {made}")
             return made
         say(f"no --model given: training one in {folder}, until it gets no better or for {minutes:g} minutes")
-        made = load(MAKE_MODEL)(clip, face_from, folder, minutes, device, progress)
+        made = load(MAKE_MODEL)(clip, face_from, folder, minutes, chosen.device, progress, options)
         return _note(folder, made, minutes)
 
 
 def make_voice(
-    clip: Path, device: str = "auto", progress: Progress = silent, say: Callable[[str], None] = quiet
+    clip: Path,
+    settings: Settings | None = None,
+    progress: Progress = silent,
+    say: Callable[[str], None] = quiet,
 ) -> Path:
     """A voice learned from the clip itself: now, or from the cache.
 
@@ -87,7 +110,9 @@ def make_voice(
     NoFaceError
         The clip holds no learnable speech.
     """
-    folder = _folder("voice", fingerprint(footage=clip))
+    chosen = settings or Settings()
+    recipe = {"options": load(VOICE_OPTIONS)(seed=chosen.seed), "schema": load(VOICE_SCHEMA)}
+    folder = _folder("voice", fingerprint(footage=clip, **recipe))
     with lock(folder):
         made, _ = _prepared(folder)
         if made is not None:
@@ -95,7 +120,7 @@ def make_voice(
             return made
         check_speech([clip])
         say(f"no --voice given: learning one from the clip itself, in {folder}")
-        made = load(MAKE_VOICE)([clip], folder, device, progress)
+        made = load(MAKE_VOICE)([clip], folder, chosen.device, progress, chosen.seed)
         return _note(folder, made, 0.0)
 
 
@@ -127,8 +152,15 @@ def _check(wish: Wish) -> None:
         raise UsageError("nothing to do: give --model or --face-from to swap, --speech or --voice to re-sync")
     if wish.train_minutes <= 0:
         raise UsageError(f"--train-minutes must be more than 0, got {wish.train_minutes:g}")
-    given = (job.clip, wish.model, wish.face_from, wish.voice, wish.speech, *job.inputs)
-    check_paths(job.output, tuple(path for path in given if path is not None))
+    given = (job.clip, wish.face_from, wish.speech, *job.inputs)
+    made = (wish.model, wish.voice)
+    check_paths(job.output, tuple(filter(None, given)), tuple(filter(None, made)))
+    check_replaceable(job.output, job.force)
+    check_artefact("swap", wish.model)
+    check_artefact("sync", wish.voice)
+    check_soon(replace(job, speech=wish.speech or job.speech))
+    if wish.voice and not wish.speech:
+        check_heard(job.clip)
 
 
 def _check_person(wish: Wish, faces: ClipFaces) -> None:
@@ -155,11 +187,12 @@ def _folder(kind: str, wanted: str) -> Path:
 def _prepared(folder: Path) -> tuple[Path | None, float]:
     """What was made before, if it is still whole, and the minutes given to it."""
     note = folder / DONE
-    if not note.is_file():
+    try:
+        said = json.loads(note.read_text(encoding="utf-8"))
+        made, minutes = folder / said["made"], float(said["minutes"])
+    except (OSError, ValueError, KeyError, TypeError):
         return None, 0.0
-    said = json.loads(note.read_text(encoding="utf-8"))
-    made = folder / said["made"]
-    return (made, float(said["minutes"])) if made.exists() else (None, 0.0)
+    return (made, minutes) if made.exists() else (None, 0.0)
 
 
 def _note(folder: Path, made: Path, minutes: float) -> Path:

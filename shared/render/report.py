@@ -98,22 +98,37 @@ def earlier(output: Path, wanted: Fingerprint, force: bool) -> RenderReport | No
     """
     if not output.exists() or force:
         return None
-    path = report_path(output)
-    try:
-        stored: JsonObject = json.loads(path.read_text(encoding="utf-8"))
-        names = [entry.name for entry in dataclasses.fields(RenderReport)]
-        found = RenderReport(**{name: stored[name] for name in names})
-    except (OSError, ValueError, KeyError, TypeError):
-        raise ArtefactError(f"{output}: exists and is not ours; choose another name, or --force replaces it") from None
+    found = _stored(output)
     if found.fingerprint == wanted:
-        if found.state != "complete" or found.output_bytes != output.stat().st_size:
+        signature = output.with_name(Path(found.signature).name)  # both may have been moved together
+        if found.state != "complete" or found.output_bytes != output.stat().st_size or not signature.is_file():
             return None
-        remarks, signature = tuple(found.remarks), Path(found.signature)
-        return replace(found, reused=True, output=output, signature=signature, remarks=remarks)
+        return replace(found, reused=True, output=output, signature=signature, remarks=tuple(found.remarks))
     names = sorted(n for n in {*wanted.parts, *found.parts} if wanted.parts.get(n) != found.parts.get(n))
     raise ArtefactError(
         f"{output}: was made otherwise ({', '.join(names)} differ); choose another name, or --force replaces it"
     )
+
+
+def check_replaceable(output: Path, force: bool) -> None:
+    """Refuse an output that is not ours, before it is known what exactly shall lie there.
+
+    Raises
+    ------
+    ArtefactError
+        Something lies there that no render made, and `force` is not set.
+    """
+    if output.exists() and not force:
+        _stored(output)
+
+
+def _stored(output: Path) -> RenderReport:
+    try:
+        stored: JsonObject = json.loads(report_path(output).read_text(encoding="utf-8"))
+        names = [entry.name for entry in dataclasses.fields(RenderReport)]
+        return RenderReport(**{name: stored[name] for name in names})
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ArtefactError(f"{output}: exists and is not ours; choose another name, or --force replaces it") from None
 
 
 def peak_memory_mb() -> float:

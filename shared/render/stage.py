@@ -19,6 +19,8 @@ from shared.types import Edit, Scene, Stage
 
 OPENERS: dict[Engine, str] = {"swap": "faceswap.convert:open_stage", "sync": "lipsync.composite:open_stage"}
 OPTIONS: dict[Engine, str] = {"swap": "faceswap.options:SwapOptions", "sync": "lipsync.options:SyncOptions"}
+ARTEFACTS: dict[Engine, tuple[str, str]] = {"swap": ("model", "faceswap.model"), "sync": ("voice", "lipsync.voice")}
+"""The option that names an engine's artefact, and the module that says its KIND and SCHEMA."""
 DESCRIPTIONS: dict[Engine, str] = {
     "swap": "face swapped by a trained autoencoder",
     "sync": "mouth re-synced to speech from the person's own footage",

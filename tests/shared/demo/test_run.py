@@ -18,6 +18,7 @@ from shared.errors import ArtefactError, ConsentError
 from shared.face.landmarks import canonical_face
 from shared.provenance.verify import verify
 from shared.render import stage
+from shared.store.artefact import artefact
 from shared.store.weights import weights_folder
 
 pytest.importorskip("py_nanotts", reason="py-nanotts has no build for this platform")
@@ -26,20 +27,23 @@ SIZE = (160, 144)
 MADE: list[str] = []
 
 
-def make_voice(clips: Sequence[Path], folder: Path, device: str, progress: Callable[..., None]) -> Path:
+def seal(path: Path, module: str) -> None:
+    with artefact(path, stage.load(f"{module}:KIND"), stage.load(f"{module}:SCHEMA"), "made", force=True):
+        pass
+
+
+def make_voice(clips: Sequence[Path], folder: Path, device: str, progress: Callable[..., None], *_: object) -> Path:
     assert [clip.name for clip in clips] == ["first.mp4"]
     MADE.append(f"voice on {device}")
     progress(1, 1, "learning")
-    (folder / "voice").mkdir(parents=True, exist_ok=True)
-    (folder / "voice" / "manifest.json").write_text("{}")
+    seal(folder / "voice", "lipsync.voice")
     return folder / "voice"
 
 
 def make_model(clip: Path, face_from: Path, folder: Path, minutes: float, *_: object) -> Path:
     assert (clip.name, face_from.name) == ("first.mp4", "second.mp4")
     MADE.append(f"model in {minutes:g} minutes")
-    (folder / "swap").mkdir(parents=True, exist_ok=True)
-    (folder / "swap" / "manifest.json").write_text("{}")
+    seal(folder / "swap", "faceswap.model")
     return folder / "swap"
 
 

@@ -44,6 +44,7 @@ def made_faces(monkeypatch: pytest.MonkeyPatch) -> Callable[[MadeFaces | None], 
     for engine in ("swap", "sync"):
         monkeypatch.setitem(stage.OPENERS, engine, here + "paint")
         monkeypatch.setitem(stage.OPTIONS, engine, here + "PaintOptions")
+        monkeypatch.setitem(stage.ARTEFACTS, engine, (stage.ARTEFACTS[engine][0], here.removesuffix(":")))
     return use
 
 

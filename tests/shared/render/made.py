@@ -12,8 +12,10 @@ import av
 import numpy as np
 
 from shared.media.options import EncodeOptions
+from shared.store.artefact import artefact, fingerprint
 from shared.types import Counts, Edit, Face, Floats, Patch, Scene, Stage
 
+KIND, SCHEMA = "paint", 1
 LOSSLESS = EncodeOptions(lossless=True)
 SIZE = (96, 128)
 FRAMES = 20
@@ -50,6 +52,12 @@ class PaintOptions:
     voice: Path | None = None
     speech: Path | None = None
     swap_direction: bool = False
+
+
+def make_artefact(path: Path, kind: str = KIND) -> Path:
+    """What the stage that paints takes for a model or voice."""
+    with artefact(path, kind, SCHEMA, fingerprint(kind=kind)):
+        return path
 
 
 def paint(options: PaintOptions, *_: object) -> Stage:

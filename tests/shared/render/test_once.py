@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from shared.errors import ArtefactError, LockedError, MediaError, NoFaceError, NoSpaceError, UsageError
 from shared.media.options import EncodeOptions
+from shared.media.sound import load_sound
 from shared.media.writer import open_writer
 from shared.provenance import credentials
 from shared.provenance.consent import read_consent
@@ -29,7 +30,18 @@ from shared.render.once import render, unsigned_path
 from shared.render.report import report_path
 from shared.store.artefact import lock
 from shared.types import Edit, Frame, Scene, Stage
-from tests.shared.render.made import BOX, FRAMES, WITHOUT_FACE, MadeFaces, PaintOptions, face, make_clip, paint
+from tests.shared.media.drawn import shifted
+from tests.shared.render.made import (
+    BOX,
+    FRAMES,
+    WITHOUT_FACE,
+    MadeFaces,
+    PaintOptions,
+    face,
+    make_artefact,
+    make_clip,
+    paint,
+)
 
 
 def planes(path: Path) -> list[tuple[int, list[NDArray[np.uint8]]]]:
@@ -194,6 +206,12 @@ def test_an_output_that_was_cut_short_since_is_made_again(job: RenderJob) -> Non
     assert len(planes(job.output)) == FRAMES
 
 
+def test_an_output_whose_signature_was_deleted_is_made_again(job: RenderJob) -> None:
+    render(job).signature.unlink()
+    assert not render(job).reused
+    assert verify(job.output).state == "trusted"
+
+
 def test_a_second_run_on_the_same_output_is_locked_out(job: RenderJob) -> None:
     with lock(job.output), pytest.raises(LockedError, match="another run holds it"):
         render(job)
@@ -307,6 +325,16 @@ def test_an_earlier_output_survives_a_render_that_fails(job: RenderJob, monkeypa
     assert verify(job.output).state == "trusted"
 
 
+def test_speech_laid_beside_a_clip_that_starts_late_starts_with_its_picture(job: RenderJob, tmp_path: Path) -> None:
+    late = shifted(job.clip, tmp_path / "late.mkv", 100.0)
+    speech = make_clip(tmp_path / "speech.mp4", frames=FRAMES)
+    render(replace(job, clip=late, speech=speech))
+    with av.open(str(job.output)) as container:
+        starts = [float((each.start_time or 0) * (each.time_base or 0)) for each in container.streams]
+    assert starts == pytest.approx([100.0, 100.0], abs=0.05)
+    assert load_sound(job.output).duration_s == pytest.approx(FRAMES / 25, abs=0.05)
+
+
 def test_new_speech_becomes_the_sound_of_the_output(job: RenderJob, tmp_path: Path) -> None:
     speech = make_clip(tmp_path / "speech.mp4", frames=10)
     render(replace(job, output=tmp_path / "out.mp4", speech=speech, encode=EncodeOptions()))
@@ -375,10 +403,11 @@ def test_a_signal_to_the_command_leaves_a_signed_part_and_code_130(tmp_path: Pat
         "made.slow = slow\n"
         "stage.OPENERS['swap'], stage.OPTIONS['swap'] = [f'tests.shared.render.made:{n}' for n in "
         "('slow', 'PaintOptions')]\n"
+        "stage.ARTEFACTS['swap'] = ('model', 'tests.shared.render.made')\n"
         "cli.main(sys.argv[1:])"
     )
     clip, out = make_clip(tmp_path / "clip.mp4", frames=300, sound=False), tmp_path / "out.mp4"
-    (tmp_path / "model").mkdir()
+    make_artefact(tmp_path / "model")
     call = ["render", str(clip), "--model", str(tmp_path / "model"), "-o", str(out), "--consent", "I agree"]
     run = subprocess.Popen([sys.executable, "-c", code, *call], stderr=subprocess.PIPE, text=True)
     assert run.stderr is not None

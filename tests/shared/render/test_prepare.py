@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import pytest
 
 from shared.errors import MediaError, NoFaceError, UsageError
-from shared.render import prepare
+from shared.render import prepare, stage
 from shared.render.job import RenderJob, Wish
 from shared.render.prepare import complete
-from tests.shared.render.made import MadeFaces, PaintOptions, face, make_clip
+from tests.shared.render.made import MadeFaces, PaintOptions, face, make_artefact, make_clip
 
 
 class Makers:
@@ -19,16 +19,20 @@ class Makers:
 
     def __init__(self) -> None:
         self.calls: list[str] = []
+        self.rest: list[tuple[object, ...]] = []
 
     def load(self, name: str) -> object:
-        return {prepare.MAKE_MODEL: self.model, prepare.MAKE_VOICE: self.voice}.get(name, PaintOptions)
+        made = {prepare.MAKE_MODEL: self.model, prepare.MAKE_VOICE: self.voice}
+        return made[name] if name in made else stage.load(name)
 
-    def model(self, clip: Path, face_from: Path, folder: Path, minutes: float, *_: object) -> Path:
+    def model(self, clip: Path, face_from: Path, folder: Path, minutes: float, *rest: object) -> Path:
+        self.rest.append(rest)
         self.calls.append(f"model {clip.name} {face_from.name} {minutes:g}")
         (folder / "model").mkdir(exist_ok=True)
         return folder / "model"
 
-    def voice(self, footage: list[Path], folder: Path, *_: object) -> Path:
+    def voice(self, footage: list[Path], folder: Path, *rest: object) -> Path:
+        self.rest.append(rest)
         self.calls.append(f"voice {' '.join(path.name for path in footage)}")
         (folder / "voice").mkdir(exist_ok=True)
         return folder / "voice"
@@ -73,6 +77,41 @@ def test_a_made_model_that_was_removed_is_made_again(wish: Wish, makers: Makers,
     assert len(makers.calls) == 2
 
 
+def test_a_damaged_note_counts_as_none(wish: Wish, makers: Makers, tmp_path: Path) -> None:
+    wish = replace(wish, face_from=make_clip(tmp_path / "ada.mp4", frames=5))
+    model = complete(wish).stages[0].options.model  # type: ignore[attr-defined]
+    for text in ("", "[]", '{"made": 3, "minutes": 1}', '{"made": "model", "minutes": "long"}'):
+        (model.parent / prepare.DONE).write_text(text)
+        complete(wish)
+    assert len(makers.calls) == 5
+
+
+def test_what_an_older_recipe_made_is_left_alone(
+    wish: Wish, makers: Makers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = make_clip(tmp_path / "ada.mp4", frames=5)
+    wish = replace(wish, face_from=ada, speech=ada)
+    complete(wish)
+    complete(wish)
+    assert len(makers.calls) == 2
+    monkeypatch.setattr("lipsync.voice.SCHEMA", 99)
+    complete(wish)
+    assert makers.calls[2:] == ["voice clip.mp4"]
+    monkeypatch.setattr("faceswap.model.SCHEMA", 99)
+    complete(wish)
+    assert makers.calls[3:] == ["model clip.mp4 ada.mp4 20"]
+
+
+def test_the_seed_reaches_both_makers(wish: Wish, makers: Makers, tmp_path: Path) -> None:
+    ada = make_clip(tmp_path / "ada.mp4", frames=5)
+    wish = replace(wish, face_from=ada, speech=ada)
+    for seed in (0, 7):
+        complete(replace(wish, job=replace(wish.job, seed=seed)))
+    voices, models = makers.rest[::2], makers.rest[1::2]
+    assert [rest[-1] for rest in voices] == [0, 7]
+    assert [rest[-1].seed for rest in models] == [0, 7]  # type: ignore[attr-defined]
+
+
 def test_a_voice_is_learned_from_the_clip_itself(wish: Wish, makers: Makers, tmp_path: Path) -> None:
     speech = make_clip(tmp_path / "speech.mp4", frames=5)
     job = complete(replace(wish, speech=speech))
@@ -86,7 +125,7 @@ def test_a_voice_is_learned_from_the_clip_itself(wish: Wish, makers: Makers, tmp
 
 
 def test_a_voice_alone_follows_the_clips_own_sound(wish: Wish, makers: Makers, tmp_path: Path) -> None:
-    (tmp_path / "voice").mkdir()
+    make_artefact(tmp_path / "voice")
     job = complete(replace(wish, voice=tmp_path / "voice"))
     options = job.stages[0].options
     assert isinstance(options, PaintOptions)
@@ -139,7 +178,7 @@ def test_nothing_is_learned_from_another_than_the_person_asked_for(
 
 
 def test_wishes_that_cannot_be_are_refused(wish: Wish, tmp_path: Path) -> None:
-    (tmp_path / "model").mkdir()
+    make_artefact(tmp_path / "model")
     with pytest.raises(UsageError, match="nothing to do"):
         complete(wish)
     with pytest.raises(UsageError, match="--model and --face-from exclude each other"):

@@ -8,14 +8,14 @@ from click.testing import CliRunner
 
 from shared.cli import root
 from shared.media.options import EncodeOptions
-from shared.render import cli
+from shared.render import cli, once, stage
 from shared.render.job import RenderJob
+from tests.shared.render.made import make_artefact, make_clip
 
 
 @pytest.fixture
 def call(job: RenderJob, tmp_path: Path) -> list[str]:
-    model = tmp_path / "model"
-    model.mkdir()
+    model = make_artefact(tmp_path / "model")
     return ["render", str(job.clip), "--model", str(model), "-o", str(job.output), "--crf", "20"]
 
 
@@ -85,3 +85,51 @@ def test_defaults_come_from_the_options_themselves() -> None:
     assert default["train_minutes"] == 20.0
     assert default["crf"] == EncodeOptions().crf
     assert default["preset"] == EncodeOptions().preset
+
+
+@pytest.mark.parametrize(
+    ("changed", "said", "code"),
+    [
+        ({"--device": "cuda"}, "no CUDA device", 2),
+        ({"--model": "voice"}, "this is a voice artefact, a paint was expected", 7),
+        ({"--model": "plain"}, "not an artefact", 7),
+        ({"--speech": "mute.mp4"}, "has no audio track", 6),
+        ({"-o": "mine.mkv"}, "exists and is not ours", 7),
+        ({"-o": "x" * 210 + ".mp4"}, "name is too long", 2),
+        ({"--person": "p" * 300}, "looking for the picture", 6),
+        ({"--person": ""}, "say largest, all, speaker", 2),
+        ({"--speech": "plain"}, "is not a file", 6),
+    ],
+)
+def test_what_is_wrong_is_told_before_anything_is_analysed(
+    call: list[str], tmp_path: Path, changed: dict[str, str], said: str, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(*_: object) -> None:
+        raise AssertionError("the analysis began")
+
+    monkeypatch.setattr(once, "analyse", late)
+    monkeypatch.chdir(tmp_path)
+    make_artefact(tmp_path / "voice", "voice")
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "mine.mkv").write_bytes(b"mine")
+    make_clip(tmp_path / "mute.mp4", sound=False)
+    for option, value in changed.items():
+        call += [option, value]
+    result = CliRunner().invoke(root, [*call, "--consent", "I agree"])
+    assert said in result.stderr
+    assert result.exit_code == code
+
+
+def test_speech_longer_than_the_clip_is_told_at_once_and_in_the_report(
+    call: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = make_clip(tmp_path / "long.mp4", frames=40)
+    monkeypatch.setitem(stage.OPENERS, "sync", "tests.shared.render.made:paint")
+    voice = make_artefact(tmp_path / "voice")
+    result = CliRunner().invoke(
+        root, [*call, "--speech", str(long), "--voice", str(voice), "--consent", "I agree", "--json"]
+    )
+    told = "the speech lasts 1.7 s, the clip 0.8 s: it is cut where the clip ends"
+    assert f"warning: {told}" in result.stderr
+    assert result.stderr.count(told) == 1
+    assert told in json.loads(result.stdout)["remarks"]

@@ -7,20 +7,21 @@ from pathlib import Path
 from typing import Final
 
 from faceswap.extract import extract
-from faceswap.faceset import usable
-from faceswap.model import facts_of
+from faceswap.model import KIND, SCHEMA, facts_of
 from faceswap.options import ExtractOptions, TrainLimits, TrainOptions, options_for
-from faceswap.train import train
+from faceswap.train import model_fingerprint, train
+from shared.errors import ArtefactError
 from shared.progress import Progress, silent
+from shared.store.artefact import is_current
 
 logger = logging.getLogger(__name__)
 
 NAMES: Final = ("faces-target", "faces-source")
 MODEL: Final = "swap"
-LEAST_MINUTES: Final = 1e-3
-"""A run always has a step, since training also looks whether the model is that of these faces and options."""
 MOST_FACES: Final = 1500
 """Of each person; more do not make a quick net better within minutes."""
+LEAST_MINUTES: Final = 0.05
+"""Less time than this left over is not worth taking a training up again."""
 
 
 def make_model(
@@ -34,11 +35,12 @@ def make_model(
 ) -> Path:
     """Make the model that lays the face of `face_from` on the person in `clip`, into ``folder/swap``.
 
-    What is there from an interrupted run is taken up again.
+    What is there from an earlier run is taken up again: `minutes` count over all runs. What an older version made
+    there is made anew.
 
     Parameters
     ----------
-    minutes : longest time for training, that of earlier runs included; it ends earlier on a plateau.
+    minutes : longest time for training; it ends earlier on a plateau.
     options : of the training; the quick net's defaults where None.
 
     Raises
@@ -46,19 +48,36 @@ def make_model(
     NoFaceError
         If a clip shows too few usable faces.
     """
-    chosen = ExtractOptions(most=MOST_FACES)
     sets = (folder / NAMES[0], folder / NAMES[1])
     for source, target in zip((clip, face_from), sets, strict=True):
-        report = extract([source], target, chosen, progress)
-        logger.info("%s: %d faces", source.name, report.faces)
-    model = folder / MODEL
-    left = minutes - float(facts_of(model).get("seconds", 0.0)) / 60
-    limits = TrainLimits(minutes=max(left, LEAST_MINUTES))
-    report_of_training = train(sets, model, options or options_for("quick"), limits, device=device, progress=progress)
+        _extract(source, target, progress)
+    _train(sets, folder / MODEL, options or options_for("quick"), minutes, device, progress)
+    return folder / MODEL
+
+
+def _extract(clip: Path, folder: Path, progress: Progress) -> None:
+    chosen = ExtractOptions(most=MOST_FACES)
+    try:
+        report = extract([clip], folder, chosen, progress)
+    except ArtefactError as error:
+        logger.info("%s: extracting anew", error)
+        report = extract([clip], folder, chosen, progress, force=True)
+    logger.info("%s: %d faces", clip.name, report.faces)
+
+
+def _train(
+    sets: tuple[Path, Path], model: Path, options: TrainOptions, minutes: float, device: str, progress: Progress
+) -> None:
+    current = is_current(model, KIND, model_fingerprint(sets, options), SCHEMA)
+    facts = facts_of(model) if current else {}
+    left = minutes - float(facts.get("seconds", 0.0)) / 60
+    if facts.get("ended") == "plateau" or left < LEAST_MINUTES:
+        return
+    limits = TrainLimits(minutes=left)
+    report = train(sets, model, options, limits, device=device, force=not current, progress=progress, tell=logger.info)
     logger.info(
-        "trained on %d and %d faces: %.1f and %.1f dB over the mean face, %s reached",
-        *(len(usable(one)) for one in sets),
-        *report_of_training.gain_db,
-        report_of_training.ended,
+        "trained for %.1f minutes: %+.1f and %+.1f dB over the mean face; ended by %s",
+        report.seconds / 60,
+        *report.gain_db,
+        report.ended,
     )
-    return model

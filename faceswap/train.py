@@ -28,7 +28,7 @@ from models.checkpoint import load_newest, save_checkpoint
 from models.tensors import pick_device, pick_precision
 from shared.picture.image import write_png
 from shared.progress import Progress, silent
-from shared.store.artefact import artefact, fingerprint, is_current, lock, write_atomically
+from shared.store.artefact import Fingerprint, artefact, fingerprint, is_current, lock, write_atomically
 from shared.types import JsonObject
 
 Ending = Literal["minutes", "steps", "plateau", "interrupted"]
@@ -210,10 +210,15 @@ class _Run:
         )
 
 
+def model_fingerprint(faces: tuple[Path, Path], options: TrainOptions) -> Fingerprint:
+    """What a model depends on: the faces that are in both sets now, and the options."""
+    inputs = {name: str(content(folder)) for name, folder in zip(("faces_a", "faces_b"), faces, strict=True)}
+    return fingerprint(**inputs, options=options, schema=SCHEMA)
+
+
 def _prepare_folder(faces: tuple[Path, Path], model: Path, options: TrainOptions, force: bool) -> None:
     """Make the model's folder, unless it is there for the same faces and options."""
-    inputs = {name: str(content(folder)) for name, folder in zip(("faces_a", "faces_b"), faces, strict=True)}
-    wanted = fingerprint(**inputs, options=options, schema=SCHEMA)
+    wanted = model_fingerprint(faces, options)
     if is_current(model, KIND, wanted, SCHEMA) and not force:
         return
     people = [{"name": folder.name, "embedding": identity_of(folder)} for folder in faces]

@@ -72,8 +72,10 @@ class Trainer:
         self.net = build(self.config)
         self.net.start_from(means[:, :3].cpu())
         channels_last(as_module(self.net).to(precision.device))
-        self.average: FaceAutoencoder = copy.deepcopy(self.net)
-        as_module(self.average).requires_grad_(False)
+        self.average: FaceAutoencoder = self.net
+        if options.average > 0:
+            self.average = copy.deepcopy(self.net)
+            as_module(self.average).requires_grad_(False)
         self._weights: list[Tensor] = list(as_module(self.net).parameters())
         self._shared, self._own = weights_of(self.net)
         self._averaged: list[Tensor] = list(as_module(self.average).parameters())
@@ -142,7 +144,8 @@ class Trainer:
     def restore(self, stored: Checkpoint, path: Path) -> None:
         """Take over the state that `checkpoint` gave."""
         restore_weights(as_module(self.net), stored.part(NET), path)
-        restore_weights(as_module(self.average), stored.part(AVERAGE) or stored.part(NET), path)
+        if self.options.average > 0:
+            restore_weights(as_module(self.average), stored.part(AVERAGE), path)
         restore_optimiser(self._optimiser, stored.part(OPTIMISER))
         for name, random in zip("ab", self._random, strict=True):
             random.set_state(stored.part(RANDOM)[name])
@@ -157,9 +160,10 @@ class Trainer:
 
     def _follow(self) -> None:
         """Move the averaged weights; the average is shorter in the first steps."""
-        kept = min(self.options.average, (1 + self.step) / (10 + self.step)) if self.options.average > 0 else 0.0
-        with torch.no_grad():
-            torch._foreach_lerp_(self._averaged, self._weights, 1.0 - kept)
+        if self.options.average > 0:
+            kept = min(self.options.average, (1 + self.step) / (10 + self.step))
+            with torch.no_grad():
+                torch._foreach_lerp_(self._averaged, self._weights, 1.0 - kept)
 
 
 def _evenly(pictures: Tensor, most: int) -> Tensor:

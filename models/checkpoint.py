@@ -8,6 +8,7 @@ and the best one beside them.
 from __future__ import annotations
 
 import json
+import os
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -99,7 +100,7 @@ def save_checkpoint(folder: Path, step: int, tensors: Mapping[str, Tensor], fact
         raise from_os_error(error, folder, "making the folder of checkpoints") from error
     write_atomically(path, content)
     if best:
-        write_atomically(folder / BEST, content)
+        _share_content(path, folder / BEST, content)
     for old in _steps(folder)[:-KEPT]:
         old.unlink(missing_ok=True)
     return path
@@ -152,6 +153,17 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if schema != SCHEMA:
         raise WeightsError(f"{path}: layout {schema}, this version reads {SCHEMA}; train the model again")
     return Checkpoint(tensors, facts)
+
+
+def _share_content(path: Path, other: Path, content: bytes) -> None:
+    """Give `other` the content of `path`: by a second name where the file system has such, else by a copy."""
+    temporary = other.with_name(f".{other.name}.link")
+    try:
+        temporary.unlink(missing_ok=True)
+        os.link(path, temporary)
+        temporary.replace(other)
+    except OSError:
+        write_atomically(other, content)
 
 
 def _header(content: bytes) -> dict[str, str]:

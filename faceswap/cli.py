@@ -214,7 +214,6 @@ def train(  # noqa: PLR0913 - one argument an option
 @person_option
 @device_option
 @encode_options
-@seed_option
 @force_option
 @standard_options
 def swap(  # noqa: PLR0913 - one argument an option
@@ -232,7 +231,6 @@ def swap(  # noqa: PLR0913 - one argument an option
     person: str,
     device: str,
     encode: EncodeOptions,
-    seed: int,
     force: bool,
     terminal: Terminal,
 ) -> None:
@@ -257,7 +255,6 @@ def swap(  # noqa: PLR0913 - one argument an option
         person=parse_person(person),
         device=device,
         encode=encode,
-        seed=seed,
         force=force,
     )
 

@@ -19,10 +19,9 @@ from faceswap.align import crop_from_frame
 from faceswap.faceset import KIND, PICTURES, SCHEMA, SHEET, FaceRow, write_rows
 from faceswap.options import ExtractOptions
 from shared.errors import NoFaceError
-from shared.face.analyse import ClipFaces, analyse, pick_tracks
+from shared.face.analyse import ClipFaces, analyse, tracks_of
 from shared.face.identity import unit
 from shared.media.reader import open_clip
-from shared.media.sound import load_sound
 from shared.picture.image import contact_sheet, encode_png, read_image, write_png
 from shared.picture.planes import warp
 from shared.picture.warp import transform
@@ -30,7 +29,6 @@ from shared.progress import Progress, silent
 from shared.store.artefact import artefact, cache_folder, fingerprint, is_current, lock, open_artefact
 from shared.types import Face, Floats, Frame, JsonObject
 
-SPEECH_RATE_HZ: Final = 16000
 SHEET_FACES: Final = 96
 SHEET_COLUMNS: Final = 12
 SHEET_CELL_PX: Final = 96
@@ -116,8 +114,7 @@ class _Part:
 def _from_clip(clip: Path, number: int, folder: Path, options: ExtractOptions, progress: Progress) -> _Part:
     faces = analyse(clip, cache_folder(), progress=progress)
     try:
-        sound = load_sound(clip, SPEECH_RATE_HZ) if options.person == "speaker" else None
-        tracks = pick_tracks(faces, options.person, sound)
+        tracks = tracks_of(faces, options.person)
         seen = list(_candidates(faces, tracks, options))
         rows = _thin(_judge(seen, number, options), options.most)
         _cut(clip, [(row, face) for row, face in zip(rows, seen, strict=True) if row.kept], folder, options, progress)

@@ -106,7 +106,6 @@ def learn(  # noqa: PLR0913 - one argument an option
 @person_option
 @device_option
 @encode_options
-@seed_option
 @force_option
 @standard_options
 def sync(  # noqa: PLR0913 - one argument an option
@@ -127,7 +126,6 @@ def sync(  # noqa: PLR0913 - one argument an option
     person: str,
     device: str,
     encode: EncodeOptions,
-    seed: int,
     force: bool,
     terminal: Terminal,
 ) -> None:
@@ -159,7 +157,6 @@ def sync(  # noqa: PLR0913 - one argument an option
         person=parse_person(person),
         device=device,
         encode=encode,
-        seed=seed,
         force=force,
     )
 

@@ -94,7 +94,8 @@ def gather(
     found = []
     for number, path in enumerate(footage):
         part = _Part(progress, sum(lengths[:number]), sum(lengths))
-        clip = _mouths(path, analyse(path, cache, progress=part), person, counts)
+        with analyse(path, cache, progress=part) as faces:
+            clip = _mouths(path, faces, person, counts)
         if clip is not None:
             found.append(clip)
     progress(sum(lengths), sum(lengths), "finding faces")
@@ -121,7 +122,6 @@ def _mouths(path: Path, faces: ClipFaces, person: PersonChoice, counts: Counter[
             continue
         face = max(chosen, key=lambda one: one.box[2] - one.box[0])
         rows.append((index, time_s - origin_s, free_face(face), _lies_inside(face, faces.size), face.sharpness))
-    faces.close()
     if not rows:
         return None
     indices, times, frees, inside, sharpness = zip(*rows, strict=True)

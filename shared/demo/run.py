@@ -21,7 +21,7 @@ from shared.demo.portraits import PORTRAITS
 from shared.demo.script import Script, make_script
 from shared.demo.sheets import write_compare, write_sheet
 from shared.demo.steps import Steps
-from shared.errors import WeightsError
+from shared.errors import WeightsError, from_os_error
 from shared.face.detect import make_finder
 from shared.face.identity import THRESHOLD, Embedder
 from shared.progress import Progress, silent
@@ -74,7 +74,10 @@ def run_demo(
     WeightsError : a network or portrait cannot be fetched.
     ArtefactError : the folder holds something else.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise from_os_error(error, folder, "making the demo's folder") from error
     plan = {_FILM: 25.0, _LEARN: 60.0, _TRAIN: 60.0 * options.train_minutes + 30.0, _RENDER: 30.0, _MEASURE: 20.0}
     steps = Steps(plan, progress, say)
     with lock(folder):

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 import numpy as np
 
@@ -19,9 +19,9 @@ from shared.face.ahead import ahead
 from shared.face.detect import FaceFinder, FinderName, make_finder
 from shared.face.identity import THRESHOLD, Embedder, cosine, people_of, unit
 from shared.face.landmarks import mouth_opening
-from shared.face.speaker import speaking
+from shared.face.speaker import energy_of, speaking
 from shared.face.track import Tracker, TrackOptions
-from shared.media.reader import ClipReader, clip_origin, open_clip
+from shared.media.reader import ClipReader, clip_origin, open_clip, probe
 from shared.progress import Progress, silent
 from shared.store.artefact import artefact, fingerprint, is_current, lock
 from shared.store.faces import FILE_NAME, SCHEMA, FaceStore, FaceWriter, StoredFrame, StoredTrack
@@ -34,6 +34,7 @@ KIND = "faces"
 REVISION = 2
 """Raised whenever the same options find other faces than before, so that no stale result is read."""
 REFERENCE_FRAMES = 60
+SPEECH_RATE_HZ = 16000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,12 @@ class ClipFaces:
     def close(self) -> None:
         """Close the file."""
         self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
 
 def analyse(path: Path, cache: Path, options: AnalyseOptions | None = None, progress: Progress = silent) -> ClipFaces:
@@ -146,6 +153,14 @@ def pick_tracks(faces: ClipFaces, person: PersonChoice, sound: Sound | None = No
             raise UsageError(f"{faces.clip}: no track {person} in it; there are {known}")
         return _of_person(tracks, next(track.person for track in tracks if track.number == person))
     return _like(tracks, (person,) if isinstance(person, Path) else tuple(person))
+
+
+def tracks_of(faces: ClipFaces, person: PersonChoice) -> frozenset[int]:
+    """`pick_tracks` with the clip's own sound where the choice needs it and the clip has it; errors as there."""
+    from shared.media.sound import load_sound  # noqa: PLC0415 - sound loads only where it is asked for
+
+    needs_sound = person == "speaker" and probe(faces.clip).has_audio
+    return pick_tracks(faces, person, load_sound(faces.clip, SPEECH_RATE_HZ) if needs_sound else None)
 
 
 def embedding_of(paths: Sequence[Path], finder: FaceFinder | None = None) -> Floats:
@@ -249,9 +264,13 @@ def _like(tracks: Sequence[StoredTrack], references: Sequence[Path]) -> frozense
 def _speaker(faces: ClipFaces, sound: Sound) -> int:
     from shared.media.sound import voiced_spans  # noqa: PLC0415 - voice activity loads only where it is asked for
 
-    voiced, origin_s = voiced_spans(sound), float(clip_origin(faces.clip))
+    voiced, energy, origin_s = voiced_spans(sound), energy_of(sound), float(clip_origin(faces.clip))
     evidence: dict[int, float] = {}
     for track in faces.tracks:
         times, openings = faces.openings(track.number, origin_s)
-        evidence[track.person] = evidence.get(track.person, 0.0) + speaking(times, openings, voiced, sound)
+        found = speaking(times, openings, voiced, sound, energy)
+        evidence[track.person] = evidence.get(track.person, 0.0) + found
+    if max(evidence.values()) <= 0.0:
+        heard = "nobody's mouth moves with the voice" if voiced else "no voice is heard"
+        raise NoFaceError(f"{faces.clip}: {heard} in it; choose a track number or a reference picture for --person")
     return max(evidence, key=lambda number: evidence[number])

@@ -147,8 +147,12 @@ class _Net:
 @contextlib.contextmanager
 def _without_chatter() -> Iterator[None]:
     """Keep LiteRT's note on its delegate, written from C++ whatever the log level, off the user's terminal."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # stderr is closed: there is nobody to keep it from
+        yield
+        return
     sys.stderr.flush()
-    kept = os.dup(2)
     try:
         with Path(os.devnull).open("w") as nowhere:
             os.dup2(nowhere.fileno(), 2)

@@ -8,13 +8,14 @@ sound against a wrong one in 72% of pairs, both together in 87%.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.types import Floats, Sound
 
+Energy: TypeAlias = NDArray[np.float64]
 STEP_S: Final = 0.04
 """Openings are compared this far apart, whatever the frame rate."""
 GAP_S: Final = 0.2
@@ -29,7 +30,13 @@ QUIET: Final = 1e-5
 """Root mean square below which all is equally quiet."""
 
 
-def speaking(times_s: Floats, openings: Floats, voiced: Sequence[tuple[float, float]], sound: Sound) -> float:
+def speaking(
+    times_s: Floats,
+    openings: Floats,
+    voiced: Sequence[tuple[float, float]],
+    sound: Sound,
+    energy: Energy | None = None,
+) -> float:
     """How much a track looks like the speaker's; comparable between the tracks of one clip, 0 or more.
 
     Parameters
@@ -38,9 +45,10 @@ def speaking(times_s: Floats, openings: Floats, voiced: Sequence[tuple[float, fl
     openings : (N,) mouth openings in eye distances.
     voiced : (start, end) in seconds, in order.
     sound : the clip's own.
+    energy : of that sound, where it is known from another track.
     """
     moved = voiced_travel(times_s, openings, voiced)
-    return max(moved, 0.0) * max(agreement(times_s, openings, sound), 0.0) ** 2
+    return max(moved, 0.0) * max(agreement(times_s, openings, sound, energy), 0.0) ** 2
 
 
 def voiced_travel(times_s: Floats, openings: Floats, voiced: Sequence[tuple[float, float]]) -> float:
@@ -61,20 +69,25 @@ def voiced_travel(times_s: Floats, openings: Floats, voiced: Sequence[tuple[floa
     return float((travel * signs)[steps <= GAP_S].sum())
 
 
-def agreement(times_s: Floats, openings: Floats, sound: Sound) -> float:
+def agreement(times_s: Floats, openings: Floats, sound: Sound, energy: Energy | None = None) -> float:
     """Correlation of the mouth's opening and closing with the swell of the sound, at the best lead, in [-1, 1]."""
     _check(times_s, openings)
     if len(times_s) < 5 or np.any(np.diff(times_s) <= 0):
         return 0.0
     times = times_s.astype(np.float64)
     opens = np.gradient(openings.astype(np.float64), times)
-    swells = [np.gradient(_loudness(sound, times + lead), times) for lead in LEADS_S]
+    known = energy_of(sound) if energy is None else energy
+    swells = [np.gradient(_loudness(sound, known, times + lead), times) for lead in LEADS_S]
     return max(_correlation(opens, swell) for swell in swells)
 
 
-def _loudness(sound: Sound, times_s: NDArray[np.float64]) -> NDArray[np.float64]:
+def energy_of(sound: Sound) -> Energy:
+    """(N + 1,) float64, the squared samples summed up to each: what every track of a clip is compared with."""
+    return np.concatenate([[0.0], np.cumsum(sound.samples.astype(np.float64) ** 2)])
+
+
+def _loudness(sound: Sound, energy: Energy, times_s: NDArray[np.float64]) -> NDArray[np.float64]:
     """Natural logarithm of the root mean square of the windows centred at the given times."""
-    energy = np.concatenate([[0.0], np.cumsum(sound.samples.astype(np.float64) ** 2)])
     half = int(WINDOW_S * sound.rate_hz / 2)
     centre = np.rint(times_s * sound.rate_hz).astype(np.int64)
     first, end = (np.clip(centre + side, 0, len(sound.samples)) for side in (-half, half))

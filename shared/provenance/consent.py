@@ -67,4 +67,8 @@ def _content(text_or_file: str | Path) -> bytes:
             raise ConsentError(str(from_os_error(error, path, "reading the consent statement"))) from error
         if isinstance(text_or_file, Path) or _LOOKS_LIKE_FILE.match(given):
             raise ConsentError(f"{given}: no such file; give --consent a sentence, or the file that holds it")
+        if given.strip() and len(given.split()) == 1:
+            raise ConsentError(
+                f"{given}: a single word is no statement, and no such file is here; say who agrees to what"
+            )
     return given.encode()

@@ -15,10 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shared.errors import LipswapError, NoFaceError
-from shared.face.analyse import AnalyseOptions, ClipFaces, analyse, pick_tracks
+from shared.face.analyse import AnalyseOptions, ClipFaces, analyse, tracks_of
 from shared.interrupt import postponed
-from shared.media.reader import ClipReader, clip_origin, open_clip, probe
-from shared.media.sound import load_sound
+from shared.media.reader import ClipReader, clip_origin, open_clip
 from shared.media.writer import open_writer
 from shared.progress import Progress, silent
 from shared.provenance.credentials import Action, Ingredient, Statement, prepare, sign_as
@@ -35,7 +34,6 @@ log = logging.getLogger(__name__)
 
 ROOM = 4
 """Frames waiting between two steps: 12 MB each step at 1080p 4:2:0."""
-SPEECH_RATE_HZ = 16000
 
 
 @dataclass(slots=True)
@@ -65,6 +63,7 @@ def faces_of(clip: Path, progress: Progress = silent) -> ClipFaces:
     """
     faces = analyse(clip, cache_folder(), AnalyseOptions(), progress)
     if faces.counts.with_face == 0:
+        faces.close()
         raise NoFaceError(f"{clip}: no face in any of its {faces.counts.frames} frames; nothing can be changed in it")
     return faces
 
@@ -77,9 +76,7 @@ def chosen_tracks(job: RenderJob, faces: ClipFaces) -> frozenset[int]:
     NoFaceError
         That person is not in the clip.
     """
-    needs_sound = job.person == "speaker" and probe(job.clip).has_audio
-    sound = load_sound(job.clip, SPEECH_RATE_HZ) if needs_sound else None
-    tracks = pick_tracks(faces, job.person, sound)
+    tracks = tracks_of(faces, job.person)
     if not tracks:
         numbers = ", ".join(str(track.number) for track in faces.tracks)
         raise NoFaceError(f"{job.clip}: nobody in it fits --person {job.person}; its tracks are {numbers}")
@@ -109,16 +106,10 @@ def render(job: RenderJob, progress: Progress = silent, say: Callable[[str], Non
     with lock(job.output):
         with _timed(found, "sign"):
             statement = _statement(job)
-        with _timed(found, "analyse"):
-            faces = faces_of(job.clip, progress)
-            tracks = chosen_tracks(job, faces)
-        with _timed(found, "open"):
-            stages = [open_stage(request, faces, job.device, progress) for request in job.stages]
         unsigned = unsigned_path(job.output)
         unsigned.unlink(missing_ok=True)
         try:
-            with _timed(found, "render"):
-                _encode(job, faces, tracks, stages, found, progress)
+            _make(job, found, progress)
         except KeyboardInterrupt:
             if unsigned.exists():
                 _finish(job, wanted, statement, found, "interrupted")
@@ -135,6 +126,18 @@ def render(job: RenderJob, progress: Progress = silent, say: Callable[[str], Non
 def unsigned_path(output: Path) -> Path:
     """Where a clip grows, and stays until it is signed: hidden, beside the output."""
     return output.with_name(f".{output.stem}.unsigned{output.suffix}")
+
+
+def _make(job: RenderJob, found: _Run, progress: Progress) -> None:
+    """Write the unsigned clip."""
+    with _timed(found, "analyse"):
+        analysed = faces_of(job.clip, progress)
+    with analysed as faces:
+        tracks = chosen_tracks(job, faces)
+        with _timed(found, "open"):
+            stages = [open_stage(request, faces, job.device, progress) for request in job.stages]
+        with _timed(found, "render"):
+            _encode(job, faces, tracks, stages, found, progress)
 
 
 def _encode(

@@ -33,13 +33,15 @@ class _Pipe(Generic[T]):
                     break
         except BaseException as caught:  # raised again in the thread that drains
             error = caught
-        finally:
+        try:
             close = getattr(items, "close", None)
             if close is not None:
                 close()
-            with self._changed:
-                self._ended, self._error = True, error
-                self._changed.notify_all()
+        except BaseException as caught:  # as above; the first error says more
+            error = error or caught
+        with self._changed:
+            self._ended, self._error = True, error
+            self._changed.notify_all()
 
     def drain(self) -> Iterator[T]:
         """Give the items in order; then the error, if there was one."""

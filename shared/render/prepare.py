@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shared.errors import NoFaceError, UsageError
-from shared.face.analyse import ClipFaces, pick_tracks
+from shared.face.analyse import SPEECH_RATE_HZ, ClipFaces, pick_tracks
 from shared.media.reader import probe
 from shared.media.sound import load_sound, voiced_spans
 from shared.progress import Progress, silent
 from shared.render.check import check_artefact, check_heard, check_soon
 from shared.render.job import RenderJob, StageRequest, Wish, check_paths
-from shared.render.once import SPEECH_RATE_HZ, chosen_tracks, faces_of, quiet
+from shared.render.once import chosen_tracks, faces_of, quiet
 from shared.render.report import check_replaceable
 from shared.render.stage import OPTIONS, load
 from shared.store.artefact import cache_folder, fingerprint, lock, write_atomically
@@ -52,7 +52,8 @@ def complete(wish: Wish, progress: Progress = silent, say: Callable[[str], None]
     """
     job = wish.job
     _check(wish)
-    _check_person(wish, faces_of(job.clip, progress))
+    with faces_of(job.clip, progress) as faces:
+        _check_person(wish, faces)
     stages = list(job.stages)
     inputs = list(job.inputs)
     speech = job.speech

@@ -122,15 +122,31 @@ def _read_job(context: click.Context, _: click.Parameter, path: Path | None) -> 
         raise from_os_error(error, path, "reading the job file") from error
     except ValueError as error:
         raise UsageError(f"{path}: not a TOML file ({error})") from error
-    names = {
-        name.lstrip("-"): parameter.name
+    known = {
+        name.lstrip("-"): parameter
         for parameter in context.command.params
         for name in (*parameter.opts, *parameter.secondary_opts)
         if parameter.name not in (None, "job", "help") and len(name.lstrip("-")) > 1
     }
-    if unknown := [key for key in given if key not in names]:
-        raise UsageError(f"{path}: unknown {', '.join(unknown)}; known: {', '.join(sorted(names))}")
-    context.default_map = {names[key]: value for key, value in given.items()}
+    if unknown := [key for key in given if key not in known]:
+        raise UsageError(f"{path}: unknown {', '.join(unknown)}; known: {', '.join(sorted(known))}")
+    context.default_map = {
+        str(known[key].name): _job_value(path, key, value, known[key]) for key, value in given.items()
+    }
+
+
+def _job_value(path: Path, key: str, value: object, parameter: click.Parameter) -> object:
+    """A value of a job file as the option's own type takes it: text where it wants a name, a path or a word."""
+    if parameter.nargs == -1 and isinstance(value, list):
+        return [_one_job_value(path, key, one, parameter) for one in value]
+    return _one_job_value(path, key, value, parameter)
+
+
+def _one_job_value(path: Path, key: str, value: object, parameter: click.Parameter) -> object:
+    if not isinstance(value, str | int | float):
+        raise UsageError(f"{path}: {key} must be a single value, not a {type(value).__name__}")
+    wants_text = isinstance(parameter.type, click.Path | click.Choice) or parameter.type is click.STRING
+    return str(value) if wants_text else value
 
 
 def device_option(command: Callable[P, R]) -> Callable[P, R]:

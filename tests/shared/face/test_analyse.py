@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from shared.errors import NoFaceError, UsageError
 from shared.face import analyse as module
-from shared.face.analyse import AnalyseOptions, ClipFaces, analyse, pick_tracks
+from shared.face.analyse import AnalyseOptions, ClipFaces, analyse, pick_tracks, tracks_of
 from shared.face.landmarks import eye_distance, mouth_opening
 from shared.face.track import TrackOptions
 from shared.media.reader import open_clip
 from shared.media.sound import load_sound
 from shared.media.writer import EncodeOptions, open_writer
-from shared.types import Floats, Frame
+from shared.types import Floats, Frame, Sound
 
 pytestmark = [pytest.mark.footage, pytest.mark.usefixtures("weights")]
 HARD = "hard/derived"
@@ -115,6 +115,13 @@ def _dimmed(frame: Frame) -> Frame:
     return replace(
         frame, planes=tuple(np.full_like(plane, 20 if not number else 128) for number, plane in enumerate(frame.planes))
     )
+
+
+def test_a_speaker_is_not_chosen_without_evidence(footage: Path, cache: Path) -> None:
+    with analyse(footage / HARD / "two_people_right_speaks.mp4", cache) as faces:
+        with pytest.raises(NoFaceError, match="no voice is heard in it; choose a track number"):
+            pick_tracks(faces, "speaker", Sound(np.zeros(48000, np.float32), 16000))
+        assert tracks_of(faces, "speaker") == pick_tracks(faces, "speaker", load_sound(faces.clip))
 
 
 def test_what_cannot_be_chosen_is_said(footage: Path, cache: Path) -> None:

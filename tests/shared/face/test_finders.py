@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from shared.errors import InstallError, UsageError, WeightsError
 from shared.face.detect import FaceFinder, make_finder, overlap
 from shared.face.fan import CROP_PX, MAP_PX, SIDE_FROM_POINTS, FanFinder, points_from_maps
 from shared.face.landmarks import canonical_face, eye_distance
-from shared.face.mesh import MeshFinder, MeshOptions
+from shared.face.mesh import MeshFinder, MeshOptions, _without_chatter
 from shared.media.reader import open_clip
 from shared.types import Floats, Frame, Plane
 from tests.shared.face.staged import blank
@@ -245,3 +246,14 @@ def test_an_unknown_finder_is_a_usage_error() -> None:
     build: Callable[..., FaceFinder] = make_finder
     with pytest.raises(UsageError, match="choose mesh or fan"):
         build("dlib")
+
+
+def test_a_closed_stderr_is_no_reason_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(_: int) -> int:
+        raise OSError(9, "Bad file descriptor")
+
+    monkeypatch.setattr(os, "dup", closed)
+    done = []
+    with _without_chatter():
+        done.append(True)
+    assert done

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shared.face.speaker import agreement, speaking, voiced_travel
+from shared.face.speaker import agreement, energy_of, speaking, voiced_travel
 from shared.types import Floats, Sound
 
 TIMES: Floats = (np.arange(100) / 25).astype(np.float32)
@@ -66,3 +66,11 @@ def test_of_two_that_move_alike_the_one_who_fits_the_sound_is_the_speaker() -> N
     for number in range(2):
         scores = [speaking(TIMES, mouth, whole, voice(mouths[number])) for mouth in mouths]
         assert int(np.argmax(scores)) == number
+
+
+def test_the_energy_of_a_sound_may_be_known_before() -> None:
+    mouth = wobble(TIMES < 2)
+    sound = voice(mouth)
+    energy = energy_of(sound)
+    assert energy.shape == (64001,)
+    assert speaking(TIMES, mouth, VOICED, sound, energy) == speaking(TIMES, mouth, VOICED, sound) > 0

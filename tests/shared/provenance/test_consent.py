@@ -45,6 +45,14 @@ def test_a_mistyped_file_is_not_taken_for_a_statement(tmp_path: Path) -> None:
             read_consent(given)
 
 
+def test_a_single_word_is_no_statement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConsentError, match="consent: a single word is no statement, and no such file is here"):
+        read_consent("consent")
+    Path("consent").write_text("I agree")
+    assert read_consent("consent").text == "I agree"
+
+
 def test_a_picture_is_not_a_statement(tmp_path: Path) -> None:
     (tmp_path / "scan").write_bytes(b"\x89PNG\xff\xfe")
     with pytest.raises(ConsentError, match="not UTF-8 text"):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Self
 
 import av
 import numpy as np
@@ -39,8 +40,22 @@ class MadeFaces:
     def __post_init__(self) -> None:
         self.counts = Counts(self.frames, sum(map(bool, self.found.values())))
 
+    closed: int = 0
+
     def faces_at(self, index: int) -> tuple[Face, ...]:
+        if self.closed:
+            raise ValueError("these faces were closed")
         return self.found.get(index, ())
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def __enter__(self) -> Self:
+        self.closed = 0
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 @dataclass(frozen=True)

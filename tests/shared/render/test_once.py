@@ -143,11 +143,22 @@ def test_both_engines_run_in_one_pass_the_mouth_first(job: RenderJob, monkeypatc
 def test_no_face_at_all_is_told_before_anything_is_written(
     job: RenderJob, made_faces: Callable[[MadeFaces], None]
 ) -> None:
-    made_faces(MadeFaces({}))
+    nobody = MadeFaces({})
+    made_faces(nobody)
     with pytest.raises(NoFaceError, match=f"no face in any of its {FRAMES} frames"):
         render(job)
+    assert nobody.closed == 1
     assert not job.output.exists()
     assert not report_path(job.output).exists()
+
+
+def test_the_analysed_faces_are_closed_after_the_render(
+    job: RenderJob, made_faces: Callable[[MadeFaces], None]
+) -> None:
+    somebody = MadeFaces({index: (face(),) for index in range(FRAMES)})
+    made_faces(somebody)
+    render(job)
+    assert somebody.closed == 1
 
 
 def test_only_the_person_asked_for_is_changed(job: RenderJob, made_faces: Callable[[MadeFaces], None]) -> None:

@@ -74,6 +74,33 @@ def test_leaving_early_ends_the_threads_and_closes_the_source() -> None:
     assert threading.active_count() == before
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_source_that_cannot_be_closed_still_ends(fails: bool) -> None:
+    class Stuck:
+        def __init__(self) -> None:
+            self._left = iter(range(3))
+
+        def __iter__(self) -> Iterator[int]:
+            return self
+
+        def __next__(self) -> int:
+            if fails:
+                raise ValueError("no item")
+            return next(self._left)
+
+        def close(self) -> None:
+            raise RuntimeError("cannot close")
+
+    with in_background(Stuck(), 2, "stuck") as drained:
+        if fails:
+            with pytest.raises(ValueError, match="no item"):
+                list(drained)
+        else:
+            assert [next(drained) for _ in range(3)] == [0, 1, 2]
+            with pytest.raises(RuntimeError, match="cannot close"):
+                next(drained)
+
+
 def test_no_room_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="room must be at least 1"), in_background(iter(()), 0, "none"):
         pass

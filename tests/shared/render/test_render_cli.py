@@ -79,6 +79,33 @@ def test_a_job_file_that_cannot_be_is_refused(tmp_path: Path) -> None:
     assert CliRunner().invoke(root, ["render", "--job", str(tmp_path / "none")]).exit_code == 6
 
 
+def test_a_job_file_takes_numbers_for_names_and_refuses_lists(
+    call: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "job.toml"
+    base = f'clip = "{call[1]}"\nmodel = "{call[3]}"\n'
+    for text, said in (
+        ("output = 3\nconsent = 'I agree'", "3: the output's name must end in one of"),
+        ("output = 'out.mkv'\nconsent = 7", "7: a single word is no statement"),
+        ("output = ['out.mkv']", "output must be a single value, not a list"),
+        ("output = 'out.mkv'\nperson = { name = 'ada' }", "person must be a single value, not a dict"),
+        ("output = 2026-01-01", "output must be a single value, not a date"),
+    ):
+        file.write_text(base + text)
+        result = CliRunner().invoke(root, ["render", "--job", str(file)])
+        assert said in result.stderr
+        assert result.exit_code in (2, 8), result.output
+
+
+def test_a_job_file_may_list_what_a_command_takes_many_of(tmp_path: Path) -> None:
+    file = tmp_path / "job.toml"
+    file.write_text("clips = ['none.mp4', 5]\noutput = 'faces'")
+    result = CliRunner().invoke(root, ["extract", "--job", str(file)])
+    assert "none.mp4: no such file" in result.stderr
+    assert result.exit_code == 6
+
+
 def test_defaults_come_from_the_options_themselves() -> None:
     default = {parameter.name: parameter.default for parameter in cli.render.params}
     assert default["person"] == "largest"

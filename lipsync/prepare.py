@@ -43,10 +43,11 @@ def make_voice(
     folder: Path,
     device: str = "auto",  # noqa: ARG001 - the signature that both engines share; 60 cells are fastest on the CPU
     progress: Progress = silent,
+    seed: int = 0,
 ) -> Path:
     """Learn a voice into ``folder/voice``, in no more time than it needs; what `shared.render.prepare` calls."""
     made = folder / NAME
-    learn_voice(footage, made, VoiceOptions(patience=PATIENCE), progress=progress)
+    learn_voice(footage, made, VoiceOptions(patience=PATIENCE, seed=seed), progress=progress)
     return made
 
 

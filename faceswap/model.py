@@ -64,12 +64,15 @@ def open_model(folder: Path, device: str = "auto") -> SwapModel:
     """
     manifest = open_artefact(folder, KIND, SCHEMA)
     checkpoint = load_checkpoint(best_of(folder))
-    net = build(config_from(checkpoint.facts["config"], folder))
+    try:
+        net = build(config_from(checkpoint.facts["config"], folder))
+        first, second = (np.asarray(person["embedding"], dtype=np.float32) for person in manifest.details["people"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise WeightsError(f"{folder}: made by another version or damaged ({error!r}); train it again") from error
     module = as_module(net)
     restore_weights(module, checkpoint.part(AVERAGE) or checkpoint.part(NET), folder)
     where = pick_device(device)
     channels_last(module.eval().requires_grad_(False).to(where))
-    first, second = (np.asarray(person["embedding"], dtype=np.float32) for person in manifest.details["people"])
     return SwapModel(net, pick_precision(where), folder, (first, second))
 
 

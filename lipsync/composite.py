@@ -24,6 +24,7 @@ from lipsync.predict import MouthTrack, predict_track
 from lipsync.synthesise import LowerFace, Synthesiser
 from lipsync.textures import skin_mask
 from lipsync.voice import open_voice
+from shared.errors import NoFaceError
 from shared.face.analyse import ClipFaces
 from shared.media.reader import clip_origin
 from shared.media.sound import load_sound
@@ -68,10 +69,17 @@ def open_stage(
         The voice is not one, or damaged.
     MediaError
         The speech has no sound.
+    NoFaceError
+        Nobody speaks in it.
     """
     voice = open_voice(options.voice)
     track = predict_track(voice, load_sound(options.speech, SAMPLE_RATE_HZ), options)
     track = replace(track, times_s=track.times_s + float(clip_origin(clip.clip)))
+    if options.rest and float(track.resting.min()) >= 1.0:
+        raise NoFaceError(
+            f"{options.speech}: no voice is heard in it, the mouth would rest throughout; give other speech, or let "
+            "the net be believed everywhere with lipswap sync --no-rest"
+        )
     synthesiser = Synthesiser(voice, options)
     return lambda scenes: _stage(scenes, track, synthesiser, voice.plane, options)
 

@@ -156,7 +156,10 @@ def _update(
 def _hold_out(
     examples: Sequence[Example], options: LearnOptions, generator: np.random.Generator
 ) -> list[NDArray[np.bool_]]:
-    """Rows of each example that training must not see: whole clips, or a stretch around three quarters of each."""
+    """Rows of each example that training must not see: whole clips, or a stretch around three quarters of each.
+
+    Nothing is held out where that would be more than half of what is known (a face seen in that stretch alone).
+    """
     held = [np.zeros(example.known.shape[0], dtype=bool) for example in examples]
     if len(examples) >= WHOLE_CLIPS_FROM:
         for number in generator.permutation(len(examples))[: max(1, round(options.held_out * len(examples)))]:
@@ -166,6 +169,9 @@ def _hold_out(
         length = max(round(options.held_out * rows.shape[0]), min(100, rows.shape[0] // 5))
         start = min(round(0.75 * rows.shape[0] - length / 2), rows.shape[0] - length)
         rows[max(start, 0) : max(start, 0) + length] = True
+    known = sum(int(example.known.sum()) for example in examples)
+    if sum(int((example.known & rows).sum()) for example, rows in zip(examples, held, strict=True)) > known / 2:
+        return [np.zeros_like(rows) for rows in held]
     return held
 
 

@@ -23,7 +23,7 @@ from lipsync.mouth import LIP_POINTS, MouthBasis
 from lipsync.plane import TexturePlane
 from models.audio2mouth import Audio2Mouth, Audio2MouthConfig
 from models.checkpoint import BEST, gather, load_checkpoint, restore_weights, save_checkpoint
-from shared.errors import ArtefactError
+from shared.errors import ArtefactError, WeightsError
 from shared.store.artefact import open_artefact
 from shared.types import Floats, JsonObject
 
@@ -125,7 +125,10 @@ def open_voice(folder: Path) -> Voice:
             f"{folder}: this voice is damaged ({error}); remove the folder and learn it again"
         ) from error
     checkpoint = load_checkpoint(folder / NET / BEST)
-    net = Audio2Mouth(Audio2MouthConfig(**checkpoint.facts["config"])).eval()
+    try:
+        net = Audio2Mouth(Audio2MouthConfig(**checkpoint.facts["config"])).eval()
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise WeightsError(f"{folder}: its network is of another version ({error!r}); learn it again") from error
     restore_weights(net, checkpoint.part("net"), folder / NET / BEST)
     shapes = basis.encode(lips_of(pool.points))
     return Voice(folder, net, basis, rest, closure, pool, shapes, plane, textures)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -9,7 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceswap.faceset import PICTURES, ROWS, content, face_weight, held_out, load_faceset, read_rows, usable
+from faceswap.faceset import (
+    PICTURES,
+    ROWS,
+    content,
+    face_weight,
+    held_out,
+    identity_of,
+    load_faceset,
+    read_rows,
+    usable,
+)
 from shared.errors import ArtefactError, MediaError, NoFaceError
 from tests.faceswap.drawn import face_points, make_faceset
 
@@ -77,3 +88,27 @@ def test_the_face_counts_its_eyes_and_mouth_count_double_and_the_corners_nothing
         x, y = np.rint(spot).astype(int)
         assert weight[y, x] == pytest.approx(expected, abs=0.05)
     assert weight[:8, :8].max() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("UPDATE faces SET name = '../../secret.png' WHERE frame = 3", "a picture may not be named"),
+        ("UPDATE faces SET landmarks = x'00'", "rows of another kind"),
+        ("ALTER TABLE faces ADD COLUMN colour", "rows of another kind"),
+    ],
+)
+def test_rows_of_a_foreign_set_are_refused(tmp_path: Path, change: str, said: str) -> None:
+    folder = make_faceset(tmp_path / "faces", (200, 150, 120), 18, seed=3)
+    with closing(sqlite3.connect(folder / ROWS)) as base, base:
+        base.execute(change)
+    with pytest.raises(ArtefactError, match=said):
+        usable(folder)
+
+
+def test_a_set_without_an_identity_is_refused(tmp_path: Path) -> None:
+    folder = make_faceset(tmp_path / "faces", (200, 150, 120), 18, seed=3)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"details": {}}))
+    with pytest.raises(ArtefactError, match="has no embedding"):
+        identity_of(folder)

@@ -17,8 +17,9 @@ from faceswap.options import AugmentOptions, TrainLimits, TrainOptions, options_
 from faceswap.train import train
 from faceswap.trainer import AVERAGE, NET
 from models.checkpoint import BEST, load_newest
-from shared.errors import ArtefactError
+from shared.errors import ArtefactError, WeightsError
 from shared.picture.image import read_image
+from shared.types import JsonObject
 
 SMALL = replace(options_for("quick"), batch=2, precision="float32", average=0.9, warm_up=5)
 QUIET = TrainLimits(minutes=5.0, look_every=4, save_every_minutes=5.0, plateau_looks=0)
@@ -129,6 +130,16 @@ def test_a_trained_model_opens_and_makes_faces_in_range(two_sets: tuple[Path, Pa
     assert first.shape == (3, 96, 96, 3)
     assert first.dtype == np.float32
     assert float(np.abs(first - second).mean()) > 0.05
+
+
+def test_a_model_whose_manifest_lacks_its_people_is_refused(two_sets: tuple[Path, Path], tmp_path: Path) -> None:
+    train(two_sets, tmp_path / "m", SMALL, replace(QUIET, steps=1))
+    manifest = json.loads((tmp_path / "m" / "manifest.json").read_text())
+    broken: tuple[JsonObject, ...] = ({}, {"people": [{}, {}]}, {"people": 3})
+    for details in broken:
+        (tmp_path / "m" / "manifest.json").write_text(json.dumps(manifest | {"details": details}))
+        with pytest.raises(WeightsError, match="made by another version or damaged"):
+            open_model(tmp_path / "m", "cpu")
 
 
 def test_the_classic_recipe_trains_too(two_sets: tuple[Path, Path], tmp_path: Path) -> None:

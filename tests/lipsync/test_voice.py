@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from lipsync.voice import KIND, SCHEMA, TEXTURES, RowsWriter, Voice, map_rows, open_voice, save_mouths, save_net
+from lipsync.voice import KIND, NET, SCHEMA, TEXTURES, RowsWriter, Voice, map_rows, open_voice, save_mouths, save_net
+from models.checkpoint import gather, save_checkpoint
 from shared.errors import ArtefactError, WeightsError
 from shared.store.artefact import artefact
 
@@ -77,3 +78,9 @@ def test_a_missing_network_is_named(folder: Path) -> None:
 def test_another_folder_is_no_voice(tmp_path: Path) -> None:
     with pytest.raises(ArtefactError, match="voice"):
         open_voice(tmp_path)
+
+
+def test_a_network_of_another_version_is_refused(folder: Path, voice: Voice) -> None:
+    save_checkpoint(folder / NET, 701, gather(net=voice.net.state_dict()), {"config": {"layers": 3}}, best=True)
+    with pytest.raises(WeightsError, match=r"its network is of another version .*learn it again"):
+        open_voice(folder)

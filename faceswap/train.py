@@ -18,7 +18,6 @@ import torch
 
 from faceswap.align import VIEW_SHARE
 from faceswap.faceset import content, identity_of, load_faceset
-from faceswap.interrupt import postponed
 from faceswap.model import CHECKPOINTS, CURVE, KIND, LOG, PREVIEW, SCHEMA
 from faceswap.options import TrainLimits, TrainOptions
 from faceswap.preview import curve, sheet
@@ -26,6 +25,7 @@ from faceswap.trainer import Look, Trainer
 from models.autoencoder import config_of
 from models.checkpoint import load_newest, save_checkpoint
 from models.tensors import pick_device, pick_precision
+from shared.interrupt import postponed
 from shared.picture.image import write_png
 from shared.progress import Progress, silent
 from shared.store.artefact import Fingerprint, artefact, fingerprint, is_current, lock, write_atomically

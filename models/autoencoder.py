@@ -68,7 +68,7 @@ def config_of(name: str) -> AutoencoderConfig:
     if name == "light":
         return AutoencoderConfig("light", 64, 64, (64, 128, 256, 512), 512, 256, (128, 64, 32))
     if name == "quick":
-        return AutoencoderConfig("quick", 64, 96, (32, 64, 128, 128), 128, 128, (96, 64, 32))
+        return AutoencoderConfig("quick", 64, 128, (32, 64, 128, 128), 128, 128, (80, 48, 24))
     raise ValueError(f"expected classic, light or quick, got {name!r}")
 
 
@@ -167,7 +167,7 @@ class QuickDecoder(nn.Module):
     """The learned picture of one person, and the layers that move and repaint it."""
 
     FLOW_AFTER = 2
-    """Upscales before the flow is read off: 24x24 vectors for 96 px."""
+    """Upscales before the flow is read off: 32x32 vectors for 128 px."""
     FLOW_REACH = 0.2
     """Furthest a pixel may be fetched from, in half sides of the picture."""
 

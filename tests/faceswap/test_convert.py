@@ -34,7 +34,7 @@ class Echo:
         return pictures
 
     def decode(self, code: Tensor, person: int) -> Tensor:
-        large = torch.nn.functional.interpolate(code, size=(96, 96), mode="bilinear")
+        large = torch.nn.functional.interpolate(code, size=(128, 128), mode="bilinear")
         return large * (0.5 if person == 0 else 1.0)
 
     def start_from(self, mean_faces: Tensor) -> None:
@@ -105,6 +105,6 @@ def test_wrong_views_are_a_callers_mistake() -> None:
     try:
         swap.swap(cast(Floats, np.zeros((1, 64, 64, 3), dtype=np.float32)), 0)
     except ValueError as error:
-        assert "expected (N, 96, 96, 3)" in str(error)
+        assert "expected (N, 128, 128, 3)" in str(error)
     else:
-        raise AssertionError("64 px views were taken by a 96 px net")
+        raise AssertionError("64 px views were taken by a 128 px net")

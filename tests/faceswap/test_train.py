@@ -125,9 +125,9 @@ def test_other_options_or_faces_are_refused_and_named(two_sets: tuple[Path, Path
 def test_a_trained_model_opens_and_makes_faces_in_range(two_sets: tuple[Path, Path], tmp_path: Path) -> None:
     train(two_sets, tmp_path / "m", SMALL, replace(QUIET, steps=2))
     model = open_model(tmp_path / "m", "cpu")
-    views = np.random.default_rng(0).random((3, 96, 96, 3), dtype=np.float32)
+    views = np.random.default_rng(0).random((3, 128, 128, 3), dtype=np.float32)
     first, second = model.swap(views, 0), model.swap(views, 1)
-    assert first.shape == (3, 96, 96, 3)
+    assert first.shape == (3, 128, 128, 3)
     assert first.dtype == np.float32
     assert float(np.abs(first - second).mean()) > 0.05
 

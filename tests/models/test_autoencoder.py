@@ -38,7 +38,7 @@ def test_the_classic_net_has_the_layers_it_is_known_for() -> None:
 
 def test_the_quick_net_starts_near_the_mean_face_of_each_person() -> None:
     net = made("quick")
-    means = torch.rand(2, 3, 96, 96, generator=torch.Generator().manual_seed(3)) * 0.8 + 0.1
+    means = torch.rand(2, 3, 128, 128, generator=torch.Generator().manual_seed(3)) * 0.8 + 0.1
     net.start_from(means)
     with torch.inference_mode():
         code = net.encode(torch.rand(2, 3, 64, 64))

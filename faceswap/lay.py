@@ -27,9 +27,9 @@ from shared.picture.warp import (
 )
 from shared.types import Face, Floats, Frame, IntBox, Matrix, Patch
 
-UNSHARP_SIGMA_PX: Final = 1.0
+UNSHARP_SIGMA_PX: Final = 1.5
 """At the net's own size; finer detail than that it does not draw."""
-MOST_UNSHARP: Final = 1.5
+MOST_UNSHARP: Final = 2.0
 MOST_GROWTH: Final = np.array([2.0, 1.25, 1.25], dtype=np.float32)
 """Furthest that the spread of L, a, b may grow: a face with red cheeks must not turn another's eyes to teal."""
 INNER_SHARE: Final = 0.06

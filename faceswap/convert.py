@@ -16,7 +16,7 @@ from faceswap.model import SwapModel, open_model
 from faceswap.options import SwapOptions
 from faceswap.steady import Steadied
 from shared.face.analyse import ClipFaces
-from shared.face.identity import cosine
+from shared.face.identity import THRESHOLD, cosine
 from shared.progress import Progress, silent
 from shared.types import Edit, Floats, Scene, Stage
 
@@ -85,7 +85,7 @@ def _check_direction(model: SwapModel, clip: ClipFaces, options: SwapOptions) ->
     main = max(clip.tracks, key=lambda track: track.frames * track.size_px)
     first, second = (cosine(main.embedding, known) for known in model.embeddings)
     towards = first - second if options.swap_direction else second - first
-    if towards > LOOKS_LIKE_MARGIN:
+    if towards > LOOKS_LIKE_MARGIN and max(first, second) >= THRESHOLD:
         logger.warning(
             "the person in the clip looks like the one whose face will be laid on (cosine %.2f against %.2f); "
             "--swap-direction turns the swap round",

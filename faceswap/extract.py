@@ -131,6 +131,7 @@ class _Seen:
     frame: int
     time_s: float
     face: Face
+    """Without its mesh, which would make up nine tenths of what a long clip holds in memory."""
 
 
 def _candidates(faces: ClipFaces, tracks: frozenset[int], options: ExtractOptions) -> Iterator[_Seen]:
@@ -138,7 +139,7 @@ def _candidates(faces: ClipFaces, tracks: frozenset[int], options: ExtractOption
         if index % max(1, options.every) == 0:
             for face in found:
                 if face.track in tracks:
-                    yield _Seen(index, time_s, face)
+                    yield _Seen(index, time_s, replace(face, mesh=None, blendshapes=None))
 
 
 def _judge(seen: Sequence[_Seen], clip: int, options: ExtractOptions) -> list[FaceRow]:

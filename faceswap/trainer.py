@@ -60,7 +60,7 @@ class Trainer:
         self.step = 0
         self.seconds = 0.0
         self._training = [one.training for one in sets]
-        self._unseen = [_evenly(view(one.unseen, self.config.output_px), MOST_LOOKED_AT) for one in sets]
+        self._unseen = [view(_evenly(one.unseen, MOST_LOOKED_AT), self.config.output_px) for one in sets]
         means = torch.stack([_mean_view(crops, self.config.output_px) for crops in self._training])
         self.mean_face_db = tuple(
             float(psnr(mean[None, :3].expand(len(seen), -1, -1, -1), seen[:, :3], face_mask(seen[:, 3:])).mean())

@@ -73,7 +73,11 @@ def open_model(folder: Path, device: str = "auto") -> SwapModel:
     restore_weights(module, checkpoint.part(AVERAGE) or checkpoint.part(NET), folder)
     where = pick_device(device)
     channels_last(module.eval().requires_grad_(False).to(where))
-    return SwapModel(net, pick_precision(where), folder, (first, second))
+    # On a CPU as it was trained, never by a new measurement: the same clip and model must give the same picture.
+    precision = (
+        Precision(where, bool(checkpoint.facts.get("bfloat16"))) if where.type == "cpu" else pick_precision(where)
+    )
+    return SwapModel(net, precision, folder, (first, second))
 
 
 def best_of(folder: Path) -> Path:

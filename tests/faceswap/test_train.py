@@ -6,6 +6,7 @@ import json
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -130,6 +131,14 @@ def test_a_trained_model_opens_and_makes_faces_in_range(two_sets: tuple[Path, Pa
     assert first.shape == (3, 128, 128, 3)
     assert first.dtype == np.float32
     assert float(np.abs(first - second).mean()) > 0.05
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_model_swaps_on_the_cpu_in_the_precision_it_was_trained_in(
+    precision: Literal["float32", "bfloat16"], two_sets: tuple[Path, Path], tmp_path: Path
+) -> None:
+    train(two_sets, tmp_path / "m", replace(SMALL, precision=precision), replace(QUIET, steps=1))
+    assert open_model(tmp_path / "m", "cpu").precision.bfloat16 is (precision == "bfloat16")
 
 
 def test_a_model_whose_manifest_lacks_its_people_is_refused(two_sets: tuple[Path, Path], tmp_path: Path) -> None:

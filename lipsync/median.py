@@ -40,9 +40,7 @@ def weighted_median(stack: NDArray[np.uint8], weights: Floats) -> NDArray[np.uin
 
 
 @njit(cache=True, nogil=True)
-def _medians(
-    flat: NDArray[np.uint8], order: NDArray[np.int64], weights: Floats, out: NDArray[np.uint8]
-) -> None:
+def _medians(flat: NDArray[np.uint8], order: NDArray[np.int64], weights: Floats, out: NDArray[np.uint8]) -> None:
     below = np.empty(BLOCK, dtype=np.float32)
     middle = np.empty(BLOCK, dtype=np.uint8)
     for start in range(0, flat.shape[1], BLOCK):

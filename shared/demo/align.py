@@ -204,9 +204,7 @@ def _best(scores: Rows, names: list[str], optional: NDArray[np.bool_]) -> list[t
 
 
 @njit(cache=True)
-def _segment(
-    scores: Rows, prior: Rows, optional: NDArray[np.bool_]
-) -> NDArray[np.int64]:
+def _segment(scores: Rows, prior: Rows, optional: NDArray[np.bool_]) -> NDArray[np.int64]:
     rows, count = scores.shape
     total = np.zeros((count, rows + 1))
     for k in range(count):

@@ -110,9 +110,7 @@ def _inside(points: NDArray[np.float64], polygon: NDArray[np.float64], size: tup
 
 
 @njit(cache=True)
-def _paint(
-    places: NDArray[np.float64], triangles: Triangles, values: NDArray[np.float64], canvas: Floats
-) -> None:
+def _paint(places: NDArray[np.float64], triangles: Triangles, values: NDArray[np.float64], canvas: Floats) -> None:
     height, width, depth = canvas.shape
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]

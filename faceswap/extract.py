@@ -24,7 +24,7 @@ from shared.face.identity import unit
 from shared.media.reader import open_clip
 from shared.picture.image import contact_sheet, encode_png, read_image, write_png
 from shared.picture.planes import warp
-from shared.picture.warp import transform
+from shared.picture.warp import eight_bit, transform
 from shared.progress import Progress, silent
 from shared.store.artefact import artefact, cache_folder, fingerprint, is_current, lock, open_artefact
 from shared.types import Face, Floats, Frame, JsonObject
@@ -213,8 +213,7 @@ def _cut(
 
 
 def _crop(frame: Frame, face: Face, size_px: int) -> NDArray[np.uint8]:
-    picture = warp(frame, crop_from_frame(face.landmarks, size_px), (size_px, size_px))
-    return picture.astype(np.uint8) if picture.dtype == np.uint8 else (picture >> 8).astype(np.uint8)
+    return eight_bit(warp(frame, crop_from_frame(face.landmarks, size_px), (size_px, size_px)))
 
 
 def _draw_sheet(folder: Path, kept: Sequence[FaceRow]) -> None:

@@ -26,9 +26,9 @@ from shared.face.landmarks import eye_distance
 from shared.media.reader import open_clip
 from shared.picture.mask import mouth_mask, polygon_mask
 from shared.picture.planes import warp
-from shared.picture.warp import to_float, to_uint8
+from shared.picture.warp import eight_bit, to_float, to_uint8
 from shared.progress import Progress, silent
-from shared.types import Floats, Picture
+from shared.types import Floats
 
 LIGHT_FRAMES = 25
 """Frames at a clip's start that its light is judged by."""
@@ -116,7 +116,7 @@ def _textures(clip: ClipMouths, rows: NDArray[np.intp], plane: TexturePlane) -> 
         for frame in reader.frames():
             row = wanted.get(frame.index)
             if row is not None:
-                yield _eight_bit(warp(frame, plane.texture_from_frame(clip.faces[row].pose), plane.size)), row
+                yield eight_bit(warp(frame, plane.texture_from_frame(clip.faces[row].pose), plane.size)), row
 
 
 class _Lamp:
@@ -166,9 +166,3 @@ def _unbroken(means: NDArray[np.float64]) -> NDArray[np.bool_]:
     distance = np.abs(means - middle).max(axis=1)
     limit = max(BROKEN_MADS * float(np.median(distance)), BROKEN_LEVELS)
     return np.asarray(distance <= limit, dtype=np.bool_)
-
-
-def _eight_bit(picture: Picture) -> NDArray[np.uint8]:
-    if picture.dtype == np.uint8:
-        return picture.astype(np.uint8, copy=False)
-    return ((picture.astype(np.uint32) + 128) // 257).astype(np.uint8)

@@ -26,6 +26,7 @@ from shared.face.landmarks import canonical_face
 from shared.face.mesh import sharpness_of
 from shared.face.pose import fit_pose_68
 from shared.picture.planes import warp
+from shared.picture.warp import eight_bit
 from shared.types import Face, Floats, Frame, Matrix
 
 NETWORK: Final = "2DFAN-4"
@@ -83,9 +84,7 @@ class FanFinder:
 
     def _read(self, frame: Frame, square: _Square) -> Face | None:
         crop_from_frame = square.crop_from_frame
-        crop = warp(frame, crop_from_frame, (CROP_PX, CROP_PX), "zero")
-        if crop.dtype != np.uint8:
-            crop = (crop >> 8).astype(np.uint8)
+        crop = eight_bit(warp(frame, crop_from_frame, (CROP_PX, CROP_PX), "zero"))
         pixels = torch.from_numpy(np.ascontiguousarray(crop.transpose(2, 0, 1))).to(self._device)
         with torch.inference_mode():
             maps = self._net(pixels[None].float() / 255.0)
@@ -98,7 +97,7 @@ class FanFinder:
         if presence < PRESENT or not (0 <= (box[0] + box[2]) / 2 < width and 0 <= (box[1] + box[3]) / 2 < height):
             return None
         pose = fit_pose_68(landmarks, self._canonical)
-        sharpness = sharpness_of(crop.astype(np.uint8, copy=False))
+        sharpness = sharpness_of(crop)
         return Face(box, landmarks, None, presence, pose_deg=pose.angles_deg, sharpness=sharpness)
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from shared.picture.planes import warp
-from shared.picture.warp import similarity
+from shared.picture.warp import eight_bit, similarity
 from shared.store.weights import weights_path
 from shared.types import Face, Floats, Frame, Matrix
 
@@ -41,9 +41,7 @@ class Embedder:
 
     def embed(self, frame: Frame, face: Face) -> Floats:
         """(128,) float32 of length one."""
-        crop = warp(frame, aligned_from_frame(face), (ALIGNED_PX, ALIGNED_PX), "zero")
-        if crop.dtype != np.uint8:
-            crop = (crop >> 8).astype(np.uint8)
+        crop = eight_bit(warp(frame, aligned_from_frame(face), (ALIGNED_PX, ALIGNED_PX), "zero"))
         return unit(np.asarray(self._net.feature(cv2.cvtColor(crop, cv2.COLOR_RGB2BGR)), dtype=np.float32).reshape(-1))
 
 

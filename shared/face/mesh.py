@@ -25,8 +25,9 @@ from shared.face.detect import PRESENT, Detection, Detector, DetectorOptions, ag
 from shared.face.landmarks import MESH_POINTS, canonical_face, landmarks_from_mesh
 from shared.face.pose import fit_pose
 from shared.picture.planes import warp
+from shared.picture.warp import eight_bit
 from shared.store.weights import weights_path
-from shared.types import Face, Floats, Frame, Matrix, Picture
+from shared.types import Face, Floats, Frame, Matrix
 
 CROP_PX: Final = 256
 GROW: Final = 1.5
@@ -117,7 +118,7 @@ class MeshFinder:
         self, frame: Frame, square: tuple[NDArray[np.float64], float, float]
     ) -> tuple[Floats, float, NDArray[np.uint8]]:
         crop_from_frame = _crop_from_frame(*square)
-        crop = _eight_bit(warp(frame, crop_from_frame, (CROP_PX, CROP_PX), "zero"))
+        crop = eight_bit(warp(frame, crop_from_frame, (CROP_PX, CROP_PX), "zero"))
         points, presence = self._mesh_net.run(crop[np.newaxis].astype(np.float32) / np.float32(255.0))[:2]
         mesh = points.reshape(MESH_POINTS, 3).astype(np.float64)
         frame_from_crop = np.linalg.inv(crop_from_frame)
@@ -192,12 +193,6 @@ def _touches(box: tuple[float, float, float, float], size: tuple[int, int]) -> b
     """Whether the centre of a box lies in the frame."""
     height, width = size
     return 0 <= (box[0] + box[2]) / 2 < width and 0 <= (box[1] + box[3]) / 2 < height
-
-
-def _eight_bit(picture: Picture) -> NDArray[np.uint8]:
-    if picture.dtype == np.uint8:
-        return picture.astype(np.uint8, copy=False)
-    return ((picture.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def sharpness_of(crop: NDArray[np.uint8]) -> float:

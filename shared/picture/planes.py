@@ -16,6 +16,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from shared.picture.composite import changed_support, composite
+from shared.picture.warp import eight_bit
 from shared.picture.yuv import LUMA_WEIGHTS, black_sample, chroma_from_luma, rgb_from_samples
 from shared.types import ColourSpec, Frame, IntBox, Matrix, Picture, PixelFormat, Plane
 
@@ -88,7 +89,7 @@ def thumbnail(frame: Frame, long_side_px: int) -> tuple[NDArray[np.uint8], float
     size, scale = _small_size(frame, long_side_px)
     parts = [_shrink(plane, size) for plane in frame.planes]
     picture = _turn_upright(picture_from_planes(parts, frame.colour, frame.pixels), frame)
-    return _as_uint8(picture), scale
+    return eight_bit(picture), scale
 
 
 def luma(frame: Frame, long_side_px: int) -> NDArray[np.uint8]:
@@ -170,12 +171,6 @@ def _shrink(plane: Plane, size: tuple[int, int]) -> Plane:
 def _turn_upright(picture: NDArray[Any], frame: Frame) -> NDArray[Any]:
     turned = picture[:, ::-1] if frame.mirrored else picture
     return np.ascontiguousarray(np.rot90(turned, frame.quarter_turns % 4))
-
-
-def _as_uint8(picture: Picture) -> NDArray[np.uint8]:
-    if picture.dtype == np.uint8:
-        return picture.astype(np.uint8, copy=False)
-    return ((picture.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def _plane(image: MatLike) -> Plane:

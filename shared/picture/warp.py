@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shared.types import Floats, IntBox, Matrix
+from shared.types import Floats, IntBox, Matrix, Picture
 
 Border = Literal["replicate", "zero"]
 Pixels = TypeVar("Pixels", bound=NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32])
@@ -210,6 +210,16 @@ def to_float(picture: NDArray[np.uint8] | NDArray[np.uint16]) -> Floats:
     if picture.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"expected uint8 or uint16, got {picture.dtype}")
     return picture.astype(np.float32) * np.float32(1.0 / np.iinfo(picture.dtype).max)
+
+
+def eight_bit(picture: Picture) -> NDArray[np.uint8]:
+    """A picture as uint8: as it is, or 16-bit samples over the full range rounded to the nearest of 255 steps."""
+    if picture.dtype == np.uint8:
+        return picture.astype(np.uint8, copy=False)
+    if picture.dtype != np.uint16:
+        raise ValueError(f"expected uint8 or uint16, got {picture.dtype}")
+    # 65535 is 257 x 255, so half a step is 128.
+    return ((picture.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def to_uint8(floats: Floats) -> NDArray[np.uint8]:

@@ -152,3 +152,13 @@ def test_samples_survive_the_round_trip_to_floats() -> None:
 def test_grey_weighs_green_most() -> None:
     picture = np.eye(3, dtype=np.float32)[np.newaxis]
     np.testing.assert_allclose(warp.grey_of(picture)[0], [0.299, 0.587, 0.114], atol=1e-5)
+
+
+def test_sixteen_bits_become_the_nearest_eight_and_eight_stay() -> None:
+    deep = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    np.testing.assert_array_equal(warp.eight_bit(deep), np.rint(deep / 257.0).astype(np.uint8))
+    every = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    np.testing.assert_array_equal(warp.eight_bit(every), every)
+    np.testing.assert_array_equal(warp.eight_bit(every.astype(np.uint16) * 257), every)
+    with pytest.raises(ValueError, match="expected uint8 or uint16, got float32"):
+        warp.eight_bit(noise(1, 4, 4))  # type: ignore[arg-type]

@@ -10,21 +10,21 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from contextlib import closing
 from pathlib import Path
 
 from machine import report
 
-from shared.face.ahead import ahead
+from shared.face.analyse import ROOM
 from shared.face.detect import make_finder
 from shared.face.track import Tracker, TrackOptions
 from shared.media.reader import open_clip
+from shared.pipe import in_background
 
 
 def speed(path: Path, options: TrackOptions) -> tuple[float, float]:
     """Frames a second, and CPU milliseconds a frame over all threads."""
     finder = make_finder("mesh")
-    with open_clip(path) as clip, closing(ahead(clip.frames())) as frames:
+    with open_clip(path) as clip, in_background(clip.frames(), ROOM, "decode") as frames:
         start, before = time.perf_counter(), os.times()
         count = sum(1 for _ in Tracker(finder, options).seen(frames))
         seconds, after = time.perf_counter() - start, os.times()

@@ -19,12 +19,12 @@ from shared.face.analyse import AnalyseOptions, ClipFaces, analyse, tracks_of
 from shared.interrupt import postponed
 from shared.media.reader import ClipReader, clip_origin, open_clip
 from shared.media.writer import open_writer
+from shared.pipe import in_background
 from shared.progress import Progress, silent
 from shared.provenance.credentials import Action, Ingredient, Statement, prepare, sign_as
 from shared.render import report as reports
 from shared.render.check import check_soon
 from shared.render.job import RenderJob, check_job, ordered
-from shared.render.pipe import in_background
 from shared.render.report import RenderReport, State
 from shared.render.stage import DESCRIPTIONS, Tally, open_stage, run
 from shared.store.artefact import Fingerprint, cache_folder, lock

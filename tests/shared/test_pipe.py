@@ -1,12 +1,15 @@
+"""Items come in order, errors come through, and nothing runs on after the reader stops."""
+
 from __future__ import annotations
 
+import _thread
 import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from shared.render.pipe import in_background
+from shared.pipe import in_background
 
 
 def test_order_is_kept_through_two_threads() -> None:
@@ -99,6 +102,25 @@ def test_a_source_that_cannot_be_closed_still_ends(fails: bool) -> None:
             assert [next(drained) for _ in range(3)] == [0, 1, 2]
             with pytest.raises(RuntimeError, match="cannot close"):
                 next(drained)
+
+
+def test_an_interrupt_is_heard_while_the_next_item_is_awaited() -> None:
+    """As on a system whose locks no signal wakes: `interrupt_main` only leaves a mark for the main thread to find."""
+    released = threading.Event()
+
+    def late() -> Iterator[int]:
+        yield int(released.wait(10))
+
+    interrupt = threading.Timer(0.1, _thread.interrupt_main)
+    with in_background(late(), 2, "late") as drained:
+        interrupt.start()
+        start = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            next(drained)
+        heard_s = time.monotonic() - start
+        released.set()
+    interrupt.join()
+    assert heard_s < 5
 
 
 def test_no_room_is_a_mistake() -> None:

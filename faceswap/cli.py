@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from faceswap.options import ExtractOptions, SwapOptions, TrainLimits, options_for
+from shared.render.cli import carry_out, job_of
 from shared.render.terminal import (
+    RenderChoices,
     Terminal,
-    consent_option,
     device_option,
-    encode_options,
     force_option,
     person_option,
+    render_options,
     seed_option,
     standard_options,
 )
-
-if TYPE_CHECKING:  # brings PyAV's options, which a help text can do without
-    from shared.media.options import EncodeOptions
 
 FILE = click.Path(path_type=Path)
 CUT, TRAINING, LIMITS, LAID = ExtractOptions(), options_for("quick"), TrainLimits(), SwapOptions(model=Path())
@@ -197,7 +194,7 @@ def train(  # noqa: PLR0913 - one argument an option
 @click.command(epilog="Example: lipswap swap ben.mp4 --model models/ben-to-ada -o out.mp4 --consent consent.txt")
 @click.argument("clip", type=FILE)
 @click.option("--model", type=FILE, required=True, metavar="MODEL", help="Folder that lipswap train made.")
-@click.option("-o", "--output", type=FILE, required=True, metavar="OUT", help="Clip to write: mp4 mov mkv webm avi.")
+@render_options
 @click.option("--swap-direction", is_flag=True, help="The model's second person becomes the first.")
 @click.option("--erode", type=click.FloatRange(-0.2, 0.5), default=LAID.erode, help="Shrink the mask, in face widths.")
 @click.option("--feather", type=click.FloatRange(0, 0.5), default=LAID.feather, help="Soft edge, in face widths.")
@@ -210,33 +207,22 @@ def train(  # noqa: PLR0913 - one argument an option
 @click.option(
     "--sharpen", type=click.FloatRange(0, 1), default=LAID.sharpen, help="Match the sharpness of the face replaced."
 )
-@consent_option
-@person_option
-@device_option
-@encode_options
-@force_option
 @standard_options
 def swap(  # noqa: PLR0913 - one argument an option
     clip: Path,
     *,
     model: Path,
-    output: Path,
     swap_direction: bool,
     erode: float,
     feather: float,
     forehead: float,
     colour: float,
     sharpen: float,
-    consent: str | None,
-    person: str,
-    device: str,
-    encode: EncodeOptions,
-    force: bool,
+    choices: RenderChoices,
     terminal: Terminal,
 ) -> None:
     """Swap the face in CLIP with a trained model; the output is signed, and a report lies beside it."""
-    from shared.provenance.consent import read_consent
-    from shared.render.job import RenderJob, StageRequest, parse_person
+    from shared.render.job import StageRequest
 
     options = SwapOptions(
         model=model,
@@ -247,18 +233,4 @@ def swap(  # noqa: PLR0913 - one argument an option
         colour=colour,
         sharpen=sharpen,
     )
-    job = RenderJob(
-        clip=clip,
-        output=output,
-        consent=read_consent(consent),
-        stages=(StageRequest("swap", options),),
-        person=parse_person(person),
-        device=device,
-        encode=encode,
-        force=force,
-    )
-
-    from shared.render.cli import show_report
-    from shared.render.once import render
-
-    show_report(render(job, terminal.progress, terminal.say), terminal)
+    carry_out(job_of(clip, choices, (StageRequest("swap", options),)), terminal)

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from lipsync.options import SyncOptions, VoiceOptions
+from shared.render.cli import carry_out, job_of
 from shared.render.terminal import (
+    RenderChoices,
     Terminal,
-    consent_option,
-    device_option,
-    encode_options,
     force_option,
     person_option,
+    render_options,
     seed_option,
     standard_options,
 )
-
-if TYPE_CHECKING:
-    from shared.media.options import EncodeOptions
 
 FILE = click.Path(path_type=Path)
 LEARNED, SYNCED = VoiceOptions(), SyncOptions(voice=Path(), speech=Path())
@@ -85,7 +81,7 @@ def learn(  # noqa: PLR0913 - one argument an option
 @click.argument("clip", type=FILE)
 @click.option("--voice", type=FILE, required=True, metavar="VOICE", help="Folder that lipswap learn made.")
 @click.option("--speech", type=FILE, required=True, metavar="AUDIO", help="What the mouth shall say; the new sound.")
-@click.option("-o", "--output", type=FILE, required=True, metavar="OUT", help="Clip to write: mp4 mov mkv webm avi.")
+@render_options
 @click.option("--rest/--no-rest", default=SYNCED.rest, help="Close the mouth where nobody speaks.")
 @click.option("--close/--no-close", default=SYNCED.close, help="Shut lips that are nearly closed.")
 @click.option(
@@ -102,18 +98,12 @@ def learn(  # noqa: PLR0913 - one argument an option
 @click.option(
     "--feather", type=click.FloatRange(0, 1, min_open=True), default=SYNCED.feather, help="Soft edge, in eye distances."
 )
-@consent_option
-@person_option
-@device_option
-@encode_options
-@force_option
 @standard_options
 def sync(  # noqa: PLR0913 - one argument an option
     clip: Path,
     *,
     voice: Path,
     speech: Path,
-    output: Path,
     rest: bool,
     close: bool,
     smooth_ms: float,
@@ -122,19 +112,14 @@ def sync(  # noqa: PLR0913 - one argument an option
     sharpen: bool,
     match_colour: float,
     feather: float,
-    consent: str | None,
-    person: str,
-    device: str,
-    encode: EncodeOptions,
-    force: bool,
+    choices: RenderChoices,
     terminal: Terminal,
 ) -> None:
     """Re-sync the mouth in CLIP to new speech, with mouths of the person's own footage.
 
     The output has the new speech as its sound and is signed; a report lies beside it.
     """
-    from shared.provenance.consent import read_consent
-    from shared.render.job import RenderJob, StageRequest, parse_person
+    from shared.render.job import StageRequest
 
     options = SyncOptions(
         voice=voice,
@@ -148,19 +133,4 @@ def sync(  # noqa: PLR0913 - one argument an option
         match_colour=match_colour,
         feather=feather,
     )
-    job = RenderJob(
-        clip=clip,
-        output=output,
-        consent=read_consent(consent),
-        stages=(StageRequest("sync", options),),
-        speech=speech,
-        person=parse_person(person),
-        device=device,
-        encode=encode,
-        force=force,
-    )
-
-    from shared.render.cli import show_report
-    from shared.render.once import render
-
-    show_report(render(job, terminal.progress, terminal.say), terminal)
+    carry_out(job_of(clip, choices, (StageRequest("sync", options),), speech), terminal)

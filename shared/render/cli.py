@@ -7,20 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shared.render.terminal import (
-    Terminal,
-    consent_option,
-    device_option,
-    encode_options,
-    force_option,
-    person_option,
-    seed_option,
-    standard_options,
-)
+from shared.render.terminal import RenderChoices, Terminal, render_options, seed_option, standard_options
 
 if TYPE_CHECKING:  # they bring numpy, which a help text can do without
-    from shared.media.options import EncodeOptions
-    from shared.render.report import RenderReport
+    from shared.render.job import RenderJob, StageRequest
 
 FILE = click.Path(path_type=Path)
 
@@ -33,15 +23,10 @@ FILE = click.Path(path_type=Path)
 @click.option("--face-from", type=FILE, metavar="CLIP2", help="Clip of the new face; a model is trained on it first.")
 @click.option("--voice", type=FILE, metavar="VOICE", help="Voice of lipswap learn; without it, learned from CLIP.")
 @click.option("--speech", type=FILE, metavar="AUDIO", help="What the mouth shall say; becomes the output's sound.")
-@click.option("-o", "--output", type=FILE, required=True, metavar="OUT", help="Clip to write: mp4 mov mkv webm avi.")
+@render_options
 @click.option("--train-minutes", type=float, default=20.0, help="Longest training of a missing model, minutes.")
 @click.option("--swap-direction", is_flag=True, help="Use the model's other decoder: second person becomes first.")
-@consent_option
-@person_option
-@device_option
-@encode_options
 @seed_option
-@force_option
 @standard_options
 def render(  # noqa: PLR0913 - one argument an option
     clip: Path,
@@ -50,15 +35,10 @@ def render(  # noqa: PLR0913 - one argument an option
     face_from: Path | None,
     voice: Path | None,
     speech: Path | None,
-    output: Path,
     train_minutes: float,
     swap_direction: bool,
-    consent: str | None,
-    person: str,
-    device: str,
-    encode: EncodeOptions,
+    choices: RenderChoices,
     seed: int,
-    force: bool,
     terminal: Terminal,
 ) -> None:
     """Swap the face in CLIP, re-sync its mouth, or both, in one pass.
@@ -66,32 +46,53 @@ def render(  # noqa: PLR0913 - one argument an option
     What is missing is made first and kept in the cache: a model from --face-from, a voice from the speech in CLIP.
     The output is signed, and a report lies beside it.
     """
-    from shared.provenance.consent import read_consent
-    from shared.render.job import RenderJob, Wish, parse_person
+    from shared.render.job import Wish
 
-    job = RenderJob(
-        clip=clip,
-        output=output,
-        consent=read_consent(consent),
-        person=parse_person(person),
-        device=device,
-        encode=encode,
-        seed=seed,
-        force=force,
-    )
+    job = job_of(clip, choices, seed=seed)
     wish = Wish(job, model, face_from, voice, speech, swap_direction, train_minutes)
 
-    from shared.render.once import render as render_job
     from shared.render.prepare import complete
 
-    report = render_job(complete(wish, terminal.progress, terminal.say), terminal.progress, terminal.say)
-    show_report(report, terminal)
+    carry_out(complete(wish, terminal.progress, terminal.say), terminal)
 
 
-def show_report(report: RenderReport, terminal: Terminal) -> None:
-    """Print what a render did."""
+def job_of(
+    clip: Path,
+    choices: RenderChoices,
+    stages: tuple[StageRequest, ...] = (),
+    speech: Path | None = None,
+    seed: int = 0,
+) -> RenderJob:
+    """The job that a command's options describe.
+
+    Raises
+    ------
+    ConsentError, UsageError, MediaError
+        There is no consent statement, or nobody whom ``--person`` names.
+    """
+    from shared.provenance.consent import read_consent
+    from shared.render.job import RenderJob, parse_person
+
+    return RenderJob(
+        clip=clip,
+        output=choices.output,
+        consent=read_consent(choices.consent),
+        stages=stages,
+        speech=speech,
+        person=parse_person(choices.person),
+        device=choices.device,
+        encode=choices.encode,
+        seed=seed,
+        force=choices.force,
+    )
+
+
+def carry_out(job: RenderJob, terminal: Terminal) -> None:
+    """Render, and print what was done: what ``swap``, ``sync`` and ``render`` end with."""
+    from shared.render.once import render as render_job
     from shared.render.report import as_json, report_path
 
+    report = render_job(job, terminal.progress, terminal.say)
     counts = report.counts
     lines = [
         f"{report.output}: {counts['frames']} frames, {counts['changed']} changed, "

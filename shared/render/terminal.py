@@ -9,6 +9,7 @@ import functools
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -24,6 +25,19 @@ if TYPE_CHECKING:  # the types bring numpy, which a help text can do without
 P = ParamSpec("P")
 R = TypeVar("R")
 OWN_LOGGERS = ("shared", "models", "faceswap", "lipsync")
+
+
+@dataclass(frozen=True, slots=True)
+class RenderChoices:
+    """What every command that renders a clip is told beside its own options."""
+
+    output: Path
+    consent: str | None
+    """The statement or the name of a file that holds it."""
+    person: str
+    device: str
+    encode: EncodeOptions
+    force: bool
 
 
 class Terminal:
@@ -202,5 +216,38 @@ def encode_options(command: Callable[..., R]) -> Callable[..., R]:
     @functools.wraps(command)
     def wrapped(*args: Any, crf: float, preset: str, lossless: bool, **kwargs: Any) -> R:  # noqa: ANN401 - passed on
         return command(*args, encode=EncodeOptions(crf=crf, preset=preset, lossless=lossless), **kwargs)
+
+    return wrapped
+
+
+def render_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Add what every command that renders takes, passed together as the argument `choices`."""
+
+    @click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path),
+        required=True,
+        metavar="OUT",
+        help="Clip to write: mp4 mov mkv webm avi.",
+    )
+    @consent_option
+    @person_option
+    @device_option
+    @encode_options
+    @force_option
+    @functools.wraps(command)
+    def wrapped(
+        *args: Any,  # noqa: ANN401 - passed on
+        output: Path,
+        consent: str | None,
+        person: str,
+        device: str,
+        encode: EncodeOptions,
+        force: bool,
+        **kwargs: Any,  # noqa: ANN401
+    ) -> R:
+        choices = RenderChoices(output, consent, person, device, encode, force)
+        return command(*args, choices=choices, **kwargs)
 
     return wrapped

@@ -75,12 +75,13 @@ def make_artefact(path: Path, kind: str = KIND) -> Path:
         return path
 
 
-def paint(options: PaintOptions, *_: object) -> Stage:
-    """A stage that lays a colour over each face."""
+def paint(options: object, *_: object) -> Stage:
+    """A stage that lays a colour over each face, whatever the engine whose options it is given."""
+    red: float = getattr(options, "red", 1.0)
 
     def stage_of(scenes: Iterator[Scene]) -> Iterator[tuple[Scene, Edit]]:
         for scene in scenes:
-            patches = tuple(painted(f, options.red) for f in scene.faces)
+            patches = tuple(painted(f, red) for f in scene.faces)
             yield scene, Edit(patches, notes=() if patches else ("no-face",))
 
     return stage_of

@@ -10,6 +10,7 @@ from shared.cli import root
 from shared.media.options import EncodeOptions
 from shared.render import cli, once, stage
 from shared.render.job import RenderJob
+from shared.render.report import report_path
 from tests.shared.render.made import make_artefact, make_clip
 
 
@@ -35,6 +36,31 @@ def test_a_person_reads_what_was_done_and_sees_progress(call: list[str]) -> None
     result = CliRunner().invoke(root, [*call, "--consent", "I agree"])
     assert "20 frames, 16 changed, 4 without a face, 0 damaged" in result.stdout
     assert "rendering out.mkv: [########################] 20/20" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["swap", "sync", "render"])
+def test_all_commands_that_render_take_the_same_choices_and_report_alike(
+    command: str, job: RenderJob, tmp_path: Path
+) -> None:
+    model, voice = make_artefact(tmp_path / "model"), make_artefact(tmp_path / "voice")
+    own = {
+        "swap": ["--model", str(model)],
+        "sync": ["--voice", str(voice), "--speech", str(job.clip)],
+        "render": ["--model", str(model), "--voice", str(voice), "--speech", str(job.clip)],
+    }[command]
+    arguments = [command, str(job.clip), *own, "-o", str(job.output), "--consent", "I agree", "--person", "0"]
+    result = CliRunner().invoke(root, [*arguments, "--device", "cpu", "--crf", "30", "--force"])
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith(f"{job.output}: 20 frames, 16 changed, 4 without a face, 0 damaged")
+    settings = json.loads(report_path(job.output).read_text())["settings"]
+    assert (settings["person"], settings["device"], settings["encode"]["crf"], settings["force"]) == (
+        0,
+        "cpu",
+        30.0,
+        True,
+    )
+    assert settings["consent"]["sha256"] == job.consent.sha256
+    assert settings["speech"] == (None if command == "swap" else str(job.clip))
 
 
 def test_without_consent_nothing_is_rendered(call: list[str], job: RenderJob) -> None:

@@ -55,7 +55,8 @@ def swapped(scenes: Iterator[Scene], model: SwapModel, options: SwapOptions) -> 
     while few := tuple(islice(scenes, max(1, options.batch))):
         views = [[look_at(scene.frame, face, model.view_px) for face in scene.faces] for scene in few]
         flat = [view for of_scene in views for view in of_scene]
-        made: Iterator[Floats] = iter(model.swap(np.stack([view.picture for view in flat]), person) if flat else ())
+        pictures = model.swap(np.stack([view.picture for view in flat]), person)[0] if flat else ()
+        made: Iterator[Floats] = iter(pictures)
         faces = [[(view, next(made)) for view in of_scene] for of_scene in views]
         yield from _laid(few, faces, steady, options)
 

@@ -41,15 +41,26 @@ class SwapModel:
         """Side of the views it takes and makes."""
         return self.net.config.output_px
 
-    def swap(self, views: Floats, person: int) -> Floats:
-        """Turn (N, view_px, view_px, 3) float32 views of anybody into faces of `person` 0 or 1, of the same shape."""
+    def swap(self, views: Floats, person: int) -> tuple[Floats, Floats | None]:
+        """Turn views of anybody into faces of one person.
+
+        Parameters
+        ----------
+        views : (N, view_px, view_px, 3) float32 RGB in [0, 1].
+        person : 0 or 1.
+
+        Returns
+        -------
+        Pictures of the same shape, and their masks (N, view_px, view_px) float32, 1 = face; None where the net draws
+        no mask.
+        """
         expected = (self.view_px, self.view_px, 3)
         if views.ndim != 4 or views.shape[1:] != expected:
             raise ValueError(f"expected (N, {', '.join(map(str, expected))}) views, got {views.shape}")
         pictures = floats(np.moveaxis(views, 3, 1), self.precision.device)
         with one_thread(), torch.inference_mode(), self.precision.autocast():
             made = self.net.decode(self.net.encode(net_input(pictures, self.net.config.input_px)), person)
-        return nhwc(made)
+        return nhwc(made.picture), None if made.mask is None else nhwc(made.mask)[..., 0]
 
 
 def open_model(folder: Path, device: str = "auto") -> SwapModel:

@@ -45,7 +45,7 @@ def share(
     sizes = (net.config.input_px, net.config.output_px)
     batch = augment(crops[chosen.to(crops.device)], sizes, options.augment, random)
     with how.autocast():
-        made = net.decode(net.encode(batch.warped), person)
+        made = net.decode(net.encode(batch.warped), person).picture
     weight = loss_weight(batch.weight, options)
     loss = absolute_error(made, batch.target, weight)
     if options.dissimilarity > 0:

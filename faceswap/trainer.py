@@ -115,7 +115,7 @@ class Trainer:
             seen, mask = self._unseen[person][:, :3], face_mask(self._unseen[person][:, 3:])
             with torch.inference_mode(), self.precision.autocast():
                 code = self.average.encode(net_input(seen, self.config.input_px))
-                rebuilt, swapped = (self.average.decode(code, who).float() for who in (person, 1 - person))
+                rebuilt, swapped = (self.average.decode(code, who).picture.float() for who in (person, 1 - person))
             figures[f"psnr_{name}_db"] = round(float(psnr(rebuilt, seen, mask).mean()), 3)
             figures[f"l1_{name}"] = round(float(((rebuilt - seen).abs() * mask).sum() / (3 * mask.sum())), 5)
             figures[f"mean_face_{name}_db"] = round(self.mean_face_db[person], 3)

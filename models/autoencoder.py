@@ -44,6 +44,20 @@ class AutoencoderConfig:
     """Filters of the decoder's upscales."""
 
 
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What a decoder makes.
+
+    Attributes
+    ----------
+    picture : (N, 3, output_px, output_px) float32 in [0, 1].
+    mask : (N, 1, output_px, output_px) float32 in [0, 1], 1 = face; None where the net draws no mask.
+    """
+
+    picture: Tensor
+    mask: Tensor | None = None
+
+
 class FaceAutoencoder(Protocol):
     """What training and conversion need of a net; each one is an ``nn.Module``."""
 
@@ -54,8 +68,8 @@ class FaceAutoencoder(Protocol):
     def encode(self, pictures: Tensor) -> Tensor:
         """(N, 3, input_px, input_px) float32 in [0, 1] to the code that the decoders read."""
 
-    def decode(self, code: Tensor, person: int) -> Tensor:
-        """Turn the code into (N, 3, output_px, output_px) float32 in [0, 1]: a face of `person` 0 or 1."""
+    def decode(self, code: Tensor, person: int) -> Decoded:
+        """Turn the code into faces of `person` 0 or 1."""
 
     def start_from(self, mean_faces: Tensor) -> None:
         """Take over what is known before training: (2, 3, output_px, output_px), the mean face of each person."""
@@ -110,9 +124,9 @@ class Classic(nn.Module):
         shaped = wide.view(-1, self.config.filters[-1], self._side, self._side)
         return cast(Tensor, self.upscale(shaped.contiguous(memory_format=torch.channels_last)))
 
-    def decode(self, code: Tensor, person: int) -> Tensor:
-        """(N, base, 8, 8) to (N, 3, 64, 64)."""
-        return torch.sigmoid(self.decoders[person](code).float())
+    def decode(self, code: Tensor, person: int) -> Decoded:
+        """(N, base, 8, 8) to faces (N, 3, 64, 64)."""
+        return Decoded(torch.sigmoid(self.decoders[person](code).float()))
 
     def start_from(self, mean_faces: Tensor) -> None:
         """Nothing is taken over: this net paints from nothing."""
@@ -152,9 +166,9 @@ class Quick(nn.Module):
         shaped = functional.leaky_relu(wide.view(-1, self.config.base, self._side, self._side), SLOPE)
         return shaped.contiguous(memory_format=torch.channels_last)
 
-    def decode(self, code: Tensor, person: int) -> Tensor:
-        """(N, base, side, side) to (N, 3, output_px, output_px)."""
-        return cast(Tensor, self.decoders[person](code))
+    def decode(self, code: Tensor, person: int) -> Decoded:
+        """(N, base, side, side) to faces (N, 3, output_px, output_px)."""
+        return Decoded(cast(Tensor, self.decoders[person](code)))
 
     def start_from(self, mean_faces: Tensor) -> None:
         """Let each decoder start as its person's mean face."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from faceswap.convert import swapped
 from faceswap.model import SwapModel
 from faceswap.options import SwapOptions
-from models.autoencoder import config_of
+from models.autoencoder import Decoded, config_of
 from models.tensors import Precision
 from shared.types import Floats, Scene
 from tests.faceswap.drawn import draw_face, face_of, face_points, frame_of
@@ -33,9 +33,9 @@ class Echo:
         self.batches.append(len(pictures))
         return pictures
 
-    def decode(self, code: Tensor, person: int) -> Tensor:
+    def decode(self, code: Tensor, person: int) -> Decoded:
         large = torch.nn.functional.interpolate(code, size=(128, 128), mode="bilinear")
-        return large * (0.5 if person == 0 else 1.0)
+        return Decoded(large * (0.5 if person == 0 else 1.0))
 
     def start_from(self, mean_faces: Tensor) -> None:
         """Nothing to start from."""

@@ -127,7 +127,8 @@ def test_a_trained_model_opens_and_makes_faces_in_range(two_sets: tuple[Path, Pa
     train(two_sets, tmp_path / "m", SMALL, replace(QUIET, steps=2))
     model = open_model(tmp_path / "m", "cpu")
     views = np.random.default_rng(0).random((3, 128, 128, 3), dtype=np.float32)
-    first, second = model.swap(views, 0), model.swap(views, 1)
+    (first, mask), (second, _) = model.swap(views, 0), model.swap(views, 1)
+    assert mask is None
     assert first.shape == (3, 128, 128, 3)
     assert first.dtype == np.float32
     assert float(np.abs(first - second).mean()) > 0.05

@@ -11,10 +11,9 @@ from typing import Final
 
 import numpy as np
 
-from lipsync.jaw import outline
 from shared.face.landmarks import eye_distance
 from shared.picture.colour import lab_from_rgb
-from shared.picture.mask import feather, polygon_mask
+from shared.picture.mask import feather, lower_face_mask, lower_face_outline, polygon_mask
 from shared.picture.planes import warp
 from shared.picture.warp import box_around, gaussian, resize, resize_matrix, to_float
 from shared.types import Floats, Frame, IntBox
@@ -46,13 +45,12 @@ def cover(frame: Frame, old: Floats, new: Floats, skin_rgb: Floats | None, soft:
     mask : (H, W) float32, 0 on its border.
     """
     eyes_px = eye_distance(old)
-    outlines = [outline(points, eyes_px) for points in (old, new)]
     feather_px = max(2.0, soft * eyes_px)
-    x0, y0, x1, y1 = box_around(np.concatenate(outlines))
+    x0, y0, x1, y1 = box_around(np.concatenate([lower_face_outline(points) for points in (old, new)]))
     spare = int(np.ceil(feather_px)) + 2
     box = (x0 - spare, y0 - spare, x1 + spare, y1 + spare)
     size, corner = (box[3] - box[1], box[2] - box[0]), np.array(box[:2], dtype=np.float32)
-    mask = np.maximum(*(polygon_mask(points - corner, size) for points in outlines))
+    mask = np.maximum(*(lower_face_mask(points - corner, size) for points in (old, new)))
     if skin_rgb is not None:
         faces = np.maximum(*(polygon_mask(points[:17] - corner, size) for points in (old, new)))
         mask = mask * (1.0 - _cloth(frame, box, skin_rgb, eyes_px) * (1.0 - faces))

@@ -15,15 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipsync.features import LOUDNESS_DBFS, SAMPLE_RATE_HZ, audio_features, row_times_s
-from lipsync.jaw import outline
 from lipsync.learn import Example
 from lipsync.mouth import FreeFace, MouthBasis, aperture_cm, free_face
 from shared.clock import resample_track
 from shared.errors import NoFaceError
 from shared.face.analyse import ClipFaces, PersonChoice, analyse, pick_tracks
-from shared.face.landmarks import eye_distance
 from shared.media.reader import clip_origin, probe
 from shared.media.sound import load_sound, normalise_rms, voiced_spans
+from shared.picture.mask import lower_face_outline
 from shared.progress import Progress, silent
 from shared.types import Face, Floats
 
@@ -141,7 +140,7 @@ def _mouths(path: Path, faces: ClipFaces, person: PersonChoice, counts: Counter[
 
 def _lies_inside(face: Face, size: tuple[int, int]) -> bool:
     """Whether jaw and chin, with the margin that is laid over, lie in a picture of (height, width)."""
-    edge = outline(face.landmarks, eye_distance(face.landmarks))
+    edge = lower_face_outline(face.landmarks)
     return bool(edge.min() >= 0 and edge[:, 0].max() <= size[1] - 1 and edge[:, 1].max() <= size[0] - 1)
 
 

@@ -12,12 +12,12 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lipsync.mouth import FreeFace
 from lipsync.plane import TexturePlane
 from shared.face.landmarks import canonical_face, eye_distance
 from shared.face.pose import FLIP, FacePose
+from shared.picture.mask import widened_jaw
 from shared.picture.warp import resize, transform
 from shared.types import Face, Floats, IntBox, Matrix
 
@@ -39,15 +39,8 @@ LATTICE: Final = 8.0
 """Steps of the lattice in one width of the kernel."""
 STIFFNESS: Final = 0.03
 """Smoothing of the pulls, which are noisy by a part of a pixel."""
-OUTWARD: Final = np.array(
-    [-0.10, -0.09, -0.08, -0.07, -0.05, 0.01, 0.08, 0.12, 0.13, 0.12, 0.08, 0.01, -0.05, -0.07, -0.08, -0.09, -0.10]
-)
-"""How far outside each jaw point the mask reaches, in eye distances: under the chin there is neck, beside the jaw
-there is background, which must stay the frame's own."""
 INWARD: Final = np.full(17, -0.12)
-"""The same for what is surely skin."""
-BELOW_NOSE: Final = 0.3
-"""Where the mask begins: 0 at the nose base, 1 at the upper lip."""
+"""How far outside each jaw point lies what is surely skin, in eye distances."""
 
 
 def moved_landmarks(face: Face, free: FreeFace, wanted: Floats) -> Floats:
@@ -104,25 +97,9 @@ def texture_maps(
     return map_x.astype(np.float32), map_y.astype(np.float32)
 
 
-def outline(landmarks: Floats, eyes_px: float) -> Floats:
-    """Polygon of what is laid over: the jaw line with its margin, closed under the nose, (N, 2)."""
-    jaw = widened(landmarks, eyes_px, OUTWARD)
-    down = BELOW_NOSE * (landmarks[51] - landmarks[33])
-    under_nose = landmarks[[35, 33, 31]] + down
-    return np.concatenate([jaw[2:15], under_nose]).astype(np.float32)
-
-
-def skin_outline(landmarks: Floats, eyes_px: float) -> Floats:
+def skin_outline(landmarks: Floats) -> Floats:
     """Polygon of cheeks and chin without the jaw's edge, mouth included, (N, 2)."""
-    return np.concatenate([widened(landmarks, eyes_px, INWARD)[2:15], landmarks[[35, 31]]]).astype(np.float32)
-
-
-def widened(landmarks: Floats, eyes_px: float, outward: NDArray[np.float64]) -> Floats:
-    """Jaw points (17, 2) moved away from the middle of the mouth by shares of the eye distance."""
-    jaw = landmarks[:17]
-    away = jaw - landmarks[48:60].mean(axis=0)
-    away /= np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-6)
-    return np.asarray(jaw + away * (outward[:, np.newaxis] * eyes_px), dtype=np.float32)
+    return np.concatenate([widened_jaw(landmarks, INWARD)[2:15], landmarks[[35, 31]]]).astype(np.float32)
 
 
 class _Pull:

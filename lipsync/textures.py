@@ -22,7 +22,6 @@ from lipsync.options import VoiceOptions
 from lipsync.plane import TexturePlane
 from lipsync.voice import Pool, RowsWriter
 from shared.errors import NoFaceError
-from shared.face.landmarks import eye_distance
 from shared.media.reader import open_clip
 from shared.picture.mask import mouth_mask, polygon_mask
 from shared.picture.planes import warp
@@ -157,7 +156,7 @@ def skin_mask(flat: Floats, size: tuple[int, int]) -> Floats:
     ----------
     flat : (68, 2) texture pixels.
     """
-    skin = polygon_mask(skin_outline(flat, eye_distance(flat)), size) - mouth_mask(flat, size, grow=1.25)
+    skin = polygon_mask(skin_outline(flat), size) - mouth_mask(flat, size, grow=1.25)
     return np.asarray(np.clip(skin, 0.0, 1.0), dtype=np.float32)
 
 

@@ -22,8 +22,14 @@ SQUARE_SHARE = 0.4142
 """Share of 3x3 square steps, the rest crosses, with which repeated growth makes a regular octagon (sqrt 2 - 1)."""
 
 JAW, BROWS, EYES = slice(0, 17), slice(17, 27), slice(36, 48)
-RIGHT_EYE, LEFT_EYE, OUTER_LIP = slice(36, 42), slice(42, 48), slice(48, 60)
-NOSE_BASE, UPPER_LIP, MOUTH = 33, 51, slice(48, 68)
+OUTER_LIP, NOSE_BASE, UPPER_LIP = slice(48, 60), 33, 51
+JAW_MARGINS = np.array(
+    [-0.10, -0.09, -0.08, -0.07, -0.05, 0.01, 0.08, 0.12, 0.13, 0.12, 0.08, 0.01, -0.05, -0.07, -0.08, -0.09, -0.10]
+)
+"""How far outside each jaw point the lower face reaches, in distances of the outer eye corners: under the chin there
+is neck, beside the jaw there is background, which must stay the frame's own."""
+BELOW_NOSE = 0.3
+"""Where the lower face begins: 0 at the nose base, 1 at the upper lip."""
 
 
 def polygon_mask(points: ArrayLike, size: tuple[int, int]) -> Floats:
@@ -70,32 +76,43 @@ def mouth_mask(landmarks: ArrayLike, size: tuple[int, int], grow: float = 1.0) -
     return polygon_mask(_hull(centre + (lip - centre) * grow), size)
 
 
-def lower_face_mask(
-    landmarks: ArrayLike, size: tuple[int, int], top: float = 0.15, side: float = 0.06, chin: float = 0.25
-) -> Floats:
-    """Everything below the nose base, with the whole jaw line and a margin around it and under the chin.
+def lower_face_mask(landmarks: ArrayLike, size: tuple[int, int]) -> Floats:
+    """The inside of `lower_face_outline`.
 
     No row of the old jaw may stay visible, or the result follows it instead of the new speech; lay the masks of the
     old and of the new landmarks together with ``np.maximum``.
+    """
+    return polygon_mask(lower_face_outline(landmarks), size)
+
+
+def lower_face_outline(landmarks: ArrayLike) -> Floats:
+    """Polygon of everything below the nose base, the jaw line with its margin around it, (N, 2) float32.
 
     Parameters
     ----------
     landmarks : (68, 2) crop pixels.
-    top : where the mask begins, 0 at the nose base, 1 at the upper lip.
-    side, chin : margin outside the jaw line beside the face and under the chin, in distances between the eyes.
     """
     points = _points68(landmarks)
-    across = points[LEFT_EYE].mean(axis=0) - points[RIGHT_EYE].mean(axis=0)
-    eyes_px = float(np.linalg.norm(across))
+    down = BELOW_NOSE * (points[UPPER_LIP] - points[NOSE_BASE])
+    under_nose = points[[35, 33, 31]] + down
+    return np.concatenate([widened_jaw(points, JAW_MARGINS)[2:15], under_nose]).astype(np.float32)
+
+
+def widened_jaw(landmarks: ArrayLike, margins: NDArray[np.float64]) -> Floats:
+    """The jaw line (17, 2) float32, each point moved away from the middle of the mouth.
+
+    Parameters
+    ----------
+    landmarks : (68, 2) crop pixels.
+    margins : (17,) in distances of the outer eye corners; negative ones move inwards.
+    """
+    points = _points68(landmarks)
+    eyes_px = float(np.linalg.norm(points[45] - points[36]))
     if eyes_px <= 0:
         raise ValueError("the two eyes of these landmarks fall together")
-    down = np.array([-across[1], across[0]]) / eyes_px
-    from_mouth = points[JAW] - points[MOUTH].mean(axis=0)
-    outward = from_mouth / np.maximum(np.linalg.norm(from_mouth, axis=1, keepdims=True), 1e-6)
-    downward = np.clip(outward @ down, 0.0, 1.0)[:, np.newaxis]
-    jaw = points[JAW] + outward * eyes_px * (side + (chin - side) * downward)
-    start = points[NOSE_BASE] + top * (points[UPPER_LIP] - points[NOSE_BASE])
-    return polygon_mask(_below(_hull(jaw), start, down), size)
+    away = points[JAW] - points[OUTER_LIP].mean(axis=0)
+    away /= np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-6)
+    return np.asarray(points[JAW] + away * (margins[:, np.newaxis] * eyes_px), dtype=np.float32)
 
 
 def erode(mask: Floats, px: float) -> Floats:
@@ -148,18 +165,6 @@ def _brush(count: int) -> NDArray[np.uint8]:
 
 def _hull(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(cv2.convexHull(points.astype(np.float32)), dtype=np.float64).reshape(-1, 2)
-
-
-def _below(polygon: NDArray[np.float64], start: NDArray[np.float64], down: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The part of a polygon on the `down` side of the line through `start` (Sutherland and Hodgman, CACM 17, 1974)."""
-    depth = (polygon - start) @ down
-    kept: list[NDArray[np.float64]] = []
-    for here, there, near, far in zip(polygon, np.roll(polygon, -1, 0), depth, np.roll(depth, -1), strict=True):
-        if near >= 0:
-            kept.append(here)
-        if (near >= 0) != (far >= 0):
-            kept.append(here + (there - here) * (near / (near - far)))
-    return np.array(kept) if len(kept) >= 3 else np.repeat(start[np.newaxis], 3, axis=0)
 
 
 def _points68(landmarks: ArrayLike) -> NDArray[np.float64]:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from lipsync.jaw import FOLLOWS, _Pull, moved_landmarks, outline, texture_maps, widened, with_landmarks
+from lipsync.jaw import FOLLOWS, _Pull, moved_landmarks, texture_maps, with_landmarks
 from lipsync.mouth import FreeFace
 from lipsync.plane import TexturePlane
-from shared.face.landmarks import canonical_face, eye_distance, landmarks_from_mesh
+from shared.face.landmarks import canonical_face, landmarks_from_mesh
 from shared.face.pose import FacePose
 from shared.picture.warp import transform
 from shared.types import Face, Floats
@@ -90,20 +90,6 @@ def test_pulls_meet_the_shifts_they_were_given() -> None:
     places = np.array([[10, 10], [60, 20], [40, 70]], dtype=np.float32)
     shifts = np.array([[1, 2], [-3, 0], [0, 4]], dtype=np.float32)
     np.testing.assert_allclose(_Pull(places, shifts, 15.0).at(places), shifts, atol=0.15)
-
-
-def test_the_outline_begins_under_the_nose_and_ends_under_the_chin(
-    points_of: Points, posed: Poses, face_from: Faces
-) -> None:
-    landmarks = face_from(points_of(0.0), posed()).landmarks
-    edge = outline(landmarks, eye_distance(landmarks))
-    assert edge[:, 1].max() > landmarks[8, 1] + 3
-    middle = edge[np.argmin(np.abs(edge[:, 0] - landmarks[33, 0]) + (edge[:, 1] > landmarks[51, 1]) * 1e3)]
-    assert landmarks[33, 1] < middle[1] < landmarks[51, 1]
-
-
-def test_widening_by_nothing_is_the_jaw(points_of: Points) -> None:
-    np.testing.assert_allclose(widened(points_of(0.0), 9.0, np.zeros(17)), points_of(0.0)[:17], atol=1e-6)
 
 
 @pytest.mark.usefixtures("weights")

@@ -17,7 +17,7 @@ def face(size: float = 200.0, x: float = 0.0, y: float = 0.0) -> Floats:
     points[22:27] = points[17:22][::-1] * [-1, 1]
     points[27:31] = np.stack([np.zeros(4), np.linspace(-0.08, 0.08, 4)], -1)
     points[31:36] = np.stack([np.linspace(-0.07, 0.07, 5), np.full(5, 0.13)], -1)
-    ring = np.linspace(0, 2 * np.pi, 7)[:-1]
+    ring = np.linspace(np.pi, 3 * np.pi, 7)[:-1]  # 36 and 45 are the outer corners
     for first, centre in ((36, -0.18), (42, 0.18)):
         points[first : first + 6] = np.stack([centre + np.cos(ring) * 0.06, -0.06 + np.sin(ring) * 0.025], -1)
     lip = np.linspace(np.pi, 3 * np.pi, 13)[:-1]
@@ -136,12 +136,29 @@ def test_the_lower_face_covers_jaw_and_chin_and_nothing_above_the_nose_base(degr
     c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     points = (face(200) - 100) @ np.array([[c, s], [-s, c]]) + 150
     drawn = mask.lower_face_mask(points, (300, 300))
-    for x, y in points[[*range(4, 13), *range(48, 68)]]:
+    for x, y in points[[*range(6, 11), *range(48, 68)]]:
         assert drawn[round(float(y)), round(float(x))] == 1
     below_chin = points[8] + (points[8] - points[33]) * 0.1
     assert drawn[round(float(below_chin[1])), round(float(below_chin[0]))] == 1
     for x, y in points[[*range(17, 36), 36, 45, 0, 16]]:
         assert drawn[round(float(y)), round(float(x))] == 0
+
+
+def test_beside_the_jaw_the_background_stays_outside_the_lower_face() -> None:
+    points = face(200)
+    edge = mask.lower_face_outline(points)
+    assert edge[:, 1].max() > points[8, 1] + 3
+    assert points[33, 1] < edge[:, 1].min() < points[51, 1]
+    middle = points[48:60].mean(axis=0)
+    for near_ear in (2, 3, 4):
+        assert np.linalg.norm(edge[near_ear - 2] - middle) < np.linalg.norm(points[near_ear] - middle)
+
+
+def test_a_jaw_widened_by_nothing_stays() -> None:
+    points = face(200)
+    np.testing.assert_allclose(mask.widened_jaw(points, np.zeros(17)), points[:17], atol=1e-5)
+    with pytest.raises(ValueError, match="fall together"):
+        mask.widened_jaw(np.ones((68, 2)), np.zeros(17))
 
 
 def test_wrong_shapes_are_told() -> None:

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.align import crop_from_frame
-from faceswap.faceset import KIND, PICTURES, SCHEMA, SHEET, FaceRow, write_rows
 from faceswap.options import ExtractOptions
+from faceswap.rows import KIND, PICTURES, SCHEMA, SHEET, FaceRow, write_rows
 from shared.errors import NoFaceError
 from shared.face.analyse import ClipFaces, analyse, tracks_of
 from shared.face.identity import unit

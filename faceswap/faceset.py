@@ -1,37 +1,27 @@
-"""Face sets: folders of aligned pictures that a person may look at and delete, with one SQLite row a face.
-
-A picture that was deleted is out of the set; so is one whose row says ``kept = 0``.
-"""
+"""Face sets as tensors: the pictures of one person on a device, with what of them counts how much."""
 
 from __future__ import annotations
 
-import dataclasses
-import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.tensors import nchw
-from shared.errors import ArtefactError, NoFaceError
+from faceswap.rows import PICTURES, usable
+from models.tensors import floats, nchw
+from shared.errors import ArtefactError
 from shared.picture.image import read_image
 from shared.picture.mask import erode, extended_hull, mouth_mask, polygon_mask
 from shared.picture.warp import gaussian, resize, to_uint8
 from shared.progress import Progress, silent
-from shared.store.artefact import Fingerprint, fingerprint, open_artefact
 from shared.types import Floats
 
-KIND: Final = "faceset"
-SCHEMA: Final = 1
-PICTURES: Final = "pictures"
-ROWS: Final = "faces.sqlite"
-SHEET: Final = "contact_sheet.png"
 HELD_BLOCKS: Final = 20
 """A face set is cut into so many spans of time, of which every n-th is held out whole: neighbours look alike."""
 MASK_GROW: Final = 0.02
@@ -39,123 +29,46 @@ MASK_GROW: Final = 0.02
 FOREHEAD: Final = 0.5
 EYE_GROW: Final = 1.5
 MOUTH_GROW: Final = 1.2
-FEWEST: Final = 16
-"""Fewer faces than this are not worth training on."""
-
-_LAYOUT: Final = """
-CREATE TABLE faces (
-    name TEXT PRIMARY KEY,
-    clip INTEGER NOT NULL,
-    frame INTEGER NOT NULL,
-    time_s REAL NOT NULL,
-    track INTEGER NOT NULL,
-    size_px REAL NOT NULL,
-    sharpness REAL NOT NULL,
-    presence REAL NOT NULL,
-    yaw_deg REAL NOT NULL,
-    pitch_deg REAL NOT NULL,
-    roll_deg REAL NOT NULL,
-    landmarks BLOB NOT NULL,
-    kept INTEGER NOT NULL,
-    why TEXT NOT NULL
-) WITHOUT ROWID;
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class FaceRow:
-    """One face that was considered for a set."""
-
-    name: str
-    """File name of its picture, without the folder; faces that were dropped have a name and no picture."""
-    clip: int
-    """Number of the clip among those extracted together."""
-    frame: int
-    time_s: float
-    track: int
-    size_px: float
-    sharpness: float
-    presence: float
-    yaw_deg: float
-    pitch_deg: float
-    roll_deg: float
-    landmarks: Floats
-    """(68, 2) float32 pixels of the crop."""
-    kept: bool
-    why: str
-    """Why it was dropped, empty where it was kept: ``small``, ``blurred``, ``turned``, ``uncertain``, ``thinned``."""
+MOST_READERS: Final = 8
+"""Threads that decode pictures."""
 
 
 @dataclass(frozen=True, slots=True)
 class FaceSet:
-    """Faces of one person on a device, in order of clip and time.
+    """Faces of one person on a device: those to learn from, then those held out, each in order of clip and time.
 
     Attributes
     ----------
     crops : (N, 4, S, S) uint8, RGB and what counts how much (`face_weight`): 0 outside, 127 face, 255 eyes and mouth.
+    landmarks : (N, 68, 2) float32, pixels of the crop.
     held : (N,) bool, never trained on.
     """
 
     crops: Tensor
+    landmarks: Tensor
     held: NDArray[np.bool_]
 
     @property
     def training(self) -> Tensor:
-        """The faces to learn from."""
-        return self.crops[torch.from_numpy(~self.held).to(self.crops.device)]
+        """The crops to learn from."""
+        return self._part(self.crops, held=False)
+
+    @property
+    def training_landmarks(self) -> Tensor:
+        """Their landmarks."""
+        return self._part(self.landmarks, held=False)
 
     @property
     def unseen(self) -> Tensor:
-        """The faces held out."""
-        return self.crops[torch.from_numpy(self.held).to(self.crops.device)]
+        """The crops held out."""
+        return self._part(self.crops, held=True)
 
-
-def write_rows(folder: Path, rows: Iterable[FaceRow]) -> None:
-    """Write the rows of a new face set."""
-    with closing(sqlite3.connect(folder / ROWS)) as base, base:
-        base.executescript(_LAYOUT)
-        base.executemany(f"INSERT INTO faces VALUES ({', '.join('?' * 14)})", [_values(row) for row in rows])
-
-
-def read_rows(folder: Path) -> list[FaceRow]:
-    """All rows of a face set, by clip, time and track."""
-    with _reading(folder) as base:
-        found = base.execute("SELECT * FROM faces ORDER BY clip, frame, track").fetchall()
-    try:
-        return [_row(row) for row in found]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ArtefactError(f"{folder / ROWS}: rows of another kind ({error}); extract the faces again") from error
-
-
-def usable(folder: Path) -> list[FaceRow]:
-    """The rows that are kept and whose picture is still there.
-
-    Raises
-    ------
-    ArtefactError
-        If the folder is no face set.
-    NoFaceError
-        If too few are left.
-    """
-    open_artefact(folder, KIND, SCHEMA)
-    rows = [row for row in read_rows(folder) if row.kept and (folder / PICTURES / row.name).is_file()]
-    if len(rows) < FEWEST:
-        raise NoFaceError(f"{folder}: {len(rows)} faces, at least {FEWEST} are needed; extract more of this person")
-    return rows
-
-
-def content(folder: Path) -> Fingerprint:
-    """What a training on this set depends on: its faces, less those deleted since."""
-    made = open_artefact(folder, KIND, SCHEMA).fingerprint
-    return fingerprint(made=made, pictures="\n".join(row.name for row in usable(folder)))
-
-
-def identity_of(folder: Path) -> list[float]:
-    """Mean identity embedding of a face set, 128 numbers, as its manifest has it."""
-    try:
-        return [float(value) for value in open_artefact(folder, KIND, SCHEMA).details["embedding"]]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ArtefactError(f"{folder}: its manifest has no embedding ({error!r}); extract the faces again") from error
+    def _part(self, values: Tensor, held: bool) -> Tensor:
+        """The values of one part; a view, so that nothing is held twice, where the part is one span."""
+        places = np.flatnonzero(self.held == held)
+        if len(places) and places[-1] - places[0] + 1 == len(places):
+            return values[int(places[0]) : int(places[-1]) + 1]
+        return values[torch.from_numpy(places).to(values.device)]
 
 
 def load_faceset(
@@ -165,24 +78,43 @@ def load_faceset(
     device: torch.device | None = None,
     progress: Progress = silent,
 ) -> FaceSet:
-    """Read the pictures of a face set.
+    """Read the pictures of a face set once, several at a time.
 
     Parameters
     ----------
-    size_px : side S that the crops are brought to.
+    size_px : side S that the crops are brought to; where the set's first picture is smaller, that one's side is taken,
+        since larger crops would hold nothing more.
     held_share : about this share is held out, in whole spans of time.
     """
     rows = usable(folder)
-    crops = np.empty((len(rows), size_px, size_px, 4), dtype=np.uint8)
-    for number, row in enumerate(rows):
-        picture = read_image(folder / PICTURES / row.name)
-        if picture.shape[0] != picture.shape[1]:
-            raise ArtefactError(f"{folder / PICTURES / row.name}: not the square picture that was extracted; delete it")
-        scale = size_px / picture.shape[0]
-        crops[number, ..., :3] = resize(picture, (size_px, size_px))
-        crops[number, ..., 3] = to_uint8(face_weight((row.landmarks + 0.5) * scale - 0.5, size_px))
-        progress(number + 1, len(rows), f"loading {folder.name}")
-    return FaceSet(nchw(crops, device), held_out(len(rows), held_share))
+    held = held_out(len(rows), held_share)
+    order = np.argsort(held, kind="stable")
+    side = min(size_px, read_image(folder / PICTURES / rows[0].name).shape[0])
+    planes = np.empty((len(rows), 4, side, side), dtype=np.uint8)
+    landmarks = np.empty((len(rows), 68, 2), dtype=np.float32)
+
+    def load(place: int) -> None:
+        planes[place], landmarks[place] = _loaded(folder, rows[order[place]], side)
+
+    with ThreadPoolExecutor(min(MOST_READERS, os.cpu_count() or 1), "faces") as pool:
+        try:
+            for number, _ in enumerate(pool.map(load, range(len(rows)))):
+                progress(number + 1, len(rows), f"loading {folder.name}")
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return FaceSet(nchw(planes.transpose(0, 2, 3, 1), device), floats(landmarks, device), held[order])
+
+
+def _loaded(folder: Path, row: FaceRow, side: int) -> tuple[NDArray[np.uint8], Floats]:
+    """One picture with its weights, (4, side, side), and its landmarks, (68, 2)."""
+    path = folder / PICTURES / row.name
+    picture = read_image(path)
+    if picture.shape[0] != picture.shape[1]:
+        raise ArtefactError(f"{path}: not the square picture that was extracted; delete it")
+    landmarks = np.asarray((row.landmarks + 0.5) * (side / picture.shape[0]) - 0.5, dtype=np.float32)
+    weight = to_uint8(face_weight(landmarks, side))
+    return np.concatenate([resize(picture, (side, side)).transpose(2, 0, 1), weight[np.newaxis]]), landmarks
 
 
 def face_weight(landmarks: Floats, size_px: int) -> Floats:
@@ -214,29 +146,3 @@ def held_out(count: int, share: float) -> NDArray[np.bool_]:
     blocks = np.arange(count) * HELD_BLOCKS // max(1, count)
     every = min(HELD_BLOCKS, max(2, round(1.0 / share)))
     return np.asarray(blocks % every == every // 2, dtype=np.bool_)
-
-
-def _values(row: FaceRow) -> tuple[object, ...]:
-    values = {entry.name: getattr(row, entry.name) for entry in dataclasses.fields(row)}
-    return tuple({**values, "landmarks": row.landmarks.astype("<f4").tobytes(), "kept": int(row.kept)}.values())
-
-
-def _row(stored: sqlite3.Row) -> FaceRow:
-    values: dict[str, Any] = dict(stored)
-    values["landmarks"] = np.frombuffer(values["landmarks"], "<f4").reshape(68, 2).astype(np.float32)
-    if Path(values["name"]).name != values["name"]:
-        raise ValueError(f"a picture may not be named {values['name']!r}")
-    return FaceRow(**{**values, "kept": bool(values["kept"])})
-
-
-@contextmanager
-def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
-    path = folder / ROWS
-    if not path.is_file():
-        raise ArtefactError(f"{folder}: has no {ROWS}; extract the faces again")
-    try:
-        with closing(sqlite3.connect(path)) as base:
-            base.row_factory = sqlite3.Row
-            yield base
-    except sqlite3.DatabaseError as error:
-        raise ArtefactError(f"{path}: unreadable ({error}); extract the faces again") from error

@@ -17,10 +17,11 @@ from typing import Literal
 import torch
 
 from faceswap.align import VIEW_SHARE
-from faceswap.faceset import content, identity_of, load_faceset
+from faceswap.faceset import load_faceset
 from faceswap.model import CHECKPOINTS, CURVE, KIND, LOG, PREVIEW, SCHEMA
 from faceswap.options import TrainLimits, TrainOptions
 from faceswap.preview import curve, sheet
+from faceswap.rows import content, identity_of
 from faceswap.trainer import Look, Trainer
 from models.autoencoder import config_of
 from models.checkpoint import load_newest, save_checkpoint

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.align import crop_from_frame
-from faceswap.faceset import KIND, PICTURES, SCHEMA, FaceRow, write_rows
+from faceswap.rows import KIND, PICTURES, SCHEMA, FaceRow, write_rows
 from shared.picture.image import write_png
 from shared.picture.warp import transform
 from shared.store.artefact import artefact, fingerprint

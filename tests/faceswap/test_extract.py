@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from faceswap.extract import _judge, _Seen, _thin, extract
-from faceswap.faceset import PICTURES, SHEET, load_faceset, read_rows, usable
+from faceswap.faceset import load_faceset
 from faceswap.options import ExtractOptions
+from faceswap.rows import PICTURES, SHEET, read_rows, usable
 from shared.errors import ArtefactError, NoFaceError
 from shared.picture.image import read_image
 from tests.faceswap.drawn import face_of, face_points

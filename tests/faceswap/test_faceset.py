@@ -10,17 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceswap.faceset import (
-    PICTURES,
-    ROWS,
-    content,
-    face_weight,
-    held_out,
-    identity_of,
-    load_faceset,
-    read_rows,
-    usable,
-)
+from faceswap.faceset import face_weight, held_out, load_faceset
+from faceswap.rows import PICTURES, ROWS, content, identity_of, read_rows, usable
 from shared.errors import ArtefactError, MediaError, NoFaceError
 from tests.faceswap.drawn import face_points, make_faceset
 

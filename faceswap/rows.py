@@ -1,0 +1,212 @@
+"""What is known of each face of a face set: one SQLite row a face, kept or not, beside the folder of pictures.
+
+A picture that was deleted is out of the set; so is one whose row says ``kept = 0``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from shared.errors import ArtefactError, NoFaceError
+from shared.store.artefact import Fingerprint, fingerprint, open_artefact
+from shared.types import Floats, Matrix
+
+KIND: Final = "faceset"
+SCHEMA: Final = 1
+PICTURES: Final = "pictures"
+ROWS: Final = "faces.sqlite"
+SHEET: Final = "contact_sheet.png"
+FEWEST: Final = 16
+"""Fewer faces than this are not worth training on."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceRow:
+    """One face that was considered for a set; what an older set does not tell of it has its default here."""
+
+    name: str
+    """File name of its picture, without the folder; faces that were dropped have a name and no picture."""
+    clip: int
+    """Number of the clip among those extracted together."""
+    frame: int
+    time_s: float
+    track: int
+    size_px: float
+    sharpness: float
+    presence: float
+    yaw_deg: float
+    pitch_deg: float
+    roll_deg: float
+    landmarks: Floats
+    """(68, 2) float32 pixels of the crop."""
+    kept: bool
+    why: str
+    """Why it was dropped, empty where it was kept."""
+    by_hand: bool = False
+    """Whether a person decided so; no later pass over the set changes that."""
+    person: int = -1
+    """Which of the people seen in the clips, 0 the most seen; -1 where nobody looked."""
+    likeness: float = math.nan
+    """Cosine of its identity embedding to the mean of the set's person, -1 to 1."""
+    misfit: float = math.nan
+    """Root mean square distance of its landmarks from a head in their pose, in eye distances."""
+    light: float = math.nan
+    """Mean lightness of the skin, 0 to 100 (CIE L*)."""
+    side_light: float = math.nan
+    """Lightness of the picture's right half of the skin less that of the left."""
+    top_light: float = math.nan
+    """Lightness of the skin above the nose base less that below."""
+    red: float = math.nan
+    """Mean colour of the skin, CIE a* (green to red)."""
+    yellow: float = math.nan
+    """Mean colour of the skin, CIE b* (blue to yellow)."""
+    burnt: float = math.nan
+    """Share of the skin that is white or black without any drawing, 0 to 1."""
+    mouth: float = math.nan
+    """Opening of the inner lips, in eye distances."""
+    smile: float = math.nan
+    """Width of the mouth, in eye distances."""
+    eyes: float = math.nan
+    """Opening of both eyes, in widths of an eye."""
+    brows: float = math.nan
+    """Height of the brows above the eyes, in eye distances."""
+    covered: float = math.nan
+    """How much of the face looks unlike this person's other pictures (hand, microphone), in its usual difference."""
+    embedding: Floats | None = None
+    """(128,) float32 of length one."""
+    crop_from_frame: Matrix | None = None
+    """(3, 3) float64; with it the picture can be cut from the clip again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClipRow:
+    """One input of a face set."""
+
+    number: int
+    path: str
+    """Absolute, as it was when the set was made."""
+    digest: str
+    """`shared.store.fingerprint.file_digest` of it, or of the pictures in it where it is a folder."""
+    frames: int
+    with_face: int
+    damaged: int
+
+
+_TYPES: Final = {"str": "TEXT", "int": "INTEGER", "float": "REAL", "bool": "INTEGER"}
+
+
+def write_rows(folder: Path, rows: Iterable[FaceRow], clips: Iterable[ClipRow] = ()) -> None:
+    """Write the rows of a face set, in place of those that are there."""
+    with closing(sqlite3.connect(folder / ROWS)) as base, base:
+        for table, kind, entries in (("faces", FaceRow, rows), ("clips", ClipRow, clips)):
+            base.execute(f"DROP TABLE IF EXISTS {table}")
+            base.execute(_layout(table, kind))
+            places = ", ".join("?" * len(dataclasses.fields(kind)))
+            base.executemany(f"INSERT INTO {table} VALUES ({places})", [_values(entry) for entry in entries])
+
+
+def read_rows(folder: Path) -> list[FaceRow]:
+    """All rows of a face set, by clip, frame and track."""
+    with _reading(folder) as base:
+        found = base.execute("SELECT * FROM faces ORDER BY clip, frame, track").fetchall()
+    try:
+        return [_row(row) for row in found]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtefactError(f"{folder / ROWS}: rows of another kind ({error}); extract the faces again") from error
+
+
+def read_clips(folder: Path) -> list[ClipRow]:
+    """The inputs of a face set by number; none where an older version made it."""
+    with _reading(folder) as base:
+        if not base.execute("SELECT 1 FROM sqlite_master WHERE name = 'clips'").fetchone():
+            return []
+        return [ClipRow(**dict(row)) for row in base.execute("SELECT * FROM clips ORDER BY number")]
+
+
+def usable(folder: Path) -> list[FaceRow]:
+    """The rows that are kept and whose picture is still there.
+
+    Raises
+    ------
+    ArtefactError
+        If the folder is no face set.
+    NoFaceError
+        If too few are left.
+    """
+    open_artefact(folder, KIND, SCHEMA)
+    rows = [row for row in read_rows(folder) if row.kept and (folder / PICTURES / row.name).is_file()]
+    if len(rows) < FEWEST:
+        raise NoFaceError(f"{folder}: {len(rows)} faces, at least {FEWEST} are needed; extract more of this person")
+    return rows
+
+
+def content(folder: Path) -> Fingerprint:
+    """What a training on this set depends on: its faces, less those deleted since."""
+    made = open_artefact(folder, KIND, SCHEMA).fingerprint
+    return fingerprint(made=made, pictures="\n".join(row.name for row in usable(folder)))
+
+
+def identity_of(folder: Path) -> list[float]:
+    """Mean identity embedding of a face set, 128 numbers, as its manifest has it."""
+    try:
+        return [float(value) for value in open_artefact(folder, KIND, SCHEMA).details["embedding"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtefactError(f"{folder}: its manifest has no embedding ({error!r}); extract the faces again") from error
+
+
+def _layout(table: str, kind: type[FaceRow] | type[ClipRow]) -> str:
+    columns = []
+    for entry in dataclasses.fields(kind):
+        stored = _TYPES.get(str(entry.type), "BLOB")
+        key = " PRIMARY KEY" if entry.name in ("name", "number") else ""
+        columns.append(f"{entry.name} {stored}{key}")
+    return f"CREATE TABLE {table} ({', '.join(columns)}) WITHOUT ROWID"
+
+
+def _values(row: FaceRow | ClipRow) -> tuple[object, ...]:
+    values: dict[str, object] = {entry.name: getattr(row, entry.name) for entry in dataclasses.fields(row)}
+    for name, value in values.items():
+        if isinstance(value, np.ndarray):
+            values[name] = value.astype("<f8" if name == "crop_from_frame" else "<f4").tobytes()
+        elif isinstance(value, bool):
+            values[name] = int(value)
+    return tuple(values.values())
+
+
+def _row(stored: sqlite3.Row) -> FaceRow:
+    values: dict[str, Any] = dict(stored)
+    values["landmarks"] = np.frombuffer(values["landmarks"], "<f4").reshape(68, 2).astype(np.float32)
+    if values.get("embedding") is not None:
+        values["embedding"] = np.frombuffer(values["embedding"], "<f4").astype(np.float32)
+    if values.get("crop_from_frame") is not None:
+        values["crop_from_frame"] = np.frombuffer(values["crop_from_frame"], "<f8").reshape(3, 3).copy()
+    for name in ("kept", "by_hand"):
+        values[name] = bool(values.get(name, False))
+    for entry in dataclasses.fields(FaceRow):  # SQLite keeps no NaN
+        if entry.type == "float" and values.get(entry.name, 0.0) is None:
+            values[entry.name] = math.nan
+    if Path(values["name"]).name != values["name"]:
+        raise ValueError(f"a picture may not be named {values['name']!r}")
+    return FaceRow(**values)
+
+
+@contextmanager
+def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
+    path = folder / ROWS
+    if not path.is_file():
+        raise ArtefactError(f"{folder}: has no {ROWS}; extract the faces again")
+    try:
+        with closing(sqlite3.connect(path)) as base:
+            base.row_factory = sqlite3.Row
+            yield base
+    except sqlite3.DatabaseError as error:
+        raise ArtefactError(f"{path}: unreadable ({error}); extract the faces again") from error

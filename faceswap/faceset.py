@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from faceswap.rows import PICTURES, usable
+from faceswap.rows import PICTURES, FaceRow, usable
 from models.tensors import floats, nchw
 from shared.errors import ArtefactError
 from shared.picture.image import read_image

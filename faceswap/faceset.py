@@ -97,12 +97,9 @@ def load_faceset(
         planes[place], landmarks[place] = _loaded(folder, rows[order[place]], side)
 
     with ThreadPoolExecutor(min(MOST_READERS, os.cpu_count() or 1), "faces") as pool:
-        try:
-            for number, _ in enumerate(pool.map(load, range(len(rows)))):
-                progress(number + 1, len(rows), f"loading {folder.name}")
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        # A failed or interrupted map cancels what has not begun.
+        for number, _ in enumerate(pool.map(load, range(len(rows)))):
+            progress(number + 1, len(rows), f"loading {folder.name}")
     return FaceSet(nchw(planes.transpose(0, 2, 3, 1), device), floats(landmarks, device), held[order])
 
 

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from faceswap.faceset import face_weight, held_out, load_faceset
+from faceswap.faceset import FaceSet, face_weight, held_out, load_faceset
 from faceswap.rows import PICTURES, ROWS, content, identity_of, read_rows, usable
 from shared.errors import ArtefactError, MediaError, NoFaceError
+from shared.picture.image import read_image
+from shared.picture.warp import resize
 from tests.faceswap.drawn import face_points, make_faceset
 
 
@@ -70,6 +73,33 @@ def test_training_and_unseen_faces_share_nothing(two_sets: tuple[Path, Path]) ->
     loaded = load_faceset(two_sets[0], 60, 0.1)
     assert len(loaded.training) + len(loaded.unseen) == 40
     assert loaded.crops.shape == (40, 4, 60, 60)
+    assert loaded.training.data_ptr() == loaded.crops.data_ptr()  # a view: nothing is held twice
+    scattered = FaceSet(loaded.crops, loaded.landmarks, np.arange(40) % 3 == 1)
+    assert torch.equal(scattered.unseen, loaded.crops[1::3])
+    assert torch.equal(scattered.training_landmarks[:3], loaded.landmarks[[0, 2, 3]])
+
+
+def test_each_crop_lies_where_its_row_belongs_with_its_landmarks(two_sets: tuple[Path, Path]) -> None:
+    seen: list[int] = []
+    loaded = load_faceset(two_sets[0], 60, 0.1, progress=lambda done, _, __: seen.append(done))
+    rows = read_rows(two_sets[0])
+    held = held_out(len(rows), 0.1)
+    order = [*np.flatnonzero(~held), *np.flatnonzero(held)]
+    assert seen == list(range(1, 41))
+    assert loaded.held.tolist() == sorted(held)
+    for place, number in enumerate(order):
+        picture = resize(read_image(two_sets[0] / PICTURES / rows[number].name), (60, 60))
+        points = (rows[number].landmarks + 0.5) * 60 / 96 - 0.5
+        assert np.array_equal(loaded.crops[place, :3].permute(1, 2, 0).numpy(), picture)
+        assert np.abs(loaded.landmarks[place].numpy() - points).max() < 1e-4
+        weight = np.rint(face_weight(loaded.landmarks[place].numpy(), 60) * 255)
+        assert np.abs(loaded.crops[place, 3].numpy() - weight).max() == 0
+
+
+def test_crops_are_not_larger_than_the_pictures(two_sets: tuple[Path, Path]) -> None:
+    loaded = load_faceset(two_sets[0], 500)
+    assert loaded.crops.shape == (40, 4, 96, 96)
+    assert float(loaded.landmarks.max()) < 96
 
 
 def test_the_face_counts_its_eyes_and_mouth_count_double_and_the_corners_nothing() -> None:

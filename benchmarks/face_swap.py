@@ -17,7 +17,7 @@ from faceswap.faceset import FaceSet, held_out
 from faceswap.model import SwapModel
 from faceswap.options import options_for
 from faceswap.trainer import Trainer
-from models.autoencoder import config_of
+from models.nets import config_of
 from models.tensors import pick_device, pick_precision
 
 FACES = 200
@@ -27,7 +27,8 @@ WARM_UP = 5
 def noise(size_px: int, device: torch.device) -> FaceSet:
     """A face set of noise: speed does not depend on what is seen."""
     crops = torch.randint(0, 256, (FACES, 4, size_px, size_px), dtype=torch.uint8).to(device)
-    return FaceSet(crops, held_out(FACES, 0.1))
+    landmarks = torch.rand(FACES, 68, 2).to(device) * size_px
+    return FaceSet(crops, landmarks, held_out(FACES, 0.1))
 
 
 def measured(net: str, precision: str, device: torch.device, steps: int) -> dict[str, Any]:

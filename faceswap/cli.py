@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from faceswap.options import ExtractOptions, SwapOptions, TrainLimits, options_for
+from faceswap.options import RATES, ExtractOptions, SwapOptions, TrainLimits, options_for
 from shared.render.cli import carry_out, job_of
 from shared.render.terminal import (
     RenderChoices,
@@ -103,7 +103,7 @@ def extract(  # noqa: PLR0913 - one argument an option
 @click.argument("faces_a", type=FILE)
 @click.argument("faces_b", type=FILE)
 @click.option("-o", "--output", type=FILE, required=True, metavar="MODEL", help="Folder of the model.")
-@click.option("--net", type=click.Choice(["quick", "classic", "light"]), default="quick", help="Which net.")
+@click.option("--net", type=click.Choice(list(RATES)), default="quick", help="Which net.")
 @click.option(
     "--minutes", type=click.FloatRange(0, min_open=True), default=LIMITS.minutes, help="Longest time of this run."
 )

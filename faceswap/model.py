@@ -11,8 +11,9 @@ import torch
 
 from faceswap.augment import net_input
 from faceswap.trainer import AVERAGE, NET
-from models.autoencoder import AutoencoderConfig, FaceAutoencoder, as_module, build
+from models.autoencoder import FaceAutoencoder, as_module, build
 from models.checkpoint import BEST, load_checkpoint, newest, restore_weights
+from models.nets import AutoencoderConfig
 from models.tensors import Precision, channels_last, floats, nhwc, one_thread, pick_device, pick_precision
 from shared.errors import WeightsError
 from shared.store.artefact import open_artefact

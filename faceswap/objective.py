@@ -22,7 +22,7 @@ class Share:
     Attributes
     ----------
     loss : a scalar.
-    shared, own : gradients of the shared weights and of the person's own decoder, in the order of `weights_of`.
+    shared, own : gradients of the shared weights and of what is the person's own, in the order of `weights_of`.
     """
 
     loss: Tensor
@@ -31,9 +31,9 @@ class Share:
 
 
 def weights_of(net: FaceAutoencoder) -> tuple[list[Tensor], tuple[list[Tensor], list[Tensor]]]:
-    """The weights that both people share, and those of each one's decoder."""
-    first, second = (list(decoder.parameters()) for decoder in net.decoders)
-    shared = [value for name, value in as_module(net).named_parameters() if not name.startswith("decoders.")]
+    """The weights that both people share, and each one's own."""
+    first, second = (list(part.parameters()) for part in net.own)
+    shared = [value for name, value in as_module(net).named_parameters() if not name.startswith("own.")]
     return list(shared), (list(first), list(second))
 
 
@@ -45,11 +45,14 @@ def share(
     sizes = (net.config.input_px, net.config.output_px)
     batch = augment(crops[chosen.to(crops.device)], sizes, options.augment, random)
     with how.autocast():
-        made = net.decode(net.encode(batch.warped), person).picture
+        decoded = net.decode(net.encode(batch.warped), person)
+    made = decoded.picture
     weight = loss_weight(batch.weight, options)
     loss = absolute_error(made, batch.target, weight)
     if options.dissimilarity > 0:
         loss = loss + options.dissimilarity * dissimilarity(made, batch.target, weight)
+    if decoded.mask is not None:
+        loss = loss + options.mask * (decoded.mask - face_mask(batch.weight)).abs().mean()
     shared, own = weights_of(net)
     gradients = torch.autograd.grad(loss, [*shared, *own[person]])
     return Share(loss.detach(), gradients[: len(shared)], gradients[len(shared) :])

@@ -23,8 +23,8 @@ from faceswap.options import TrainLimits, TrainOptions
 from faceswap.preview import curve, sheet
 from faceswap.rows import content, identity_of
 from faceswap.trainer import Look, Trainer
-from models.autoencoder import config_of
 from models.checkpoint import load_newest, save_checkpoint
+from models.nets import config_of
 from models.tensors import pick_device, pick_precision
 from shared.interrupt import postponed
 from shared.picture.image import write_png

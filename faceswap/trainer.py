@@ -14,9 +14,10 @@ from faceswap.faceset import FaceSet
 from faceswap.objective import Share, face_mask, learning_rate, share, weights_of
 from faceswap.options import TrainOptions
 from faceswap.pair import Pair
-from models.autoencoder import PEOPLE, FaceAutoencoder, as_module, build, config_of
+from models.autoencoder import PEOPLE, FaceAutoencoder, as_module, build
 from models.checkpoint import Checkpoint, gather, optimiser_tensors, restore_optimiser, restore_weights
 from models.losses import psnr
+from models.nets import config_of
 from models.tensors import Precision, channels_last, nhwc
 from shared.types import Floats, JsonObject
 
@@ -56,7 +57,7 @@ class Trainer:
     def __init__(self, sets: tuple[FaceSet, FaceSet], options: TrainOptions, precision: Precision) -> None:
         self.options = options
         self.precision = precision
-        self.config = config_of(options.net)
+        self.config = config_of(options.net, options.mask_head)
         self.step = 0
         self.seconds = 0.0
         self._training = [one.training for one in sets]
@@ -70,7 +71,7 @@ class Trainer:
         self._random = [torch.Generator().manual_seed(2 * options.seed + person) for person in range(PEOPLE)]
         self._pair = Pair(precision.device)
         self.net = build(self.config)
-        self.net.start_from(means[:, :3].cpu())
+        self.net.start_from(torch.cat([means[:, :3], face_mask(means[:, 3:])], dim=1).cpu())
         channels_last(as_module(self.net).to(precision.device))
         self.average: FaceAutoencoder = self.net
         if options.average > 0:

@@ -1,47 +1,32 @@
-"""Face autoencoders: one shared encoder and one decoder for each of two people; a swap decodes with the other one.
+"""Face autoencoders: one shared encoder, and for each of two people what makes a code into that person's face.
 
-``classic`` is the well-known 64 px net of 2017, ``light`` the same with half the filters. ``quick`` is made to show a
-face within minutes on two CPU cores: thin layers, a standardised input, and a decoder that moves and repaints a
-learned picture of its person, which starts as the person's mean face, instead of painting a face from nothing.
+A swap decodes the code of one person's picture as the other. All nets are `AutoencoderConfig`s of one class.
 """
 
 from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import Literal, Protocol, cast
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.blocks import SLOPE, Residual, Shrink, Upscale, start_well
+from models.blocks import SLOPE, Residual, Shrink, Upscale, standardised, start_well, still_grid
+from models.nets import AutoencoderConfig
 
-NetName = Literal["classic", "light", "quick"]
 PEOPLE = 2
 MEAN_LIMITS = (0.02, 0.98)
 """The learned picture starts within these, or its logit would be too steep to learn."""
-STD_FLOOR = 0.05
-"""Added to the spread of an input before division, so that flat pictures do not become noise."""
-
-
-@dataclass(frozen=True, slots=True)
-class AutoencoderConfig:
-    """Which net, and its sizes in pixels; made by `config_of`."""
-
-    name: NetName
-    input_px: int
-    """Side of the encoder's input."""
-    output_px: int
-    """Side of the decoders' output."""
-    filters: tuple[int, ...]
-    """Of the encoder's convolutions."""
-    code: int
-    """Values in the latent."""
-    base: int
-    """Filters of the first decoded layer."""
-    decoder: tuple[int, ...]
-    """Filters of the decoder's upscales."""
+FLOW_AFTER = 2
+"""Upscales before the flow is read off: 32x32 vectors for 128 px."""
+FLOW_REACH = 0.2
+"""Furthest a pixel of the learned picture may be fetched from, in half sides."""
+PAINT_START = 0.01
+"""Standard deviation at which the weights that repaint a learned picture start."""
+ACTS_ON = 1
+"""A split code: the person who becomes; it reads the common code twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,33 +47,22 @@ class FaceAutoencoder(Protocol):
     """What training and conversion need of a net; each one is an ``nn.Module``."""
 
     config: AutoencoderConfig
-    decoders: nn.ModuleList
-    """One for each person; all other weights are shared."""
+    own: nn.ModuleList
+    """What belongs to each person alone; all other weights are shared."""
 
     def encode(self, pictures: Tensor) -> Tensor:
-        """(N, 3, input_px, input_px) float32 in [0, 1] to the code that the decoders read."""
+        """(N, 3, input_px, input_px) float32 in [0, 1] to the code that `decode` reads."""
 
     def decode(self, code: Tensor, person: int) -> Decoded:
         """Turn the code into faces of `person` 0 or 1."""
 
     def start_from(self, mean_faces: Tensor) -> None:
-        """Take over what is known before training: (2, 3, output_px, output_px), the mean face of each person."""
-
-
-def config_of(name: str) -> AutoencoderConfig:
-    """Sizes of the named net."""
-    if name == "classic":
-        return AutoencoderConfig("classic", 64, 64, (128, 256, 512, 1024), 1024, 512, (256, 128, 64))
-    if name == "light":
-        return AutoencoderConfig("light", 64, 64, (64, 128, 256, 512), 512, 256, (128, 64, 32))
-    if name == "quick":
-        return AutoencoderConfig("quick", 64, 128, (32, 64, 128, 128), 128, 128, (80, 48, 24))
-    raise ValueError(f"expected classic, light or quick, got {name!r}")
+        """Take over what is known before training: (2, 4, output_px, output_px), each person's mean face and mask."""
 
 
 def build(config: AutoencoderConfig) -> FaceAutoencoder:
     """Make a net with fresh weights, drawn from torch's global generator."""
-    return Quick(config) if config.name == "quick" else Classic(config)
+    return Autoencoder(config)
 
 
 def as_module(net: FaceAutoencoder) -> nn.Module:
@@ -98,128 +72,120 @@ def as_module(net: FaceAutoencoder) -> nn.Module:
     return cast(nn.Module, net)
 
 
-class Classic(nn.Module):
-    """The 64 px net: convolutions 5x5 of stride 2, a dense latent, decoders of three upscales and a sigmoid.
-
-    The layers are those that the first open face-swap programs of 2017 and 2018 share; Adam 5e-5 with beta1 0.5 and
-    the mean absolute error belong to it.
-    """
+class Autoencoder(nn.Module):
+    """Convolutions of stride 2, a dense bottleneck, and decoders of upscales."""
 
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
         self.config = config
-        self._side = config.input_px >> len(config.filters)
-        wide = config.filters[-1]
-        sizes = (3, *config.filters)
-        self.shrinks = nn.Sequential(*(Shrink(a, b) for a, b in itertools.pairwise(sizes)))
-        self.narrow = nn.Linear(wide * self._side**2, config.code)
-        self.widen = nn.Linear(config.code, wide * self._side**2)
-        self.upscale = Upscale(wide, config.base)
-        self.decoders = nn.ModuleList(_classic_decoder(config) for _ in range(PEOPLE))
+        kernels = [5 if config.classic or level == 0 else 3 for level in range(len(config.filters))]
+        pairs = itertools.pairwise((3, *config.filters))
+        self.shrinks = nn.Sequential(*(Shrink(*pair, kernel) for pair, kernel in zip(pairs, kernels, strict=True)))
+        if not config.classic:
+            start_well(self.shrinks)
+        self.bottleneck = Bottleneck(config)
+        if config.split:
+            self.own = nn.ModuleList([Bottleneck(config), nn.Identity()])
+            self.decoder = Decoder(config, 2 * config.base)
+        else:
+            self.own = nn.ModuleList(Decoder(config, config.base) for _ in range(PEOPLE))
 
     def encode(self, pictures: Tensor) -> Tensor:
-        """(N, 3, 64, 64) to (N, base, 8, 8)."""
-        shrunk = self.shrinks(pictures.contiguous(memory_format=torch.channels_last))
-        wide = self.widen(self.narrow(shrunk.flatten(1)))
-        shaped = wide.view(-1, self.config.filters[-1], self._side, self._side)
-        return cast(Tensor, self.upscale(shaped.contiguous(memory_format=torch.channels_last)))
-
-    def decode(self, code: Tensor, person: int) -> Decoded:
-        """(N, base, 8, 8) to faces (N, 3, 64, 64)."""
-        return Decoded(torch.sigmoid(self.decoders[person](code).float()))
-
-    def start_from(self, mean_faces: Tensor) -> None:
-        """Nothing is taken over: this net paints from nothing."""
-
-
-class Quick(nn.Module):
-    """A thin net that moves and repaints a learned picture of each person.
-
-    A decoder gives, from the shared code, a coarse flow by which the learned picture is read and a residual that is
-    added to it before the sigmoid; shape and appearance apart as in Shu et al., "Deforming autoencoders", ECCV 2018.
-    """
-
-    def __init__(self, config: AutoencoderConfig) -> None:
-        super().__init__()
-        self.config = config
-        self._side = config.output_px >> (len(config.decoder) + 1)
-        sizes = (3, *config.filters)
-        kernels = (5, *(3 for _ in config.filters[1:]))
-        self.shrinks = nn.Sequential(
-            *(Shrink(a, b, kernel) for a, b, kernel in zip(sizes[:-1], sizes[1:], kernels, strict=True))
-        )
-        inner = config.filters[-1] * (config.input_px >> len(config.filters)) ** 2
-        self.narrow = nn.Linear(inner, config.code)
-        self.widen = nn.Linear(config.code, config.base * self._side**2)
-        self.decoders = nn.ModuleList(QuickDecoder(config) for _ in range(PEOPLE))
-        start_well(self.shrinks)
-
-    def encode(self, pictures: Tensor) -> Tensor:
-        """(N, 3, input_px, input_px) to (N, base, side, side).
-
-        Each picture is standardised by channel first, so that light and skin tone tell the people apart less.
-        """
-        mean = pictures.mean(dim=(2, 3), keepdim=True)
-        plain = (pictures - mean) / (pictures.std(dim=(2, 3), keepdim=True) + STD_FLOOR)
+        """(N, 3, input_px, input_px) to the map that decoders read, or to what makes split codes."""
+        plain = pictures if self.config.classic else standardised(pictures)
         shrunk = self.shrinks(plain.contiguous(memory_format=torch.channels_last))
-        wide = self.widen(self.narrow(shrunk.flatten(1)))
-        shaped = functional.leaky_relu(wide.view(-1, self.config.base, self._side, self._side), SLOPE)
-        return shaped.contiguous(memory_format=torch.channels_last)
+        return cast(Tensor, shrunk if self.config.split else self.bottleneck(shrunk))
 
     def decode(self, code: Tensor, person: int) -> Decoded:
-        """(N, base, side, side) to faces (N, 3, output_px, output_px)."""
-        return Decoded(cast(Tensor, self.decoders[person](code)))
+        """Faces of `person`, (N, 3, output_px, output_px)."""
+        if not self.config.split:
+            return cast(Decoded, self.own[person](code))
+        common = self.bottleneck(code)
+        other = common if person == ACTS_ON else self.own[person](code)
+        return cast(Decoded, self.decoder(torch.cat([common, other], dim=1)))
 
     def start_from(self, mean_faces: Tensor) -> None:
-        """Let each decoder start as its person's mean face."""
+        """Let each decoder that repaints a picture start as its person's mean face."""
         logits = torch.logit(mean_faces.clamp(*MEAN_LIMITS))
-        for decoder, start in zip(self.decoders, logits, strict=True):
-            cast(QuickDecoder, decoder).picture.data.copy_(start)
+        if self.config.moved and self.config.split:
+            self.decoder.start_as(logits.mean(dim=0))
+        elif self.config.moved:
+            for decoder, start in zip(self.own, logits, strict=True):
+                cast(Decoder, decoder).start_as(start)
 
 
-class QuickDecoder(nn.Module):
-    """The learned picture of one person, and the layers that move and repaint it."""
-
-    FLOW_AFTER = 2
-    """Upscales before the flow is read off: 32x32 vectors for 128 px."""
-    FLOW_REACH = 0.2
-    """Furthest a pixel may be fetched from, in half sides of the picture."""
+class Bottleneck(nn.Module):
+    """Two dense layers with the latent between them; before them fewer filters, where the net wants so."""
 
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
-        sizes = (config.base, *config.decoder)
-        pairs = list(itertools.pairwise(sizes))
-        self.coarse = nn.Sequential(*(Upscale(a, b) for a, b in pairs[: self.FLOW_AFTER]))
-        self.fine = nn.Sequential(*(Upscale(a, b) for a, b in pairs[self.FLOW_AFTER :]), Residual(sizes[-1]))
-        self.flow = nn.Conv2d(pairs[self.FLOW_AFTER - 1][1], 2, 3, padding=1)
-        self.paint = nn.Conv2d(sizes[-1], 12, 3, padding=1)
-        self.picture = nn.Parameter(torch.zeros(3, config.output_px, config.output_px))
-        self.register_buffer("grid", _still_grid(config.output_px), persistent=False)
+        wide, side = config.filters[-1], config.input_px >> len(config.filters)
+        self.squeeze = nn.Conv2d(wide, config.squeeze, 1) if config.squeeze else nn.Identity()
+        narrow = config.squeeze or wide
+        self.narrow = nn.Linear(narrow * side**2, config.code)
+        first_px = config.output_px >> len(config.decoder) + (0 if config.classic else 1)
+        self.shape = (narrow, first_px // 2, first_px // 2) if config.classic else (config.base, first_px, first_px)
+        self.widen = nn.Linear(config.code, self.shape[0] * self.shape[1] ** 2)
+        self.out = Upscale(narrow, config.base) if config.classic else nn.LeakyReLU(SLOPE)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """(N, filters, H, W) to (N, base, H', W')."""
+        wide = self.widen(self.narrow(self.squeeze(values).flatten(1)))
+        return cast(Tensor, self.out(wide.view(-1, *self.shape).contiguous(memory_format=torch.channels_last)))
+
+
+class Decoder(nn.Module):
+    """Upscales, residual blocks, and a convolution that paints the face and its mask.
+
+    Where the net moves a picture, the decoder gives, from the code, a coarse flow by which a learned picture is read
+    and a residual that is added to it before the sigmoid; shape and appearance apart as in Shu et al., "Deforming
+    autoencoders", ECCV 2018.
+    """
+
+    def __init__(self, config: AutoencoderConfig, inputs: int) -> None:
+        super().__init__()
+        self.config = config
+        sizes = (inputs, *config.decoder)
+        self.scales = nn.ModuleList(
+            nn.Sequential(Upscale(a, b), *(Residual(b) for _ in range(blocks)))
+            for a, b, blocks in zip(sizes[:-1], sizes[1:], config.residuals, strict=True)
+        )
+        planes = 4 if config.mask else 3
+        if config.classic:
+            self.paint = nn.Conv2d(sizes[-1], planes, 5, padding=2)
+            return
+        self.paint = nn.Conv2d(sizes[-1], 4 * planes, 3, padding=1)
+        if config.moved:
+            self.flow = nn.Conv2d(sizes[FLOW_AFTER], 2, 3, padding=1)
+            self.picture = nn.Parameter(torch.zeros(planes, config.output_px, config.output_px))
+            self.register_buffer("grid", still_grid(config.output_px), persistent=False)
         start_well(self)
-        nn.init.zeros_(self.flow.weight)
-        nn.init.normal_(self.paint.weight, std=0.01)
+        nn.init.normal_(self.paint.weight, std=PAINT_START)
+        if config.moved:
+            nn.init.zeros_(self.flow.weight)
 
-    def forward(self, code: Tensor) -> Tensor:
-        """Decode (N, base, side, side) to faces in [0, 1]."""
-        coarse = self.coarse(code)
-        side = self.picture.shape[-1]
-        flow = self.FLOW_REACH * torch.tanh(self.flow(coarse).float())
-        flow = functional.interpolate(flow, size=(side, side), mode="bilinear", align_corners=False)
+    def start_as(self, logits: Tensor) -> None:
+        """Take (4, output_px, output_px) logits of a face and its mask as the learned picture."""
+        self.picture.data.copy_(logits[: len(self.picture)])
+
+    def forward(self, code: Tensor) -> Decoded:
+        """Decode (N, inputs, side, side)."""
+        values, coarse = code, code
+        for level, scale in enumerate(self.scales, start=1):
+            values = scale(values)
+            coarse = values if level == FLOW_AFTER else coarse
+        painted = self.paint(values)
+        if not self.config.classic:
+            painted = functional.pixel_shuffle(painted, 2)
+        logits = painted.float() + self._moved(coarse) if self.config.moved else painted.float()
+        made = torch.sigmoid(logits)
+        return Decoded(made[:, :3], made[:, 3:] if self.config.mask else None)
+
+    def _moved(self, coarse: Tensor) -> Tensor:
+        """The learned picture, (N, planes, output_px, output_px), read through a flow."""
+        size = self.picture.shape[-2:]
+        flow = FLOW_REACH * torch.tanh(self.flow(coarse).float())
+        flow = functional.interpolate(flow, size=size, mode="bilinear", align_corners=False)
         places = cast(Tensor, self.grid) + flow.permute(0, 2, 3, 1)
-        pictures = self.picture.expand(len(code), -1, -1, -1)
-        moved = functional.grid_sample(pictures, places, padding_mode="border", align_corners=False)
-        painted = functional.pixel_shuffle(self.paint(self.fine(coarse)), 2)
-        return torch.sigmoid(moved + painted.float())
-
-
-def _classic_decoder(config: AutoencoderConfig) -> nn.Sequential:
-    sizes = (config.base, *config.decoder)
-    upscales = [Upscale(a, b) for a, b in itertools.pairwise(sizes)]
-    return nn.Sequential(*upscales, nn.Conv2d(sizes[-1], 3, 5, padding=2))
-
-
-def _still_grid(side: int) -> Tensor:
-    """(1, side, side, 2) places of pixel centres, x y in [-1, 1]."""
-    places = (torch.arange(side, dtype=torch.float32) + 0.5) / side * 2 - 1
-    y, x = torch.meshgrid(places, places, indexing="ij")
-    return torch.stack([x, y], dim=-1)[None]
+        pictures = self.picture.expand(len(coarse), -1, -1, -1)
+        return functional.grid_sample(pictures, places, padding_mode="border", align_corners=False)

@@ -13,7 +13,8 @@ from torch import Tensor
 from faceswap.convert import swapped
 from faceswap.model import SwapModel
 from faceswap.options import SwapOptions
-from models.autoencoder import Decoded, config_of
+from models.autoencoder import Decoded
+from models.nets import config_of
 from models.tensors import Precision
 from shared.types import Floats, Scene
 from tests.faceswap.drawn import draw_face, face_of, face_points, frame_of
@@ -26,7 +27,7 @@ class Echo:
 
     def __init__(self) -> None:
         self.config = config_of("quick")
-        self.decoders = torch.nn.ModuleList()
+        self.own = torch.nn.ModuleList()
         self.batches: list[int] = []
 
     def encode(self, pictures: Tensor) -> Tensor:

@@ -85,7 +85,7 @@ def test_an_interrupt_saves_and_is_taken_up_again(two_sets: tuple[Path, Path], t
 def test_one_seed_gives_one_model_and_another_seed_another(two_sets: tuple[Path, Path], tmp_path: Path) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         train(two_sets, tmp_path / name, replace(SMALL, seed=seed), replace(QUIET, steps=2))
-    first, second, other = (weights(tmp_path / name, NET)["narrow.weight"] for name in "abc")
+    first, second, other = (weights(tmp_path / name, NET)["bottleneck.narrow.weight"] for name in "abc")
     assert torch.equal(first, second)
     assert not torch.equal(first, other)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from models.autoencoder import FaceAutoencoder, as_module, build, config_of
+from models.autoencoder import FaceAutoencoder, as_module, build
+from models.nets import NETS, config_of
 
 
 def made(name: str, seed: int = 0) -> FaceAutoencoder:
@@ -13,15 +14,26 @@ def made(name: str, seed: int = 0) -> FaceAutoencoder:
     return build(config_of(name))
 
 
-@pytest.mark.parametrize("name", ["light", "quick"])
+@pytest.mark.parametrize("name", list(NETS))
 def test_decoders_give_pictures_of_the_stated_size_in_range(name: str) -> None:
-    net = made(name)
-    code = net.encode(torch.rand(3, 3, net.config.input_px, net.config.input_px))
-    for person in (0, 1):
-        faces = net.decode(code, person).picture.detach()
-        assert faces.shape == (3, 3, net.config.output_px, net.config.output_px)
-        assert float(faces.min()) >= 0.0
-        assert float(faces.max()) <= 1.0
+    config = config_of(name, mask=True)
+    with torch.device("meta" if config.output_px > 128 or name == "classic" else "cpu"):
+        net = build(config)
+        code = net.encode(torch.rand(1, 3, config.input_px, config.input_px))
+        with torch.no_grad():
+            decoded = [net.decode(code, person) for person in (0, 1)]
+    for made_of_one in decoded:
+        assert made_of_one.picture.shape == (1, 3, config.output_px, config.output_px)
+        assert made_of_one.mask is not None
+        assert made_of_one.mask.shape == (1, 1, config.output_px, config.output_px)
+        if not made_of_one.picture.is_meta:
+            assert float(made_of_one.picture.min()) >= 0.0
+            assert float(made_of_one.picture.max()) <= 1.0
+
+
+def test_without_a_mask_head_there_is_no_mask() -> None:
+    net = made("light")
+    assert net.decode(net.encode(torch.rand(1, 3, 64, 64)), 0).mask is None
 
 
 def test_the_classic_net_has_the_layers_it_is_known_for() -> None:
@@ -29,21 +41,21 @@ def test_the_classic_net_has_the_layers_it_is_known_for() -> None:
         shapes = {name: tuple(value.shape) for name, value in as_module(build(config_of("classic"))).named_parameters()}
     strided = [shape for name, shape in shapes.items() if name.startswith("shrinks") and name.endswith("weight")]
     assert strided == [(128, 3, 5, 5), (256, 128, 5, 5), (512, 256, 5, 5), (1024, 512, 5, 5)]
-    assert shapes["narrow.weight"] == (1024, 16384)
-    assert shapes["widen.weight"] == (16384, 1024)
-    assert shapes["upscale.convolution.weight"] == (4 * 512, 1024, 3, 3)
-    decoder = [shape for name, shape in shapes.items() if name.startswith("decoders.1") and name.endswith("weight")]
+    assert shapes["bottleneck.narrow.weight"] == (1024, 16384)
+    assert shapes["bottleneck.widen.weight"] == (16384, 1024)
+    assert shapes["bottleneck.out.convolution.weight"] == (4 * 512, 1024, 3, 3)
+    decoder = [shape for name, shape in shapes.items() if name.startswith("own.1") and name.endswith("weight")]
     assert decoder == [(1024, 512, 3, 3), (512, 256, 3, 3), (256, 128, 3, 3), (3, 64, 5, 5)]
 
 
 def test_the_quick_net_starts_near_the_mean_face_of_each_person() -> None:
     net = made("quick")
-    means = torch.rand(2, 3, 128, 128, generator=torch.Generator().manual_seed(3)) * 0.8 + 0.1
+    means = torch.rand(2, 4, 128, 128, generator=torch.Generator().manual_seed(3)) * 0.8 + 0.1
     net.start_from(means)
     with torch.inference_mode():
         code = net.encode(torch.rand(2, 3, 64, 64))
-        errors = [float((net.decode(code, person).picture - means[person]).abs().mean()) for person in (0, 1)]
-        other = float((net.decode(code, 0).picture - means[1]).abs().mean())
+        errors = [float((net.decode(code, person).picture - means[person, :3]).abs().mean()) for person in (0, 1)]
+        other = float((net.decode(code, 0).picture - means[1, :3]).abs().mean())
     assert max(errors) < 0.03
     assert other > 0.1
 
@@ -63,16 +75,42 @@ def test_learning_one_person_leaves_the_other_decoder_alone(name: str) -> None:
     net = made(name)
     torch.autograd.backward([net.decode(net.encode(torch.rand(2, 3, 64, 64)), 0).picture.sum()])
     touched = {n for n, value in as_module(net).named_parameters() if value.grad is not None}
-    assert any(n.startswith("decoders.0") for n in touched)
-    assert not any(n.startswith("decoders.1") for n in touched)
+    assert any(n.startswith("own.0") for n in touched)
+    assert not any(n.startswith("own.1") for n in touched)
 
 
 def test_one_seed_gives_one_net() -> None:
     first, second, other = (as_module(made("quick", seed)).state_dict() for seed in (5, 5, 6))
     assert all(torch.equal(first[name], second[name]) for name in first)
-    assert not torch.equal(first["narrow.weight"], other["narrow.weight"])
+    assert not torch.equal(first["bottleneck.narrow.weight"], other["bottleneck.narrow.weight"])
 
 
 def test_an_unknown_net_is_a_callers_mistake() -> None:
-    with pytest.raises(ValueError, match="classic, light or quick"):
+    with pytest.raises(ValueError, match="expected one of quick"):
         config_of("large")
+
+
+def test_split_codes_share_the_decoder_and_keep_one_code_for_the_person_who_is_replaced() -> None:
+    net = made("liae128")
+    torch.autograd.backward([net.decode(net.encode(torch.rand(1, 3, 128, 128)), 1).picture.sum()])
+    touched = {n for n, value in as_module(net).named_parameters() if value.grad is not None}
+    assert any(n.startswith("decoder.") for n in touched)
+    assert not any(n.startswith("own.") for n in touched)
+    torch.autograd.backward([net.decode(net.encode(torch.rand(1, 3, 128, 128)), 0).picture.sum()])
+    touched = {n for n, value in as_module(net).named_parameters() if value.grad is not None}
+    assert any(n.startswith("own.0.") for n in touched)
+
+
+def test_a_quick_net_with_a_mask_head_starts_with_the_mean_mask_too() -> None:
+    torch.manual_seed(0)
+    net = build(config_of("quick96", mask=True))
+    means = torch.rand(2, 4, 96, 96, generator=torch.Generator().manual_seed(3)) * 0.8 + 0.1
+    net.start_from(means)
+    mask = net.decode(net.encode(torch.rand(1, 3, 64, 64)), 1).mask
+    assert mask is not None
+    assert float((mask.detach() - means[1, 3:]).abs().mean()) < 0.03
+
+
+def test_the_high_quality_nets_grow_by_a_level_with_each_doubling() -> None:
+    levels = [(len(config_of(name).filters), len(config_of(name).decoder)) for name in ("hd128", "hd256", "hd512")]
+    assert levels == [(4, 3), (5, 4), (6, 5)]

@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.clock import FEATURE_RATE_HZ
+from shared.clock import FEATURE_RATE_HZ, times_of_rows
 from shared.types import Floats, Sound
 
 SAMPLE_RATE_HZ = 16_000
@@ -64,7 +64,7 @@ def audio_features(sound: Sound) -> Floats:
 
 def row_times_s(rows: int) -> NDArray[np.float64]:
     """Times in seconds of the first `rows` feature rows: the centres of their windows."""
-    return FIRST_ROW_S + np.arange(rows, dtype=np.float64) / FEATURE_RATE_HZ
+    return times_of_rows(rows, FEATURE_RATE_HZ, FIRST_ROW_S)
 
 
 def mel_of_hz(frequency_hz: float) -> float:

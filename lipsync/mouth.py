@@ -25,8 +25,6 @@ INNER_PAIRS: Final = ((12, 17), (13, 16), (14, 15))
 COEFFICIENTS: Final = 20
 FACE_WIDTH_CM: Final = 15.33
 """Widest distance of the canonical face (vertices 234 and 454): the unit of "% of the face width"."""
-PIXELS_AT_512: Final = 512.0 / 17.66
-"""Pixels a centimetre with the canonical face, forehead (vertex 10) to chin (152), 512 px high: unit of M-LMD."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from lipsync.features import LOUDNESS_DBFS, audio_features, row_times_s
 from lipsync.options import SyncOptions
 from lipsync.voice import Voice
 from models.audio2mouth import predict
-from shared.clock import FEATURE_RATE_HZ, resample_track
+from shared.clock import FEATURE_RATE_HZ, row_at
 from shared.media.sound import normalise_rms, voiced_spans
 from shared.types import Floats, Sound
 
@@ -35,7 +35,7 @@ class MouthTrack:
 
     Attributes
     ----------
-    times_s : (T,) float64, 100 rows a second.
+    times_s : (T,) float64, 100 rows a second, T >= 1.
     shapes : (T, 20) float32.
     resting : (T,) float32 in [0, 1], 1 where the mouth is held at rest.
     """
@@ -46,8 +46,11 @@ class MouthTrack:
 
     def at(self, time_s: float) -> Floats:
         """Shape at a time, linear between rows, constant beyond the ends: (20,) float32."""
-        shape: Floats = resample_track(self.shapes, self.times_s, np.array([time_s]))[0]
-        return shape
+        last = self.shapes.shape[0] - 1
+        place = min(max(row_at(time_s, FEATURE_RATE_HZ, float(self.times_s[0])), 0.0), float(last))
+        before = int(place)
+        share = np.float32(place - before)
+        return np.asarray(self.shapes[before] * (1 - share) + self.shapes[min(before + 1, last)] * share, np.float32)
 
 
 def predict_track(voice: Voice, sound: Sound, options: SyncOptions) -> MouthTrack:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from shared.types import Floats
 
@@ -40,6 +40,11 @@ def time_of_sample(index: int, rate_hz: int) -> Fraction:
 def row_at(time_s: Fraction | float, rate_hz: int, first_row_s: float = 0.0) -> float:
     """Fractional feature row at `time_s`, where row 0 is centred at `first_row_s`."""
     return (float(time_s) - first_row_s) * rate_hz
+
+
+def times_of_rows(count: int, rate_hz: int, first_row_s: float = 0.0) -> NDArray[np.float64]:
+    """Times in seconds of the first `count` feature rows, where row 0 is centred at `first_row_s`."""
+    return first_row_s + np.arange(count, dtype=np.float64) / rate_hz
 
 
 def resample_track(values: Floats, times_s: ArrayLike, new_times_s: ArrayLike) -> Floats:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from typing import Protocol, TextIO, TypeVar
+from typing import Protocol, TextIO
 
-T = TypeVar("T")
 LINE_EVERY_S = 5.0
 BAR_EVERY_S = 0.2
 BAR_WIDTH = 24
@@ -74,14 +72,3 @@ def _describe(done: float, total: float, label: str, elapsed_s: float) -> str:
             left = round((total - done) / rate)
             text += f", ETA {left // 60}:{left % 60:02d}"
     return text
-
-
-def watched(items: Iterable[T], total: float, label: str, progress: Progress) -> Iterator[T]:
-    """Yield `items` unchanged, reporting each to `progress` after it was consumed."""
-    done = 0
-    for item in items:
-        yield item
-        done += 1
-        progress(done, total, label)
-    if total > 0 and done < total:
-        progress(total, total, label)

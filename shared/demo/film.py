@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+from shared.clock import time_of_frame
 from shared.demo.actor import Drawn
 from shared.face.landmarks import landmarks_from_mesh
 from shared.media.options import EncodeOptions
@@ -95,7 +96,7 @@ def clip_info(path: Path, size: tuple[int, int], frames: int) -> ClipInfo:
         rate=RATE,
         time_base=1 / RATE,
         start_s=Fraction(0),
-        duration_s=float(frames / RATE),
+        duration_s=float(time_of_frame(frames, RATE)),
         frame_count=frames,
         bit_rate=0,
         sample_aspect=Fraction(1),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
+from shared.clock import frame_at, time_of_frame, time_of_sample
 from shared.demo.actor import Actor, ActorOptions
 from shared.demo.cast import FIRST, FIRST_VOICE, SECOND, SECOND_VOICE, SIZE, Cast
 from shared.demo.film import RATE, film
@@ -88,5 +88,5 @@ def film_all(cast: Cast, script: Script, folder: Path, seed: int, progress: Prog
 
 def curve_of(speech: Speech) -> MouthCurve:
     """The mouth at each frame of a clip of this speech."""
-    count = int((Fraction(speech.sound.samples.size, speech.sound.rate_hz) * RATE).__floor__())
-    return mouth_curve(speech.phones, np.arange(count) / float(RATE))
+    count = frame_at(time_of_sample(speech.sound.samples.size, speech.sound.rate_hz), RATE)
+    return mouth_curve(speech.phones, np.array([float(time_of_frame(index, RATE)) for index in range(count)]))

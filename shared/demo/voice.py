@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
+from shared.clock import time_of_sample
 from shared.errors import InstallError
 from shared.types import Floats, Sound
 
@@ -71,7 +72,7 @@ def joined(
     for part in parts:
         if part.rate_hz != rate_hz:
             raise ValueError(f"expected sound at {rate_hz} Hz, got {part.rate_hz}")
-        starts.append(length / rate_hz)
+        starts.append(float(time_of_sample(length, rate_hz)))
         pieces += [part.samples, gap]
         length += part.samples.size + gap.size
     samples = np.concatenate(pieces)

@@ -48,7 +48,7 @@ def scenes(
 
 def opened(voice: Voice, opening_row: int, scenes: list[Scene]) -> list[tuple[Scene, Edit]]:
     shapes = voice.shapes[[opening_row, opening_row]]
-    track = MouthTrack(np.array([0.0, 100.0]), shapes, np.zeros(2, dtype=np.float32))
+    track = MouthTrack(np.array([0.0, 0.01]), shapes, np.zeros(2, dtype=np.float32))
     return list(_stage(iter(scenes), track, Synthesiser(voice, OPTIONS), voice.plane, OPTIONS))
 
 
@@ -67,7 +67,7 @@ def test_the_stage_is_lazy_and_bounded(voice: Voice, scenes: Callable[..., list[
             taken += 1
             yield scene
 
-    track = MouthTrack(np.array([0.0, 100.0]), voice.shapes[[5, 5]], np.zeros(2, dtype=np.float32))
+    track = MouthTrack(np.array([0.0, 0.01]), voice.shapes[[5, 5]], np.zeros(2, dtype=np.float32))
     results = _stage(counted(), track, Synthesiser(voice, OPTIONS), voice.plane, OPTIONS)  # type: ignore[arg-type]
     next(results)
     assert taken == STEADY_FRAMES + 1

@@ -86,6 +86,15 @@ def test_beyond_its_ends_a_track_is_constant() -> None:
     np.testing.assert_allclose(track.at(0.005), [1.0, 2.0], atol=1e-6)
 
 
+def test_a_track_that_starts_late_is_read_on_its_own_clock() -> None:
+    rng = np.random.default_rng(0)
+    times = 3.2 + row_times_s(50)
+    track = MouthTrack(times, rng.normal(size=(50, 2)).astype(np.float32), np.zeros(50, dtype=np.float32))
+    for time_s in rng.uniform(3.0, 4.0, 40):
+        slow = [np.interp(time_s, times, column) for column in track.shapes.T]
+        np.testing.assert_allclose(track.at(float(time_s)), slow, atol=1e-5)
+
+
 @pytest.mark.parametrize(("row", "expected_cm"), [(6, 0.0), (45, 45 / 59 * 2)])
 def test_nearly_closed_lips_are_shut_and_open_ones_stay(
     voice: Voice, speech: Sound, row: int, expected_cm: float

@@ -36,6 +36,12 @@ def test_a_row_is_found_at_its_own_centre() -> None:
     assert clock.row_at(0.0128 + 0.25, 100, first_row_s=0.0128) == pytest.approx(25.0)
 
 
+def test_the_rows_times_are_those_at_which_the_rows_are_found() -> None:
+    times = clock.times_of_rows(4, 100, first_row_s=0.0128)
+    assert times[0] == 0.0128
+    assert [clock.row_at(time_s, 100, first_row_s=0.0128) for time_s in times] == pytest.approx([0, 1, 2, 3])
+
+
 def test_resampling_a_line_gives_the_line() -> None:
     times = np.array([0.0, 0.03, 0.1, 0.2])
     values = np.stack([2 * times, 1 - times], axis=1).astype(np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from shared.progress import TerminalProgress, silent, watched
+from shared.progress import TerminalProgress, silent
 
 
 class _Terminal(io.StringIO):
@@ -41,15 +41,5 @@ def test_a_new_label_ends_the_old_line() -> None:
     assert out.getvalue().index("\n") < out.getvalue().index("two")
 
 
-def test_watched_items_pass_unchanged_and_are_counted() -> None:
-    seen: list[tuple[float, float]] = []
-    items = list(watched("abc", 3, "x", lambda done, total, _label: seen.append((done, total))))
-    assert items == ["a", "b", "c"]
-    assert seen == [(1, 3), (2, 3), (3, 3)]
-
-
-def test_a_stream_shorter_than_stated_still_ends_full() -> None:
-    seen: list[float] = []
-    list(watched("ab", 5, "x", lambda done, _total, _label: seen.append(done)))
-    assert seen[-1] == 5
+def test_the_silent_progress_says_nothing() -> None:
     silent(1, 2, "nothing is drawn")

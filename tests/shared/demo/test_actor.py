@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from shared.demo.actor import Actor, ActorOptions, Drawn
-from shared.demo.made import made_portrait
 from shared.demo.motion import MotionOptions, make_motion
 from shared.demo.portraits import frame_of
 from shared.demo.visemes import PARTS, MouthCurve
 from shared.face.detect import make_finder
 from shared.face.landmarks import canonical_face
+from tests.shared.demo.made import made_portrait
 
 pytestmark = [pytest.mark.weights, pytest.mark.usefixtures("weights")]
 SIZE = (160, 144)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from shared.demo.cast import make_cast
-from shared.demo.made import made_portrait
 from shared.demo.nobody import Recipe, blended, mirror_vertices
 from shared.demo.portraits import PORTRAITS, Portrait
 from shared.demo.reshape import Reshape, reshaped
@@ -14,6 +13,7 @@ from shared.face.detect import make_finder
 from shared.face.identity import THRESHOLD, Embedder
 from shared.face.landmarks import canonical_face
 from shared.store.weights import check_weights
+from tests.shared.demo.made import made_portrait
 
 pytestmark = [pytest.mark.weights, pytest.mark.usefixtures("weights")]
 SIZE = (160, 144)

@@ -11,7 +11,6 @@ import pytest
 
 from shared.demo import footage, run, script
 from shared.demo.cast import Cast
-from shared.demo.made import made_portrait
 from shared.demo.options import DemoOptions
 from shared.demo.run import run_demo
 from shared.errors import ArtefactError, ConsentError, MediaError
@@ -20,6 +19,7 @@ from shared.provenance.verify import verify
 from shared.render import stage
 from shared.store.artefact import artefact
 from shared.store.weights import weights_folder
+from tests.shared.demo.made import made_portrait
 
 pytest.importorskip("py_nanotts", reason="py-nanotts has no build for this platform")
 pytestmark = [pytest.mark.weights, pytest.mark.usefixtures("weights")]

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from models.blocks import SLOPE, Residual, Shrink, Upscale, standardised, start_well, still_grid
 from models.nets import AutoencoderConfig
+from models.reading import read_at
 
 PEOPLE = 2
 MEAN_LIMITS = (0.02, 0.98)
@@ -187,5 +188,4 @@ class Decoder(nn.Module):
         flow = FLOW_REACH * torch.tanh(self.flow(coarse).float())
         flow = functional.interpolate(flow, size=size, mode="bilinear", align_corners=False)
         places = cast(Tensor, self.grid) + flow.permute(0, 2, 3, 1)
-        pictures = self.picture.expand(len(coarse), -1, -1, -1)
-        return functional.grid_sample(pictures, places, padding_mode="border", align_corners=False)
+        return read_at(self.picture[None], places)

@@ -2,6 +2,10 @@
 
 No row of the old jaw stays visible under the mask, or the result follows the old jaw and not the speech; the masks of
 the old and of the new mouth are therefore laid together.
+
+The edge is a plain feather. The paper's Laplacian pyramid (`shared.picture.blend.pyramid_blend`, 3 to 5 levels) was
+tried on held-out GRID clips and on a 1080p clip in other light: no difference to be seen but a tinge of the background
+on the jaw from 5 levels on, 0.5 dB less PSNR along the edge, and two to three times the time of laying over at 1080p.
 """
 
 from __future__ import annotations

@@ -63,6 +63,11 @@ class FaceSet:
         """The crops held out."""
         return self._part(self.crops, held=True)
 
+    @property
+    def unseen_landmarks(self) -> Tensor:
+        """Their landmarks."""
+        return self._part(self.landmarks, held=True)
+
     def _part(self, values: Tensor, held: bool) -> Tensor:
         """The values of one part; a view, so that nothing is held twice, where the part is one span."""
         places = np.flatnonzero(self.held == held)
@@ -74,7 +79,7 @@ class FaceSet:
 def load_faceset(
     folder: Path,
     size_px: int,
-    held_share: float = 0.1,
+    held: float | NDArray[np.bool_] = 0.1,
     device: torch.device | None = None,
     progress: Progress = silent,
 ) -> FaceSet:
@@ -84,11 +89,11 @@ def load_faceset(
     ----------
     size_px : side S that the crops are brought to; where the set's first picture is smaller, that one's side is taken,
         since larger crops would hold nothing more.
-    held_share : about this share is held out, in whole spans of time.
+    held : about this share is held out, in whole spans of time; or which of `usable` (N,) are.
     """
     rows = usable(folder)
-    held = held_out(len(rows), held_share)
-    order = np.argsort(held, kind="stable")
+    apart = held_out(len(rows), held) if isinstance(held, float) else held
+    order = np.argsort(apart, kind="stable")
     side = min(size_px, read_image(folder / PICTURES / rows[0].name).shape[0])
     planes = np.empty((len(rows), 4, side, side), dtype=np.uint8)
     landmarks = np.empty((len(rows), 68, 2), dtype=np.float32)
@@ -100,7 +105,7 @@ def load_faceset(
         # A failed or interrupted map cancels what has not begun.
         for number, _ in enumerate(pool.map(load, range(len(rows)))):
             progress(number + 1, len(rows), f"loading {folder.name}")
-    return FaceSet(nchw(planes.transpose(0, 2, 3, 1), device), floats(landmarks, device), held[order])
+    return FaceSet(nchw(planes.transpose(0, 2, 3, 1), device), floats(landmarks, device), apart[order])
 
 
 def _loaded(folder: Path, row: FaceRow, side: int) -> tuple[NDArray[np.uint8], Floats]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from faceswap.augment import augment
+from faceswap.augment import Batch
 from faceswap.options import TrainOptions
 from models.autoencoder import FaceAutoencoder, as_module
 from models.losses import absolute_error, dissimilarity
@@ -37,13 +37,12 @@ def weights_of(net: FaceAutoencoder) -> tuple[list[Tensor], tuple[list[Tensor], 
     return list(shared), (list(first), list(second))
 
 
-def share(
-    net: FaceAutoencoder, person: int, crops: Tensor, random: torch.Generator, options: TrainOptions, how: Precision
-) -> Share:
-    """Draw a batch of one person, and give its loss and gradients; the net's own gradients are left alone."""
-    chosen = torch.randint(len(crops), (options.batch,), generator=random)
-    sizes = (net.config.input_px, net.config.output_px)
-    batch = augment(crops[chosen.to(crops.device)], sizes, options.augment, random)
+def share(net: FaceAutoencoder, person: int, batch: Batch, options: TrainOptions, how: Precision) -> Share:
+    """Loss and gradients of a batch of one person; the net's own gradients are left alone.
+
+    Everything in it is a mean over the faces, so that the shares of a batch's parts, weighted by their numbers, add up
+    to the share of the whole.
+    """
     with how.autocast():
         decoded = net.decode(net.encode(batch.warped), person)
     made = decoded.picture

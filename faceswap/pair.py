@@ -8,7 +8,7 @@ thread a person needs no meeting but at the end of the step.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Final, TypeVar
 
 import torch
@@ -35,6 +35,7 @@ class Pair:
         if self._pool is None:
             return function(0), function(1)
         first, second = self._pool.submit(function, 0), self._pool.submit(function, 1)
+        wait((first, second))  # where one fails, the other must not go on behind the caller's back
         return first.result(), second.result()
 
     def close(self) -> None:

@@ -18,11 +18,12 @@ import torch
 
 from faceswap.align import VIEW_SHARE
 from faceswap.faceset import load_faceset
+from faceswap.heldout import Look
 from faceswap.model import CHECKPOINTS, CURVE, KIND, LOG, PREVIEW, SCHEMA
 from faceswap.options import TrainLimits, TrainOptions
 from faceswap.preview import curve, sheet
 from faceswap.rows import content, identity_of
-from faceswap.trainer import Look, Trainer
+from faceswap.trainer import Trainer
 from models.checkpoint import load_newest, save_checkpoint
 from models.nets import config_of
 from models.tensors import pick_device, pick_precision

@@ -3,74 +3,70 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import asdict, dataclass
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import torch
 from torch import Tensor
 
-from faceswap.augment import net_input, view
+from faceswap.augment import Batch, augment
 from faceswap.faceset import FaceSet
+from faceswap.heldout import HeldOut, Judge, Look
 from faceswap.objective import Share, face_mask, learning_rate, share, weights_of
 from faceswap.options import TrainOptions
 from faceswap.pair import Pair
+from faceswap.team import ALONE, Team
 from models.autoencoder import PEOPLE, FaceAutoencoder, as_module, build
-from models.checkpoint import Checkpoint, gather, optimiser_tensors, restore_optimiser, restore_weights
-from models.losses import psnr
+from models.checkpoint import (
+    Checkpoint,
+    gather,
+    optimiser_tensors,
+    restore_optimiser,
+    restore_weights,
+    take_fitting,
+)
 from models.nets import config_of
-from models.tensors import Precision, channels_last, nhwc
-from shared.types import Floats, JsonObject
+from models.tensors import Precision, channels_last, free_memory, is_out_of_memory
+from shared.errors import UsageError
+from shared.types import JsonObject
 
-MOST_LOOKED_AT = 64
-"""Held-out faces of each person that a look measures, spread evenly."""
-SHOWN = 4
-"""Faces of each person on the preview sheet."""
 NET, AVERAGE, OPTIMISER, RANDOM = "net", "average", "optimiser", "random"
 """Parts of a checkpoint."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What the held-out faces say.
-
-    Attributes
-    ----------
-    figures : ``psnr_a_db``, ``psnr_b_db``, ``l1_a``, ``l1_b`` over the face's hull, and ``mean_face_a_db``,
-        ``mean_face_b_db``, the PSNR of the mean of the training faces.
-    faces, rebuilt, swapped : (N, S, S, 3) float32, some faces of A, then as many of B.
-    """
-
-    figures: JsonObject
-    faces: Floats
-    rebuilt: Floats
-    swapped: Floats
-
-    @property
-    def level_db(self) -> float:
-        """Mean PSNR of both people."""
-        return float(self.figures["psnr_a_db"] + self.figures["psnr_b_db"]) / 2
+SLOWER: Final = 0.5
+"""Each rollback lowers the learning rate by this."""
 
 
 class Trainer:
-    """Net, averaged net, optimiser and random state; `learn` makes one step, `look` measures."""
+    """Net, averaged net, optimiser and random state; `learn` makes one step, `look` measures.
 
-    def __init__(self, sets: tuple[FaceSet, FaceSet], options: TrainOptions, precision: Precision) -> None:
+    Attributes
+    ----------
+    step : steps made.
+    seconds : time spent training, over all runs.
+    slower : what the learning rate is multiplied by; below 1 after a rollback.
+    parts : how many pieces a batch is computed in, one after the other; more than 1 where memory ran out.
+    """
+
+    def __init__(
+        self, sets: tuple[FaceSet, FaceSet], options: TrainOptions, precision: Precision, team: Team = ALONE
+    ) -> None:
         self.options = options
         self.precision = precision
         self.config = config_of(options.net, options.mask_head)
         self.step = 0
         self.seconds = 0.0
+        self.slower = 1.0
+        self.parts = 1
+        self.team = team
         self._training = [one.training for one in sets]
-        self._unseen = [view(_evenly(one.unseen, MOST_LOOKED_AT), self.config.output_px) for one in sets]
-        means = torch.stack([_mean_view(crops, self.config.output_px) for crops in self._training])
-        self.mean_face_db = tuple(
-            float(psnr(mean[None, :3].expand(len(seen), -1, -1, -1), seen[:, :3], face_mask(seen[:, 3:])).mean())
-            for mean, seen in zip(means, self._unseen, strict=True)
-        )
+        self._held = HeldOut(sets, self.config.output_px)
         torch.manual_seed(options.seed)
         self._random = [torch.Generator().manual_seed(2 * options.seed + person) for person in range(PEOPLE)]
         self._pair = Pair(precision.device)
         self.net = build(self.config)
+        means = self._held.means
         self.net.start_from(torch.cat([means[:, :3], face_mask(means[:, 3:])], dim=1).cpu())
         channels_last(as_module(self.net).to(precision.device))
         self.average: FaceAutoencoder = self.net
@@ -89,39 +85,41 @@ class Trainer:
         """Faces that the net sees in one step."""
         return 2 * self.options.batch
 
+    @property
+    def rate(self) -> float:
+        """Learning rate of the next step."""
+        return learning_rate(self.options, self.step + 1) * self.slower
+
     def learn(self) -> Tensor:
-        """Make one step; the losses of both people come back, (2,)."""
+        """Make one step; the losses of both people come back, (2,).
+
+        Raises
+        ------
+        UsageError
+            If memory does not suffice for a single face.
+        """
         for group in self._optimiser.param_groups:
-            group["lr"] = learning_rate(self.options, self.step + 1)
-        first, second = self._pair.map(self._share)
+            group["lr"] = self.rate
+        first, second = self._shares()
+        losses = torch.stack([first.loss, second.loss])
         for weight, one, other in zip(self._shared, first.shared, second.shared, strict=True):
             weight.grad = one + other
         for weights, gradients in zip(self._own, (first.own, second.own), strict=True):
             for weight, gradient in zip(weights, gradients, strict=True):
                 weight.grad = gradient
+        self.team.add_up([losses, *(weight.grad for weight in self._weights if weight.grad is not None)])
         self._optimiser.step()
         self.step += 1
         self._follow()
-        return torch.stack([first.loss, second.loss])
+        return losses
 
     def close(self) -> None:
         """End the threads."""
         self._pair.close()
 
-    def look(self) -> Look:
+    def look(self, judge: Judge | None = None) -> Look:
         """Measure the averaged net on held-out faces."""
-        figures: JsonObject = {}
-        shown: list[tuple[Tensor, Tensor, Tensor]] = []
-        for person, name in enumerate("ab"):
-            seen, mask = self._unseen[person][:, :3], face_mask(self._unseen[person][:, 3:])
-            with torch.inference_mode(), self.precision.autocast():
-                code = self.average.encode(net_input(seen, self.config.input_px))
-                rebuilt, swapped = (self.average.decode(code, who).picture.float() for who in (person, 1 - person))
-            figures[f"psnr_{name}_db"] = round(float(psnr(rebuilt, seen, mask).mean()), 3)
-            figures[f"l1_{name}"] = round(float(((rebuilt - seen).abs() * mask).sum() / (3 * mask.sum())), 5)
-            figures[f"mean_face_{name}_db"] = round(self.mean_face_db[person], 3)
-            shown.append((_evenly(seen, SHOWN), _evenly(rebuilt, SHOWN), _evenly(swapped, SHOWN)))
-        return Look(figures, *(nhwc(torch.cat(pair)) for pair in zip(*shown, strict=True)))
+        return self._held.look(self.average, self.precision, judge)
 
     def checkpoint(self) -> tuple[dict[str, Tensor], JsonObject]:
         """All state as tensors and facts."""
@@ -134,13 +132,11 @@ class Trainer:
                 RANDOM: {name: random.get_state() for name, random in zip("ab", self._random, strict=True)},
             }
         )
-        facts = {
-            "config": asdict(self.config),
-            "options": asdict(self.options),
-            "bfloat16": self.precision.bfloat16,
-            "seconds": round(self.seconds, 3),
-        }
-        return parts, facts
+        return parts, self._facts()
+
+    def snapshot(self) -> tuple[dict[str, Tensor], JsonObject]:
+        """The weights that swap, and the facts beside them: enough to use, not to train on."""
+        return gather(**{AVERAGE: as_module(self.average).state_dict()}), self._facts()
 
     def restore(self, stored: Checkpoint, path: Path) -> None:
         """Take over the state that `checkpoint` gave."""
@@ -152,12 +148,67 @@ class Trainer:
             random.set_state(stored.part(RANDOM)[name])
         self.step = int(stored.facts["step"])
         self.seconds = float(stored.facts["seconds"])
+        self.slower = float(stored.facts.get("slower", 1.0))
         if self.options.precision == "auto":
             self.precision = Precision(self.precision.device, bool(stored.facts["bfloat16"]))
 
+    def start_from(self, stored: Checkpoint) -> float:
+        """Take over what fits of another model's weights, before the first step; which share of our own that is."""
+        weights = stored.part(AVERAGE) or stored.part(NET)
+        taken, of = take_fitting(as_module(self.net), weights)
+        if self.options.average > 0:
+            take_fitting(as_module(self.average), weights)
+        return taken / of
+
+    def _facts(self) -> JsonObject:
+        return {
+            "config": dataclasses.asdict(self.config),
+            "options": dataclasses.asdict(self.options),
+            "bfloat16": self.precision.bfloat16,
+            "step": self.step,
+            "seconds": round(self.seconds, 3),
+            "slower": self.slower,
+        }
+
+    def _shares(self) -> tuple[Share, Share]:
+        """Both people's shares of this process; where memory runs out, the same faces again in smaller pieces."""
+        rows = self.team.rows(self.options.batch)
+        most = rows.stop - rows.start
+        while True:
+            before = [random.get_state() for random in self._random]
+            try:
+                return self._pair.map(self._share)
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                if self.parts >= most:
+                    raise UsageError(
+                        f"the net {self.options.net} needs more memory than there is, even one face at a time; "
+                        "choose a smaller --net"
+                    ) from error
+            self.parts = min(2 * self.parts, most)
+            for random, state in zip(self._random, before, strict=True):
+                random.set_state(state)
+            free_memory(self.precision.device)
+
     def _share(self, person: int) -> Share:
-        crops, random = self._training[person], self._random[person]
-        return share(self.net, person, crops, random, self.options, self.precision)
+        """One person's share of a step: of this process's rows of the batch, piece by piece."""
+        crops, random, count = self._training[person], self._random[person], self.options.batch
+        chosen = torch.randint(len(crops), (count,), generator=random)
+        sizes = (self.config.input_px, self.config.output_px)
+        batch = augment(crops[chosen.to(crops.device)], sizes, self.options.augment, random)
+        rows = self.team.rows(count)
+        own = rows.stop - rows.start
+        total: Share | None = None
+        for part in range(self.parts):
+            some = slice(rows.start + own * part // self.parts, rows.start + own * (part + 1) // self.parts)
+            made = share(self.net, person, _rows(batch, some), self.options, self.precision)
+            if some.stop - some.start == count:
+                return made
+            total = _added(total, made, (some.stop - some.start) / count)
+        if total is None:
+            raise ValueError("a batch needs at least one part")
+        return total
 
     def _follow(self) -> None:
         """Move the averaged weights; the average is shorter in the first steps."""
@@ -167,15 +218,20 @@ class Trainer:
                 torch._foreach_lerp_(self._averaged, self._weights, 1.0 - kept)
 
 
-def _evenly(pictures: Tensor, most: int) -> Tensor:
-    """At most `most` of the pictures, spread evenly."""
-    places = torch.linspace(0, len(pictures) - 1, min(most, len(pictures)), device=pictures.device)
-    return pictures[places.round().long()]
+def _rows(batch: Batch, rows: slice) -> Batch:
+    """Some faces of a batch."""
+    return dataclasses.replace(
+        batch, **{entry.name: getattr(batch, entry.name)[rows] for entry in dataclasses.fields(batch)}
+    )
 
 
-def _mean_view(crops: Tensor, output_px: int, batch: int = 128) -> Tensor:
-    """Mean of the unmoved views of all crops, (4, output_px, output_px) float32."""
-    total = torch.zeros(crops.shape[1], output_px, output_px, device=crops.device)
-    for start in range(0, len(crops), batch):
-        total += view(crops[start : start + batch], output_px).sum(dim=0)
-    return total / len(crops)
+def _added(total: Share | None, made: Share, weight: float) -> Share:
+    """The sum of shares, each with its weight; `total` is used up."""
+    if total is None:
+        return Share(made.loss * weight, _scaled(made.shared, weight), _scaled(made.own, weight))
+    torch._foreach_add_([total.loss, *total.shared, *total.own], [made.loss, *made.shared, *made.own], alpha=weight)
+    return total
+
+
+def _scaled(gradients: Sequence[Tensor], weight: float) -> tuple[Tensor, ...]:
+    return tuple(gradient * weight for gradient in gradients)

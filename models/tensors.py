@@ -24,6 +24,9 @@ PrecisionName = Literal["auto", "float32", "bfloat16"]
 BF16_GAIN = 1.25
 """bfloat16 is taken on a CPU only where it measures this much faster; without hardware for it it is slower."""
 
+REFUSED = ("can't allocate memory", "not enough memory")
+"""What torch says where a CPU's memory is refused, on Linux and on Windows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Precision:
@@ -98,6 +101,19 @@ def channels_last(net: nn.Module) -> nn.Module:
     """Lay a network's weights out for convolutions over interleaved channels (faster on CPUs and tensor cores)."""
     # torch's stub of Module.to lacks the overload with memory_format alone
     return cast(nn.Module, net.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on a GPU or, where the system refuses it at all, on a CPU."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in str(error) for words in REFUSED)
+    )
+
+
+def free_memory(device: torch.device) -> None:
+    """Give back what torch keeps for later and nothing uses."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 @contextmanager

@@ -1,0 +1,66 @@
+"""Knows when a training has gone wrong: numbers that are none, a loss that explodes, held-out faces that collapse."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from shared.types import JsonObject
+
+EXPLODED: Final = 5.0
+"""The loss has exploded at so many times the lowest it has had; batches differ by less than two."""
+FALL_DB: Final = 4.0
+"""The held-out faces have collapsed when they are so much worse than they have been."""
+FLAT: Final = 0.01
+"""A rebuilt face whose pixels spread less (standard deviation, of 1) shows nothing."""
+
+
+@dataclass(slots=True)
+class Guard:
+    """What has been reached so far in the present stage of the training, to compare with."""
+
+    lowest_loss: float = math.inf
+    best_db: float = -math.inf
+    drawn: bool = False
+    """Whether the rebuilt faces have shown anything yet; some nets begin with flat grey."""
+
+    def loss_fault(self, loss: float) -> str | None:
+        """What is wrong with the mean loss of some steps; None if nothing is."""
+        if not math.isfinite(loss):
+            return "the loss is not a number any more"
+        if loss > EXPLODED * self.lowest_loss:
+            return f"the loss has exploded from {self.lowest_loss:.4f} to {loss:.4f}"
+        self.lowest_loss = min(self.lowest_loss, loss)
+        return None
+
+    def look_fault(self, level_db: float, spread: float) -> str | None:
+        """What is wrong with the held-out faces; None if nothing is.
+
+        Parameters
+        ----------
+        level_db : their mean PSNR.
+        spread : standard deviation over the pixels of a rebuilt face, of the flattest person's, in [0, 1].
+        """
+        if not math.isfinite(level_db):
+            return "the rebuilt faces hold no numbers any more"
+        if level_db < self.best_db - FALL_DB:
+            return f"the held-out faces have fallen from {self.best_db:.2f} to {level_db:.2f} dB"
+        if self.drawn and spread < FLAT:
+            return "the rebuilt faces have become flat"
+        self.best_db = max(self.best_db, level_db)
+        self.drawn = self.drawn or spread >= FLAT
+        return None
+
+    def stored(self) -> JsonObject:
+        """Facts for a checkpoint; what is not finite yet is left out."""
+        return {name: value for name, value in asdict(self).items() if math.isfinite(value)}
+
+
+def restored(facts: JsonObject) -> Guard:
+    """Give back what `Guard.stored` gave."""
+    return Guard(
+        float(facts.get("lowest_loss", math.inf)),
+        float(facts.get("best_db", -math.inf)),
+        bool(facts.get("drawn", False)),
+    )

@@ -34,6 +34,8 @@ FIRST_ROW_S = (WINDOW - 1) / 2 / SAMPLE_RATE_HZ
 """Time of row 0, the centre of its window: 12.75 ms."""
 LOUDNESS_DBFS = -26.0
 """RMS of the voiced parts before the front end."""
+BLOCK = 1000
+"""Rows worked on at once: an hour of speech is never there as float64, nor as a spectrogram."""
 
 
 def audio_features(sound: Sound) -> Floats:
@@ -49,17 +51,18 @@ def audio_features(sound: Sound) -> Floats:
     """
     if sound.rate_hz != SAMPLE_RATE_HZ:
         raise ValueError(f"features need sound at {SAMPLE_RATE_HZ} Hz, got {sound.rate_hz}")
-    samples = sound.samples.astype(np.float64) * INT16_SCALE
-    rows = -(-samples.shape[0] // HOP)
-    if rows == 0:
-        return np.zeros((0, DIMENSIONS), dtype=np.float32)
-    padded = np.zeros((rows - 1) * HOP + WINDOW)
-    padded[: samples.shape[0]] = samples[: padded.shape[0]]
-    emphasised = padded.copy()
-    emphasised[1:] -= PRE_EMPHASIS * padded[:-1]
-    static = np.column_stack([_cepstra(_windows(emphasised, rows)), _log_energy(_windows(padded, rows))])
-    difference = np.diff(static, axis=0, append=static[-1:])
-    return np.column_stack([static, difference]).astype(np.float32)
+    rows = -(-sound.samples.shape[0] // HOP)
+    features = np.zeros((rows, DIMENSIONS), dtype=np.float32)
+    last = None
+    for start in range(0, rows, BLOCK):
+        static = _static(sound.samples, start, min(start + BLOCK, rows))
+        end = start + static.shape[0]
+        features[start:end, :STATIC] = static
+        features[start : end - 1, STATIC:] = np.diff(static, axis=0)
+        if last is not None:
+            features[start - 1, STATIC:] = static[0] - last
+        last = static[-1]
+    return features
 
 
 def row_times_s(rows: int) -> NDArray[np.float64]:
@@ -98,22 +101,26 @@ def _cosines() -> NDArray[np.float64]:
     return matrix / MEL_FILTERS
 
 
-def _windows(samples: NDArray[np.float64], rows: int) -> NDArray[np.float64]:
-    windows: NDArray[np.float64] = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::HOP][:rows]
+def _static(samples: Floats, start: int, end: int) -> NDArray[np.float64]:
+    """Cepstra and energy of the rows from `start` to `end`: (N, 14) float64."""
+    first, count = start * HOP, (end - start - 1) * HOP + WINDOW
+    padded = np.zeros(1 + count)  # with the one sample before, which pre-emphasis asks for
+    heard = samples[max(first - 1, 0) : first + count].astype(np.float64) * INT16_SCALE
+    padded[int(first == 0) : int(first == 0) + heard.shape[0]] = heard
+    emphasised = padded[1:] - PRE_EMPHASIS * padded[:-1]
+    return np.column_stack([_cepstra(_windows(emphasised)), _log_energy(_windows(padded[1:]))])
+
+
+def _windows(samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    windows: NDArray[np.float64] = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::HOP]
     return windows
 
 
-def _cepstra(windows: NDArray[np.float64], block: int = 1000) -> NDArray[np.float64]:
-    # In blocks of rows, so that an hour of speech does not need a spectrogram of an hour.
-    hamming = np.hamming(WINDOW)
-    parts = []
-    for start in range(0, windows.shape[0], block):
-        spectrum = np.fft.rfft(windows[start : start + block] * hamming, FFT_SIZE)
-        power = spectrum.real**2 + spectrum.imag**2
-        parts.append(np.log(np.maximum(power @ mel_filters(), LOG_FLOOR)) @ _cosines())
-    return np.concatenate(parts)
+def _cepstra(windows: NDArray[np.float64]) -> NDArray[np.float64]:
+    spectrum = np.fft.rfft(windows * np.hamming(WINDOW), FFT_SIZE)
+    power = spectrum.real**2 + spectrum.imag**2
+    return np.asarray(np.log(np.maximum(power @ mel_filters(), LOG_FLOOR)) @ _cosines(), dtype=np.float64)
 
 
-def _log_energy(windows: NDArray[np.float64], block: int = 1000) -> NDArray[np.float64]:
-    parts = [np.mean(np.square(windows[k : k + block]), axis=1) for k in range(0, windows.shape[0], block)]
-    return np.asarray(np.log1p(np.concatenate(parts)), dtype=np.float64)
+def _log_energy(windows: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.log1p(np.mean(np.square(windows), axis=1)), dtype=np.float64)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from lipsync import features
 from lipsync.features import FIRST_ROW_S, audio_features, mel_filters, row_times_s
 from shared.types import Sound
 
@@ -84,6 +86,23 @@ def test_blocks_leave_no_seam() -> None:
     sound = speech_like(10.05)
     cut = Sound(sound.samples[9 * 16_000 + 160 * 90 :], 16_000)
     np.testing.assert_allclose(audio_features(sound)[990 + 1 : 1000], audio_features(cut)[1:10], atol=1e-3)
+
+
+@pytest.mark.parametrize("samples", [1, 160, 161, 1599, 1600, 1601, 3200, 4321])
+def test_blocks_of_rows_give_what_all_rows_at_once_give(samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = Sound(speech_like(1.0).samples[:samples], 16_000)
+    whole = audio_features(sound)
+    monkeypatch.setattr(features, "BLOCK", 10)
+    np.testing.assert_allclose(audio_features(sound), whole, rtol=1e-6, atol=1e-6)
+
+
+def test_memory_does_not_grow_with_the_sound_but_by_its_features() -> None:
+    sound = Sound(np.tile(speech_like(1.0).samples, 180), 16_000)
+    tracemalloc.start()
+    rows = audio_features(sound)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < rows.nbytes + 25e6  # a block's windows and spectra; the sound as float64 would be 23 MB for each copy
 
 
 def test_no_sound_gives_no_rows() -> None:

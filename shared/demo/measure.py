@@ -15,7 +15,7 @@ from shared.demo.film import RATE, truth_of
 from shared.demo.footage import Footage
 from shared.demo.script import Speech
 from shared.demo.visemes import CLOSURES
-from shared.face.analyse import ClipFaces, analyse
+from shared.face.analyse import analyse
 from shared.face.identity import cosine
 from shared.face.landmarks import OVAL, canonical_face, landmarks_from_mesh
 from shared.face.pose import fit_pose
@@ -122,23 +122,18 @@ def as_json(rows: list[Row]) -> list[JsonObject]:
 
 
 class _Seen:
-    """What the finder sees of the one person in a clip."""
+    """What the finder sees of the one person in a clip; the analysis itself is closed again."""
 
     def __init__(self, path: Path, progress: Progress) -> None:
-        self.clip: ClipFaces = analyse(path, cache_folder(), progress=progress)
-        canonical = canonical_face().vertices
-        scale = FACE_PX / float(np.ptp(canonical[list(OVAL), 1]))
         times, marks, lips, known = [], [], [], []
-        for _, time_s, faces in self.clip.iter():
-            face = faces[0] if faces else None
-            times.append(time_s)
-            known.append(face is not None)
-            marks.append(face.landmarks if face is not None else np.full((68, 2), np.nan, np.float32))
-            if face is None or face.mesh is None:
-                lips.append(np.full((len(LIP_POINTS), 2), np.nan, np.float32))
-                continue
-            flat = landmarks_from_mesh(fit_pose(face.mesh, canonical).to_face(face.mesh))
-            lips.append(flat[list(LIP_POINTS)] * np.float32(scale))
+        with analyse(path, cache_folder(), progress=progress) as clip:
+            for _, time_s, faces in clip.iter():
+                face = faces[0] if faces else None
+                times.append(time_s)
+                known.append(face is not None)
+                marks.append(face.landmarks if face is not None else np.full((68, 2), np.nan, np.float32))
+                lips.append(_lips_of(face))
+            longest = max(clip.tracks, key=lambda track: track.frames, default=None)
         self.times_s: Floats = np.array(times, dtype=np.float32)
         self.known = np.array(known, dtype=bool)
         self.landmarks: Floats = np.stack(marks)
@@ -147,13 +142,21 @@ class _Seen:
         """NaN where there is no face."""
         if self.known.any():
             self.gaps[self.known] = gap_share(self.landmarks[self.known])
-        longest = max(self.clip.tracks, key=lambda track: track.frames, default=None)
         self.embedding: Floats | None = longest.embedding if longest is not None else None
 
-    def face_at(self, index: int) -> Face | None:
-        """The face of one frame."""
-        faces = self.clip.faces_at(index)
-        return faces[0] if faces else None
+    def landmarks_at(self, index: int) -> Floats | None:
+        """(68, 2) of one frame, None where it shows no face."""
+        return self.landmarks[index] if index < len(self.known) and self.known[index] else None
+
+
+def _lips_of(face: Face | None) -> Floats:
+    """(18, 2) lip points without pose, the face `FACE_PX` high; NaN where there is none or it has no mesh."""
+    if face is None or face.mesh is None:
+        return np.full((len(LIP_POINTS), 2), np.nan, np.float32)
+    canonical = canonical_face().vertices
+    scale = FACE_PX / float(np.ptp(canonical[list(OVAL), 1]))
+    flat = landmarks_from_mesh(fit_pose(face.mesh, canonical).to_face(face.mesh))
+    return np.asarray(flat[list(LIP_POINTS)] * np.float32(scale), dtype=np.float32)
 
 
 def _lag_ms(opening: Floats, gaps: Floats) -> float:
@@ -181,22 +184,22 @@ def _in_pauses(times_s: Floats, speech: Speech) -> NDArray[np.bool_]:
     return quiet
 
 
-def _pairs(path: Path, other: Path, seen: _Seen, figure: Callable[[Frame, Frame, Face], float]) -> Iterator[float]:
+def _pairs(path: Path, other: Path, seen: _Seen, figure: Callable[[Frame, Frame, Floats], float]) -> Iterator[float]:
     with open_clip(path) as one, open_clip(other) as two:
         for made, real in islice(zip(one.frames(), two.frames(), strict=False), 0, None, EVERY):
-            face = seen.face_at(real.index)
-            if face is not None:
-                yield figure(made, real, face)
+            landmarks = seen.landmarks_at(real.index)
+            if landmarks is not None:
+                yield figure(made, real, landmarks)
 
 
-def _mouth_sharpness(made: Frame, real: Frame, face: Face) -> float:
-    box = box_around(face.landmarks[48:68], 1.2)
+def _mouth_sharpness(made: Frame, real: Frame, landmarks: Floats) -> float:
+    box = box_around(landmarks[48:68], 1.2)
     return sharpness_ratio(cut(made, box), cut(real, box))
 
 
-def _outside_psnr(made: Frame, real: Frame, face: Face) -> float:
+def _outside_psnr(made: Frame, real: Frame, landmarks: Floats) -> float:
     mask = np.ones(real.planes[0].shape, dtype=np.float32)
-    x0, y0, x1, y1 = _within(box_around(face.landmarks, OUTSIDE_GROW), real.size)
+    x0, y0, x1, y1 = _within(box_around(landmarks, OUTSIDE_GROW), real.size)
     mask[y0:y1, x0:x1] = 0.0
     return psnr(_luma(made), _luma(real), mask)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,12 @@ import pytest
 from click.testing import CliRunner
 
 from shared.cli import root
+from shared.demo import measure
 from shared.demo.measure import Row, as_json
 from shared.demo.page import COLUMNS, LEGEND, table, write_page
 from shared.demo.steps import Steps
+from shared.progress import silent
+from shared.types import Face
 
 
 def _row(name: str, value: float) -> Row:
@@ -75,3 +79,34 @@ def test_the_demo_refuses_a_training_of_no_time() -> None:
     answer = CliRunner().invoke(root, ["demo", "--train-minutes", "0"])
     assert answer.exit_code == 2
     assert "0.0" in answer.output or "0" in answer.output
+
+
+class _Analysed:
+    """An analysis of two frames, the second without a face."""
+
+    tracks = ()
+
+    def __init__(self) -> None:
+        self.closed = 0
+
+    def __enter__(self) -> _Analysed:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.closed += 1
+
+    def iter(self) -> Iterator[tuple[int, float, tuple[Face, ...]]]:
+        marks = np.random.default_rng(0).normal(50, 9, (68, 2)).astype(np.float32)
+        yield 0, 0.0, (Face((0, 0, 9, 9), marks, None, 1.0),)
+        yield 1, 0.04, ()
+
+
+def test_what_was_seen_of_a_clip_is_kept_and_its_analysis_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    analysed = _Analysed()
+    monkeypatch.setattr(measure, "analyse", lambda *_, **__: analysed)
+    seen = measure._Seen(Path("clip.mp4"), silent)
+    assert analysed.closed == 1
+    assert seen.landmarks_at(0) is not None
+    assert seen.landmarks_at(1) is None
+    assert seen.landmarks_at(2) is None
+    assert np.isfinite(seen.gaps).tolist() == [True, False]

@@ -41,10 +41,6 @@ class _Run:
     """What is gathered while a render runs."""
 
     tally: Tally = field(default_factory=Tally)
-    frames: int = 0
-    with_face: int = 0
-    changed: int = 0
-    damaged: int = 0
     remarks: list[str] = field(default_factory=list)
     timings_s: dict[str, float] = field(default_factory=dict)
 
@@ -113,7 +109,7 @@ def render(job: RenderJob, progress: Progress = silent, say: Callable[[str], Non
         except KeyboardInterrupt:
             if unsigned.exists():
                 _finish(job, wanted, statement, found, "interrupted")
-                say(f"{job.output}: the first {found.frames} frames are left there, playable and signed")
+                say(f"{job.output}: the first {found.tally.frames} frames are left there, playable and signed")
             raise
         with postponed() as interrupted:
             report = _finish(job, wanted, statement, found, "complete")
@@ -143,11 +139,11 @@ def _make(job: RenderJob, found: _Run, progress: Progress) -> None:
 def _encode(
     job: RenderJob, faces: ClipFaces, tracks: frozenset[int], stages: list[Stage], found: _Run, progress: Progress
 ) -> None:
-    label = f"rendering {job.output.name}"
+    label, tally = f"rendering {job.output.name}", found.tally
     with open_clip(job.clip) as reader, ExitStack() as threads:
-        scenes = threads.enter_context(in_background(_scenes(reader, faces, tracks, found), ROOM, "decode"))
+        scenes = threads.enter_context(in_background(_scenes(reader, faces, tracks, tally), ROOM, "decode"))
         for request, stage in zip(job.stages, stages, strict=True):
-            changed = run(stage, scenes, request.engine, found.tally)
+            changed = run(stage, scenes, request.engine, tally)
             scenes = threads.enter_context(in_background(changed, ROOM, request.engine))
         notes: list[str] = []
         try:
@@ -159,22 +155,24 @@ def _encode(
             ):
                 notes = writer.notes
                 for scene in scenes:
-                    writer.write(scene.frame)
-                    found.frames += 1
-                    found.changed += found.tally.was_changed(scene.frame.index)
-                    progress(found.frames, max(faces.counts.frames, found.frames), label)
+                    with postponed() as interrupted:
+                        writer.write(scene.frame)
+                        tally.written(scene.frame.index)
+                    if interrupted():
+                        raise KeyboardInterrupt
+                    progress(tally.frames, max(faces.counts.frames, tally.frames), label)
         finally:
-            found.damaged = reader.damaged
             found.remarks.extend(_named(job.output, note) for note in notes)
-        if found.frames < faces.counts.frames:
-            progress(found.frames, found.frames, label)
+        tally.damaged = reader.damaged  # with those after the last good frame
+        if tally.frames < faces.counts.frames:
+            progress(tally.frames, tally.frames, label)
 
 
-def _scenes(reader: ClipReader, faces: ClipFaces, tracks: frozenset[int], found: _Run) -> Iterator[Scene]:
+def _scenes(reader: ClipReader, faces: ClipFaces, tracks: frozenset[int], tally: Tally) -> Iterator[Scene]:
     """Frames with the chosen faces alone."""
     for frame in reader.frames():
         chosen = tuple(face for face in faces.faces_at(frame.index) if face.track in tracks)
-        found.with_face += bool(chosen)
+        tally.begin(frame.index, bool(chosen), reader.damaged)
         yield Scene(frame, chosen)
 
 
@@ -202,7 +200,7 @@ def _statement(job: RenderJob) -> Statement:
 
 
 def _finish(job: RenderJob, wanted: Fingerprint, statement: Statement, found: _Run, state: State) -> RenderReport:
-    counts = _counts(found)
+    counts = _counts(found.tally)
     details = {"fingerprint": str(wanted), "state": state, "counts": counts, "seed": job.seed}
     unsigned = unsigned_path(job.output)
     with _timed(found, "sign"):
@@ -224,7 +222,7 @@ def _finish(job: RenderJob, wanted: Fingerprint, statement: Statement, found: _R
         remarks=tuple(found.remarks),
         settings=reports.settings_of(job),
         timings_s={name: round(value, 3) for name, value in found.timings_s.items()},
-        frames_per_s=round(found.frames / seconds, 2) if seconds else 0.0,
+        frames_per_s=round(found.tally.frames / seconds, 2) if seconds else 0.0,
         peak_memory_mb=round(reports.peak_memory_mb(), 1),
         versions=reports.versions(),
     )
@@ -232,15 +230,15 @@ def _finish(job: RenderJob, wanted: Fingerprint, statement: Statement, found: _R
     return report
 
 
-def _counts(found: _Run) -> dict[str, int]:
+def _counts(tally: Tally) -> dict[str, int]:
     counts = {
-        "frames": found.frames,
-        "with_face": min(found.with_face, found.frames),
-        "changed": found.changed,
-        "untouched": found.frames - found.changed,
-        "damaged": found.damaged,
+        "frames": tally.frames,
+        "with_face": tally.with_face,
+        "changed": tally.touched,
+        "untouched": tally.frames - tally.touched,
+        "damaged": tally.damaged,
     }
-    return counts | {f"{engine}_changed": count for engine, count in found.tally.changed.items()}
+    return counts | {f"{engine}_changed": count for engine, count in tally.changed.items()}
 
 
 def _input_files(job: RenderJob) -> list[Path]:

@@ -28,27 +28,51 @@ DESCRIPTIONS: dict[Engine, str] = {
 
 
 @dataclass(slots=True)
-class Tally:
-    """What the stages did to the frames, counted as they pass."""
+class _UnderWay:
+    """What is known of a frame that is not written yet."""
 
+    with_face: bool = False
+    damaged: int = 0
+    engines: list[Engine] = field(default_factory=list)
+    """Those that changed it."""
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was done to the frames that are written; decoder and stages run ahead, and an interrupt may come."""
+
+    frames: int = 0
+    with_face: int = 0
+    damaged: int = 0
+    """Frames that could not be decoded, up to the last one written."""
+    touched: int = 0
+    """Frames that any engine changed."""
     changed: Counter[Engine] = field(default_factory=Counter)
     """Frames that each engine changed."""
     notes: Counter[str] = field(default_factory=Counter)
-    _waiting: set[int] = field(default_factory=set)
-    """Changed frames that have not reached the end yet."""
+    _under_way: dict[int, _UnderWay] = field(default_factory=dict)
+
+    def begin(self, index: int, with_face: bool, damaged: int) -> None:
+        """Note that frame `index` was decoded, and how many before it could not be."""
+        self._under_way[index] = _UnderWay(with_face, damaged)
 
     def add(self, engine: Engine, index: int, edit: Edit) -> None:
-        """Count the edit of frame `index`."""
-        self.notes.update(edit.notes)
+        """Note what an engine did to frame `index`."""
+        one = self._under_way.setdefault(index, _UnderWay())
+        one.notes += edit.notes
         if edit.patches:
-            self.changed[engine] += 1
-            self._waiting.add(index)
+            one.engines.append(engine)
 
-    def was_changed(self, index: int) -> bool:
-        """Whether any stage changed the frame that has come to the end; asked once a frame."""
-        changed = index in self._waiting
-        self._waiting.discard(index)
-        return changed
+    def written(self, index: int) -> None:
+        """Count frame `index` with all that was noted of it."""
+        one = self._under_way.pop(index)
+        self.frames += 1
+        self.with_face += one.with_face
+        self.damaged = max(self.damaged, one.damaged)
+        self.touched += bool(one.engines)
+        self.changed.update(one.engines)
+        self.notes.update(one.notes)
 
 
 def load(name: str) -> Any:  # noqa: ANN401 - whatever the string names

@@ -35,10 +35,27 @@ def test_only_patched_frames_are_new_objects_and_counted() -> None:
     before = list(scenes(6))
     after = list(run(every_other, iter(before), "swap", tally))
     assert [new.frame is old.frame for new, old in zip(after, before, strict=True)] == [True, False] * 3
+    assert tally.changed == {}
+    for index in range(6):
+        tally.written(index)
     assert tally.changed == {"swap": 3}
     assert tally.notes == {"held": 3}
-    assert [tally.was_changed(index) for index in range(6)] == [False, True] * 3
-    assert not tally.was_changed(1)
+    assert (tally.frames, tally.touched) == (6, 3)
+
+
+def test_only_what_is_written_counts() -> None:
+    tally = Tally()
+    for index in range(5):
+        tally.begin(index, with_face=index != 1, damaged=2 * (index > 2))
+        tally.add("sync", index, Edit((patch(),)))
+        tally.add("swap", index, Edit((patch(),) if index == 2 else (), notes=("faded",)))
+    for index in range(3):
+        tally.written(index)
+    assert (tally.frames, tally.with_face, tally.touched, tally.damaged) == (3, 2, 3, 0)
+    assert tally.changed == {"sync": 3, "swap": 1}
+    assert tally.notes == {"faded": 3}
+    tally.written(3)
+    assert tally.damaged == 2
 
 
 def test_new_faces_reach_the_next_stage() -> None:

@@ -26,7 +26,7 @@ LEAST_SPEECH_S = 1.0
 DONE = "prepared.json"
 EXTRACT_OPTIONS = "faceswap.options:ExtractOptions"
 TRAIN_OPTIONS = "faceswap.options:options_for"
-MODEL_SCHEMAS = ("faceswap.faceset:SCHEMA", "faceswap.model:SCHEMA")
+MODEL_SCHEMAS = ("faceswap.rows:SCHEMA", "faceswap.model:SCHEMA")
 VOICE_OPTIONS = "lipsync.options:VoiceOptions"
 VOICE_SCHEMA = "lipsync.voice:SCHEMA"
 """What else decides how a model or voice turns out: a newer version of this program makes its own."""

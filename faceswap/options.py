@@ -171,3 +171,15 @@ class SwapOptions:
     """How far the new face is sharpened to match the old one, 0 (not at all) to 1."""
     batch: int = 8
     """Faces decoded at once, >= 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """How a trained model is written for the tools that swap faces live."""
+
+    model: Path
+    """The folder that ``lipswap train`` made."""
+    swap_direction: bool = False
+    """False: the model's first person becomes the second; True: the second becomes the first."""
+    coverage: float = 2.2
+    """Side of the live tool's crop, in units of its mean face, 1.8 to 4; 2.2 is the tool's own default."""

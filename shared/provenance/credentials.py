@@ -19,10 +19,13 @@ import c2pa
 from shared.errors import MediaError, NoSpaceError, from_os_error
 from shared.provenance.consent import Consent
 from shared.provenance.keys import Keys, user_keys
+from shared.provenance.sink import Sink
 from shared.store.artefact import tool_version, write_atomically
 from shared.types import JsonObject
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+DATA_TYPE = "http://c2pa.org/digitalsourcetype/trainedAlgorithmicData"
+"""Of what is no picture: a model."""
 CONSENT_LABEL = "org.lipswap.consent"
 RENDER_LABEL = "org.lipswap.render"
 EMBEDDED = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime"}
@@ -75,33 +78,16 @@ class Statement:
     archives: tuple[bytes, ...]
     """Each ingredient as C2PA keeps it."""
     keys: Keys
+    source_type: str = SOURCE_TYPE
+    """What the output is, in the words of IPTC and C2PA."""
 
 
-class _Sink(io.RawIOBase):
-    """Swallows what is written: a sidecar's signing copies the whole clip, which nobody needs."""
-
-    def __init__(self) -> None:
-        self._place = 0
-        self._size = 0
-
-    def write(self, content: Any, /) -> int:  # noqa: ANN401 - any buffer; its type has a name from Python 3.12 on
-        count = memoryview(content).nbytes
-        self._place += count
-        self._size = max(self._size, self._place)
-        return count
-
-    def read(self, size: int = -1, /) -> bytes:  # noqa: ARG002 - the protocol of streams
-        return b""
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        self._place = offset + (0, self._place, self._size)[whence]
-        return self._place
-
-    def tell(self) -> int:
-        return self._place
-
-
-def prepare(consent: Consent, ingredients: tuple[Ingredient, ...] = (), actions: tuple[Action, ...] = ()) -> Statement:
+def prepare(
+    consent: Consent,
+    ingredients: tuple[Ingredient, ...] = (),
+    actions: tuple[Action, ...] = (),
+    source_type: str = SOURCE_TYPE,
+) -> Statement:
     """Do all of a signature that can fail before the clip is there: make the keys, read and hash the ingredients.
 
     Raises
@@ -119,7 +105,7 @@ def prepare(consent: Consent, ingredients: tuple[Ingredient, ...] = (), actions:
             raise MediaError(f"{part.path}: cannot be named in the signature ({one_line(error)})") from error
         except OSError as error:
             raise from_os_error(error, part.path, "hashing it for the signature") from error
-    return Statement(consent, actions, tuple(sources), tuple(archives), keys)
+    return Statement(consent, actions, tuple(sources), tuple(archives), keys, source_type)
 
 
 def sign(
@@ -163,7 +149,7 @@ def sign_as(
         with _builder(path_out.name, statement, details or {}) as builder, _signer(statement.keys) as signer:
             if not embed:
                 builder.set_no_embed()
-            with path_in.open("rb") as source, temporary.open("w+b") if embed else _Sink() as signed:
+            with path_in.open("rb") as source, temporary.open("w+b") if embed else Sink() as signed:
                 manifest = builder.sign(signer, kind, source, signed)
                 if embed:
                     signed.flush()
@@ -254,12 +240,12 @@ def _agent() -> JsonObject:
 def _builder(title: str, statement: Statement, details: JsonObject) -> Any:  # noqa: ANN401 - c2pa has no types
     parents = [f"ingredient-{index}" for index, one in enumerate(statement.sources) if one["role"] == "parentOf"]
     opened: JsonObject = {"action": "c2pa.opened", "parameters": {"ingredientIds": parents}}
-    created: JsonObject = {"action": "c2pa.created", "digitalSourceType": SOURCE_TYPE}
+    created: JsonObject = {"action": "c2pa.created", "digitalSourceType": statement.source_type}
     done = [opened if parents else created]
     done += [
         {
             "action": "c2pa.edited",
-            "digitalSourceType": SOURCE_TYPE,
+            "digitalSourceType": statement.source_type,
             "softwareAgent": _agent(),
             "parameters": {"description": action.description, "org.lipswap.engine": action.engine},
         }

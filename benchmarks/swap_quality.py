@@ -25,10 +25,10 @@ from machine import report
 from swap_controls import SIDE_PX, Source, nearest, source_of, view_picture, warped
 
 from faceswap.convert import open_stage
-from faceswap.lay import look_at
 from faceswap.model import LOG, SwapModel, open_model
 from faceswap.options import SwapOptions
 from faceswap.rows import PICTURES, identity_of, usable
+from faceswap.view import look_at
 from shared.demo.portraits import frame_of
 from shared.face.analyse import analyse, pick_tracks
 from shared.face.detect import FaceFinder, make_finder

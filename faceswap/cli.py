@@ -1,4 +1,4 @@
-"""The commands of the face-swap engine: ``extract``, ``train``, ``swap``."""
+"""The commands that make a face-swap model: ``extract`` and ``train``."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ from pathlib import Path
 
 import click
 
-from faceswap.options import RATES, ExtractOptions, SwapOptions, TrainLimits, options_for
-from shared.render.cli import carry_out, job_of
+from faceswap.options import RATES, ExtractOptions, TrainLimits, options_for
 from shared.render.terminal import (
-    RenderChoices,
     Terminal,
     device_option,
     force_option,
     person_option,
-    render_options,
     seed_option,
     standard_options,
 )
 
 FILE = click.Path(path_type=Path)
-CUT, TRAINING, LIMITS, LAID = ExtractOptions(), options_for("quick"), TrainLimits(), SwapOptions(model=Path())
+CUT, TRAINING, LIMITS = ExtractOptions(), options_for("quick"), TrainLimits()
 
 
 @click.command(epilog="Example: lipswap extract ada.mp4 -o faces/ada --every 2")
@@ -189,48 +186,3 @@ def train(  # noqa: PLR0913 - one argument an option
         f"{report.gain_db[1]:+.2f} over the mean face; ended by {report.ended}"
     )
     terminal.result(answer, text)
-
-
-@click.command(epilog="Example: lipswap swap ben.mp4 --model models/ben-to-ada -o out.mp4 --consent consent.txt")
-@click.argument("clip", type=FILE)
-@click.option("--model", type=FILE, required=True, metavar="MODEL", help="Folder that lipswap train made.")
-@render_options
-@click.option("--swap-direction", is_flag=True, help="The model's second person becomes the first.")
-@click.option("--erode", type=click.FloatRange(-0.2, 0.5), default=LAID.erode, help="Shrink the mask, in face widths.")
-@click.option("--feather", type=click.FloatRange(0, 0.5), default=LAID.feather, help="Soft edge, in face widths.")
-@click.option(
-    "--forehead", type=click.FloatRange(0, 1.5), default=LAID.forehead, help="Reach above the brows, in brow-to-eye."
-)
-@click.option(
-    "--colour", type=click.FloatRange(0, 1), default=LAID.colour, help="Take the colour of the face replaced."
-)
-@click.option(
-    "--sharpen", type=click.FloatRange(0, 1), default=LAID.sharpen, help="Match the sharpness of the face replaced."
-)
-@standard_options
-def swap(  # noqa: PLR0913 - one argument an option
-    clip: Path,
-    *,
-    model: Path,
-    swap_direction: bool,
-    erode: float,
-    feather: float,
-    forehead: float,
-    colour: float,
-    sharpen: float,
-    choices: RenderChoices,
-    terminal: Terminal,
-) -> None:
-    """Swap the face in CLIP with a trained model; the output is signed, and a report lies beside it."""
-    from shared.render.job import StageRequest
-
-    options = SwapOptions(
-        model=model,
-        swap_direction=swap_direction,
-        erode=erode,
-        feather=feather,
-        forehead=forehead,
-        colour=colour,
-        sharpen=sharpen,
-    )
-    carry_out(job_of(clip, choices, (StageRequest("swap", options),)), terminal)

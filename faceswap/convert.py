@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap.lay import View, figures, lay, look_at
+from faceswap.lay import figures, lay
 from faceswap.model import SwapModel, open_model
 from faceswap.options import SwapOptions
 from faceswap.steady import Steadied
+from faceswap.steer import Field, PointFinder, field_of, misses, mixed, steered
+from faceswap.view import Made, Shown, look_at
 from shared.face.analyse import ClipFaces
 from shared.face.identity import THRESHOLD, cosine
+from shared.face.mesh import MeshFinder, MeshOptions
 from shared.progress import Progress, silent
-from shared.types import Edit, Floats, Scene, Stage
+from shared.types import Edit, Scene, Stage
 
 logger = logging.getLogger(__name__)
 
@@ -37,46 +41,88 @@ def open_stage(options: SwapOptions, clip: ClipFaces, device: str = "auto", prog
     progress(0, 1, "loading the face-swap model")
     model = open_model(options.model, device)
     _check_direction(model, clip, options)
+    finder = MeshFinder(MeshOptions(threads=1)) if options.steer > 0 else None
     progress(1, 1, "loading the face-swap model")
 
     def stage(scenes: Iterator[Scene]) -> Iterator[tuple[Scene, Edit]]:
-        return swapped(scenes, model, options)
+        return swapped(scenes, model, options, finder)
 
     return stage
 
 
-def swapped(scenes: Iterator[Scene], model: SwapModel, options: SwapOptions) -> Iterator[tuple[Scene, Edit]]:
+def swapped(
+    scenes: Iterator[Scene], model: SwapModel, options: SwapOptions, finder: PointFinder | None = None
+) -> Iterator[tuple[Scene, Edit]]:
     """Each scene with its faces swapped; a scene without faces passes through.
 
-    `options.batch` scenes are held at a time.
+    At most twice `options.batch` scenes, and the few that steadying looks ahead, are held at a time.
+
+    Parameters
+    ----------
+    finder : looks at the made faces, to steer them; None leaves them as they are made.
     """
+    shown = _made(scenes, model, options)
+    if finder is not None and options.steer > 0:
+        shown = steered(shown, finder)
+    steady = _Steadied(Steadied(options.colour_window_s), Steadied(options.steer_window_s))
+    while few := tuple(islice(shown, max(1, options.batch))):
+        yield from _laid(few, steady, options)
+
+
+def _made(scenes: Iterator[Scene], model: SwapModel, options: SwapOptions) -> Iterator[Shown]:
+    """Each scene with its faces as the net draws them, a batch of scenes at a time."""
     person = 0 if options.swap_direction else 1
-    steady = Steadied(options.colour_window_s)
     while few := tuple(islice(scenes, max(1, options.batch))):
         views = [[look_at(scene.frame, face, model.view_px) for face in scene.faces] for scene in few]
         flat = [view for of_scene in views for view in of_scene]
-        pictures = model.swap(np.stack([view.picture for view in flat]), person)[0] if flat else ()
-        made: Iterator[Floats] = iter(pictures)
-        faces = [[(view, next(made)) for view in of_scene] for of_scene in views]
-        yield from _laid(few, faces, steady, options)
-
-
-def _laid(
-    scenes: tuple[Scene, ...], faces: list[list[tuple[View, Floats]]], steady: Steadied, options: SwapOptions
-) -> Iterator[tuple[Scene, Edit]]:
-    measured = [[figures(view, made) for view, made in of_scene] for of_scene in faces]
-    firsts: dict[int, list[NDArray[np.float64]]] = defaultdict(list)
-    for of_scene, values in zip(faces, measured, strict=True):
-        for (view, _), value in zip(of_scene, values, strict=True):
-            firsts[view.face.track].append(value)
-    steady.start(firsts)
-    for scene, of_scene, values in zip(scenes, faces, measured, strict=True):
-        time_s = float(scene.frame.time_s)
-        patches = tuple(
-            lay(view, made, steady.add(view.face.track, time_s, value), options)
-            for (view, made), value in zip(of_scene, values, strict=True)
+        if not flat:
+            yield from (Shown(scene) for scene in few)
+            continue
+        pictures, masks = model.swap(np.stack([view.picture for view in flat]), person)
+        each = iter([None] * len(flat) if masks is None else masks)
+        made = (Made(view, picture, next(each)) for view, picture in zip(flat, pictures, strict=True))
+        yield from (
+            Shown(scene, tuple(islice(made, len(of_scene)))) for scene, of_scene in zip(few, views, strict=True)
         )
-        yield scene, Edit(patches)
+
+
+@dataclass(frozen=True, slots=True)
+class _Steadied:
+    """What is steadied along tracks, each over its own window."""
+
+    colour: Steadied
+    shape: Steadied
+
+
+def _laid(few: Sequence[Shown], steady: _Steadied, options: SwapOptions) -> Iterator[tuple[Scene, Edit]]:
+    measured = [[(figures(made), misses(made)) for made in shown.faces] for shown in few]
+    colours: dict[int, list[NDArray[np.float64]]] = defaultdict(list)
+    shapes: dict[int, list[NDArray[np.float64]]] = defaultdict(list)
+    for shown, of_scene in zip(few, measured, strict=True):
+        for made, (colour, miss) in zip(shown.faces, of_scene, strict=True):
+            colours[made.view.face.track].append(colour)
+            if miss is not None:
+                shapes[made.view.face.track].append(miss)
+    steady.colour.start(colours)
+    steady.shape.start(shapes)
+    for shown, of_scene in zip(few, measured, strict=True):
+        patches = []
+        for made, (colour, miss) in zip(shown.faces, of_scene, strict=True):
+            known = steady.colour.add(made.view.face.track, shown.time_s, colour)
+            patches.append(lay(made, known, options, _field(made, miss, shown.time_s, steady.shape, options)))
+        yield shown.scene, Edit(tuple(patches), notes=shown.notes)
+
+
+def _field(
+    made: Made, miss: NDArray[np.float64] | None, time_s: float, steady: Steadied, options: SwapOptions
+) -> Field | None:
+    """How a made face is to be warped; where the finder lost it, by what is usual along its track."""
+    track = made.view.face.track
+    usual = steady.known(track) if miss is None else steady.add(track, time_s, miss)
+    if usual is None:
+        return None
+    undone = mixed(usual if miss is None else miss, usual, options.steer, options.steer_shape)
+    return field_of(made.view.face, made.view.view_from_frame, len(made.picture), undone)
 
 
 def _check_direction(model: SwapModel, clip: ClipFaces, options: SwapOptions) -> None:

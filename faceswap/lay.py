@@ -2,134 +2,123 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap.align import FACE_SHARE, view_from_frame
+from faceswap.align import FACE_SHARE
 from faceswap.options import SwapOptions
+from faceswap.steer import GRID, MARGIN, Field
+from faceswap.view import Made, View
 from shared.picture.colour import LabStatistics, lab_statistics, match_lab
-from shared.picture.mask import erode, extended_hull, feather, hull_mask, polygon_mask
-from shared.picture.planes import warp
+from shared.picture.mask import erode, extended_hull, feather, hull_mask
 from shared.picture.warp import (
     box_around,
     gaussian,
     grey_of,
     invert,
     laplacian,
-    resize_matrix,
+    piecewise_warp,
     scale_of,
-    to_float,
     transform,
     warp_picture,
 )
-from shared.types import Face, Floats, Frame, IntBox, Matrix, Patch
+from shared.types import Floats, IntBox, Matrix, Patch
 
 UNSHARP_SIGMA_PX: Final = 1.5
 """At the net's own size; finer detail than that it does not draw."""
 MOST_UNSHARP: Final = 2.0
 MOST_GROWTH: Final = np.array([2.0, 1.25, 1.25], dtype=np.float32)
 """Furthest that the spread of L, a, b may grow: a face with red cheeks must not turn another's eyes to teal."""
-INNER_SHARE: Final = 0.06
-"""The hull is eroded by this share of the view before figures are taken, so that no background counts."""
 VIEW_INSET: Final = 0.02
 """The mask ends this share of the view before the view does."""
 SMALLEST_DETAIL: Final = 1e-6
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """A face of the clip as the net sees it.
-
-    Attributes
-    ----------
-    face : the face, in frame pixels.
-    view_from_frame : (3, 3).
-    picture : (V, V, 3) float32 RGB in [0, 1].
-    inner : (V, V) float32, well inside the face.
-    """
-
-    face: Face
-    view_from_frame: Matrix
-    picture: Floats
-    inner: Floats
-
-
-def look_at(frame: Frame, face: Face, view_px: int) -> View:
-    """Cut the view of a face out of a frame."""
-    matrix = view_from_frame(face.landmarks, view_px)
-    picture = to_float(warp(frame, matrix, (view_px, view_px)))
-    hull = hull_mask(transform(matrix, face.landmarks), (view_px, view_px))
-    inner = erode(hull, INNER_SHARE * view_px)
-    return View(face, matrix, picture, inner if inner.any() else np.ones_like(inner))
-
-
-def figures(view: View, made: Floats) -> NDArray[np.float64]:
+def figures(made: Made) -> NDArray[np.float64]:
     """What is steadied along the track: Lab mean and spread of the old and of the made face, log detail of both.
 
     Returns
     -------
     (14,) float64.
     """
-    old, new = lab_statistics(view.picture, view.inner), lab_statistics(made, view.inner)
-    details = [np.log(max(SMALLEST_DETAIL, _detail(picture, view.inner))) for picture in (view.picture, made)]
+    view = made.view
+    old, new = lab_statistics(view.picture, view.inner), lab_statistics(made.picture, view.inner)
+    details = [np.log(max(SMALLEST_DETAIL, _detail(picture, view.inner))) for picture in (view.picture, made.picture)]
     return np.concatenate([old.mean, old.std, new.mean, new.std, details]).astype(np.float64)
 
 
-def lay(view: View, made: Floats, steady: NDArray[np.float64], options: SwapOptions) -> Patch:
+def lay(made: Made, steady: NDArray[np.float64], options: SwapOptions, field: Field | None = None) -> Patch:
     """Make the patch that puts a made face into the frame.
 
     Parameters
     ----------
-    made : (V, V, 3) float32, what the net drew for this view.
     steady : (14,) the steadied `figures`.
+    field : how the made face is warped; None where it is laid as it is.
     """
+    view, picture = made.view, made.picture
     old, new = (LabStatistics(*steady[start : start + 6].astype(np.float32).reshape(2, 3)) for start in (0, 6))
     old = LabStatistics(old.mean, np.minimum(old.std, new.std * MOST_GROWTH))
-    picture = match_lab(made, new, old, options.colour) if options.colour > 0 else made
+    picture = match_lab(picture, new, old, options.colour) if options.colour > 0 else picture
     picture = _sharpen(picture, float(np.exp((steady[12] - steady[13]) / 2)), options.sharpen)
-    scale = scale_of(view.view_from_frame)
-    face_px = FACE_SHARE * made.shape[0] / scale
-    box = _box(view, made.shape[0], face_px * options.feather)
+    side = len(picture)
+    face_px = FACE_SHARE * side / scale_of(view.view_from_frame)
+    box = _box(view, face_px, options)
     shift = np.eye(3)
     shift[:2, 2] = -box[0], -box[1]
     size = (box[3] - box[1], box[2] - box[0])
     patch_from_view = shift @ invert(view.view_from_frame)
-    mask = _mask(transform(shift, view.face.landmarks), patch_from_view, made.shape[0], size, face_px, options)
-    return Patch(box, _enlarged(picture, patch_from_view, size), mask)
+    places = _places(patch_from_view, size, side, field)
+    hull = _hull(transform(shift, view.face.landmarks), size, options)
+    inset = VIEW_INSET * side + FACE_SHARE * side * options.feather / 2
+    hull = np.minimum(hull, _within(places, side, inset, scale_of(patch_from_view)))
+    mask = feather(erode(hull, face_px * options.erode), face_px * options.feather)
+    return Patch(box, _enlarged(picture, places, scale_of(patch_from_view)), mask)
 
 
-def _mask(
-    points: Floats, patch_from_view: Matrix, view_px: int, size: tuple[int, int], face_px: float, options: SwapOptions
-) -> Floats:
-    """Hull in patch pixels, within the view, made smaller and soft."""
-    hull = extended_hull(points, size, options.forehead) if options.forehead > 0 else hull_mask(points, size)
-    inset = VIEW_INSET * view_px + face_px * options.feather / 2 * scale_of(patch_from_view) ** -1
-    low, high = inset - 0.5, view_px - 0.5 - inset
-    corners = np.array([(low, low), (high, low), (high, high), (low, high)])
-    hull = np.minimum(hull, polygon_mask(transform(patch_from_view, corners), size))
-    return feather(erode(hull, face_px * options.erode), face_px * options.feather)
+def _hull(points: Floats, size: tuple[int, int], options: SwapOptions) -> Floats:
+    return extended_hull(points, size, options.forehead) if options.forehead > 0 else hull_mask(points, size)
 
 
-def _box(view: View, view_px: int, margin_px: float) -> IntBox:
-    """Frame box around the face and the soft edge, but no larger than the view."""
-    corners = np.array([(-0.5, -0.5), (view_px - 0.5, -0.5), (view_px - 0.5, view_px - 0.5), (-0.5, view_px - 0.5)])
-    x0, y0, x1, y1 = box_around(transform(invert(view.view_from_frame), corners))
-    room = round(margin_px) // 2 + 2
+def _box(view: View, face_px: float, options: SwapOptions) -> IntBox:
+    """Frame box around the face, its forehead and the soft edge."""
+    points = view.face.landmarks
+    lift = options.forehead * (points[17:27].mean(axis=0) - points[36:48].mean(axis=0))
+    x0, y0, x1, y1 = box_around(np.concatenate([points, points[17:27] + lift]))
+    room = round(face_px * (options.feather / 2 + max(0.0, -options.erode))) + 2
     return x0 - room, y0 - room, x1 + room, y1 + room
 
 
-def _enlarged(picture: Floats, patch_from_view: Matrix, size: tuple[int, int]) -> Floats:
+def _places(patch_from_view: Matrix, size: tuple[int, int], side: int, field: Field | None) -> tuple[Floats, Floats]:
+    """X and y in view pixels at which each pixel of the patch is read, (H, W) each."""
+    view_from_patch = invert(patch_from_view)
+    columns, rows = np.arange(size[1], dtype=np.float32), np.arange(size[0], dtype=np.float32)[:, np.newaxis]
+    x, y = ((row[0] * columns + (row[1] * rows + row[2])).astype(np.float32) for row in view_from_patch[:2].tolist())
+    if field is not None:
+        step = (1 + 2 * MARGIN) / GRID * side
+        view_from_grid = np.array([[step, 0, step / 2], [0, step, step / 2], [0, 0, 1.0]])
+        view_from_grid[:2, 2] -= MARGIN * side + 0.5
+        steps = warp_picture(field.steps * np.float32(side), patch_from_view @ view_from_grid, size)
+        x, y = x + steps[..., 0], y + steps[..., 1]
+    return x, y
+
+
+def _within(places: tuple[Floats, Floats], side: int, inset_px: float, growth: float) -> Floats:
+    """1 where a place lies at least `inset_px` inside the view, with an edge one pixel of the patch wide."""
+    x, y = places
+    middle = (side - 1) / 2
+    inside = side / 2 - inset_px - np.maximum(np.abs(x - middle), np.abs(y - middle))
+    return np.asarray(np.clip(inside * growth + 0.5, 0.0, 1.0), dtype=np.float32)
+
+
+def _enlarged(picture: Floats, places: tuple[Floats, Floats], growth: float) -> Floats:
     """Resample to the patch; where it grows, by a cubic first, since linear interpolation alone would soften it."""
-    growth = scale_of(patch_from_view)
-    if growth > 0.75:
-        times = min(8, int(np.ceil(1.5 * growth)))
-        large = enlarge(picture, times)
-        patch_from_view = patch_from_view @ invert(resize_matrix(picture.shape[:2], large.shape[:2]))
-        picture = large
-    return np.clip(warp_picture(picture, patch_from_view, size), 0.0, 1.0)
+    times = min(8, int(np.ceil(1.5 * growth))) if growth > 0.75 else 1
+    if times > 1:
+        picture = enlarge(picture, times)
+        places = (places[0] * times + (times - 1) / 2, places[1] * times + (times - 1) / 2)
+    return np.clip(piecewise_warp(picture, *places), 0.0, 1.0)
 
 
 def enlarge(picture: Floats, times: int) -> Floats:

@@ -169,6 +169,13 @@ class SwapOptions:
     """Time constant over which colours are steadied, in seconds, > 0."""
     sharpen: float = 1.0
     """How far the new face is sharpened to match the old one, 0 (not at all) to 1."""
+    steer: float = 1.0
+    """How far brows, eyes, lips and jaw line are moved to where the replaced face has its own, 0 (not at all) to 1."""
+    steer_shape: float = 0.5
+    """Share of the lasting difference of the two faces that is moved too, 0 (only movement, and the jaw line, are
+    followed) to 1 (the new face takes the old one's proportions)."""
+    steer_window_s: float = 2.0
+    """Time constant that tells lasting differences from movement, in seconds, > 0."""
     batch: int = 8
     """Faces decoded at once, >= 1."""
 

@@ -32,6 +32,10 @@ class Steadied:
             if track not in self._known:
                 self._known[track] = (-math.inf, np.mean(np.stack(values), axis=0))
 
+    def known(self, track: int) -> Values | None:
+        """The steadied vector of a track as it stands; None where nothing of it is known."""
+        return self._known[track][1] if track in self._known else None
+
     def add(self, track: int, time_s: float, values: Values) -> Values:
         """Take the vector of one frame in and give the steadied one."""
         if track not in self._known:

@@ -95,6 +95,18 @@ class MeshFinder:
         """Each of `faces` found again in one look, None where its presence fell below a half."""
         return tuple(self._face(frame, face.mesh) if face.mesh is not None else None for face in faces)
 
+    def read(self, crop: NDArray[np.uint8]) -> tuple[Floats, float]:
+        """The mesh in a (256, 256, 3) RGB crop that shows one upright face, twice as large as its brows to chin.
+
+        Returns
+        -------
+        (478, 3) float32 points in pixels of the crop, and the presence of a face in [0, 1].
+        """
+        points, presence = self._mesh_net.run(crop[np.newaxis].astype(np.float32) / np.float32(255.0))[:2]
+        mesh = points.reshape(MESH_POINTS, 3).astype(np.float32)
+        mesh[:, :2] -= 0.5
+        return mesh, float(1.0 / (1.0 + np.exp(-float(presence.reshape(-1)[0]))))
+
     def _face(self, frame: Frame, near: Floats) -> Face | None:
         mesh, presence, crop = self._read(frame, _square_around(near))
         box = _bounds(mesh)
@@ -119,12 +131,12 @@ class MeshFinder:
     ) -> tuple[Floats, float, NDArray[np.uint8]]:
         crop_from_frame = _crop_from_frame(*square)
         crop = eight_bit(warp(frame, crop_from_frame, (CROP_PX, CROP_PX), "zero"))
-        points, presence = self._mesh_net.run(crop[np.newaxis].astype(np.float32) / np.float32(255.0))[:2]
-        mesh = points.reshape(MESH_POINTS, 3).astype(np.float64)
+        points, presence = self.read(crop)
+        mesh = points.astype(np.float64)
         frame_from_crop = np.linalg.inv(crop_from_frame)
-        mesh[:, :2] = (mesh[:, :2] - 0.5) @ frame_from_crop[:2, :2].T + frame_from_crop[:2, 2]
+        mesh[:, :2] = mesh[:, :2] @ frame_from_crop[:2, :2].T + frame_from_crop[:2, 2]
         mesh[:, 2] *= square[1] / CROP_PX
-        return mesh.astype(np.float32), float(1.0 / (1.0 + np.exp(-float(presence.reshape(-1)[0])))), crop
+        return mesh.astype(np.float32), presence, crop
 
 
 class _Net:

@@ -72,7 +72,7 @@ def test_scenes_come_back_in_order_with_a_patch_for_each_face() -> None:
     assert net.batches == [1, 2, 1]
 
 
-def test_no_more_than_a_batch_of_scenes_is_held() -> None:
+def test_no_more_than_two_batches_of_scenes_are_held() -> None:
     taken = []
 
     def counted() -> Iterator[Scene]:
@@ -82,7 +82,7 @@ def test_no_more_than_a_batch_of_scenes_is_held() -> None:
 
     results = swapped(counted(), model()[0], options(batch=4))
     next(results)
-    assert len(taken) == 4
+    assert len(taken) <= 8
 
 
 def test_the_direction_chooses_the_decoder() -> None:

@@ -1,0 +1,69 @@
+"""The ``swap`` command: a trained model laid over a clip."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from faceswap.options import SwapOptions
+from shared.render.cli import carry_out, job_of
+from shared.render.terminal import RenderChoices, Terminal, render_options, standard_options
+
+R = TypeVar("R")
+FILE = click.Path(path_type=Path)
+USUAL = SwapOptions(model=Path())
+FIELDS = frozenset(field.name for field in dataclasses.fields(SwapOptions))
+SHARE = click.FloatRange(0, 1)
+LAID = (
+    click.option("--swap-direction", is_flag=True, help="The model's second person becomes the first."),
+    click.option(
+        "--steer", type=SHARE, default=USUAL.steer, help="Move features and jaw to where the replaced face has them."
+    ),
+    click.option(
+        "--steer-shape", type=SHARE, default=USUAL.steer_shape, help="Of the two faces' lasting difference, move this."
+    ),
+    click.option(
+        "--erode", type=click.FloatRange(-0.2, 0.5), default=USUAL.erode, help="Shrink the mask, in face widths."
+    ),
+    click.option("--feather", type=click.FloatRange(0, 0.5), default=USUAL.feather, help="Soft edge, in face widths."),
+    click.option(
+        "--forehead",
+        type=click.FloatRange(0, 1.5),
+        default=USUAL.forehead,
+        help="Reach above the brows, in brow-to-eye.",
+    ),
+    click.option("--colour", type=SHARE, default=USUAL.colour, help="Take the colour of the face replaced."),
+    click.option("--sharpen", type=SHARE, default=USUAL.sharpen, help="Match the sharpness of the face replaced."),
+)
+"""Options named as the fields of `SwapOptions`."""
+
+
+def lay_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Add ``--model`` and how it is laid over a clip, passed together as the argument `options`."""
+
+    @click.option("--model", type=FILE, required=True, metavar="MODEL", help="Folder that lipswap train made.")
+    @functools.wraps(command)
+    def wrapped(*args: Any, **given: Any) -> R:  # noqa: ANN401 - passed on
+        laid = {name: given.pop(name) for name in list(given) if name in FIELDS}
+        return command(*args, options=SwapOptions(**laid), **given)
+
+    for option in reversed(LAID):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+@click.command(epilog="Example: lipswap swap ben.mp4 --model models/ben-to-ada -o out.mp4 --consent consent.txt")
+@click.argument("clip", type=FILE)
+@render_options
+@lay_options
+@standard_options
+def swap(clip: Path, *, options: SwapOptions, choices: RenderChoices, terminal: Terminal) -> None:
+    """Swap the face in CLIP with a trained model; the output is signed, and a report lies beside it."""
+    from shared.render.job import StageRequest
+
+    carry_out(job_of(clip, choices, (StageRequest("swap", options),)), terminal)

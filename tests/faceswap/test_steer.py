@@ -1,0 +1,195 @@
+"""A made face moved onto the points of the face that it replaces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.interpolate import RBFInterpolator
+
+from faceswap.lay import figures, lay
+from faceswap.options import SwapOptions
+from faceswap.steer import GRID, MARGIN, field_of, find_made, misses, mixed, spline, steered
+from faceswap.view import Made, Shown, View, look_at
+from shared.face.detect import make_finder
+from shared.face.mesh import MeshFinder
+from shared.media.reader import open_clip
+from shared.picture.planes import composite
+from shared.picture.warp import piecewise_warp, to_float, transform, warp_picture
+from shared.types import Face, Floats, Scene
+from tests.faceswap.drawn import draw_face, face_of, face_points, frame_of
+
+PLAIN = SwapOptions(model=Path("unused"), colour=0.0, sharpen=0.0)
+
+
+def seen(points: Floats) -> View:
+    return look_at(frame_of(draw_face((260, 320), points, (210, 160, 130))), face_of(points), 128)
+
+
+def moved_points(points: Floats) -> Floats:
+    """A shorter chin, lower brows, a mouth to one side."""
+    own = points.copy()
+    own[5:12, 1] -= 8
+    own[17:27, 1] += 4
+    own[48:68, 0] += 5
+    return own
+
+
+def test_the_spline_is_scipys() -> None:
+    random = np.random.default_rng(0)
+    points, values, places = random.random((30, 2)), random.normal(size=(30, 2)), random.random((50, 2))
+    for smoothing in (0.0, 1e-2):
+        # Twice U(r), so half the smoothing there.
+        wanted = RBFInterpolator(points, values, kernel="thin_plate_spline", smoothing=smoothing / 2)(places)
+        assert np.abs(spline(points, values, places, smoothing) - wanted).max() < 1e-3
+
+
+def test_smoothing_calms_a_lone_outlier() -> None:
+    line = np.linspace(0, 1, 8)
+    points = np.stack([np.tile(line, 8), np.repeat(line, 8)], axis=1)
+    values = np.zeros((64, 1))
+    values[27] = 1.0
+    exact, calm = (spline(points, values, points, smoothing)[27, 0] for smoothing in (0.0, 0.1))
+    assert exact == pytest.approx(1.0, abs=1e-4)
+    assert calm < 0.6
+
+
+def test_where_nothing_misses_nothing_moves() -> None:
+    view = seen(face_points((160, 130), 90))
+    made = Made(view, view.picture, found=view.face)
+    miss = misses(made)
+    assert miss is not None
+    assert np.abs(miss).max() == 0
+    assert np.abs(field_of(view.face, view.view_from_frame, 128, miss).steps).max() < 1e-6
+
+
+def test_every_marked_point_comes_to_its_place() -> None:
+    points = face_points((160, 130), 90, opening=0.1)
+    view = seen(points)
+    own = moved_points(points)
+    miss = misses(Made(view, view.picture, found=face_of(own)))
+    assert miss is not None
+    field = field_of(view.face, view.view_from_frame, 128, miss)
+    for number in (8, 19, 57):
+        # A bright dot at the made face's own point is laid on the frame at the wanted one.
+        spot = np.zeros((128, 128, 3), dtype=np.float32)
+        place = transform(view.view_from_frame, own[number : number + 1])[0]
+        down, across = np.indices((128, 128))
+        spot[...] = np.exp(-((down - place[1]) ** 2 + (across - place[0]) ** 2) / 8)[..., None]
+        patch = lay(Made(view, spot), figures(Made(view, spot)), PLAIN, field)
+        light = patch.picture[..., 0] ** 2
+        rows, columns = np.indices(light.shape)
+        there = np.array([(columns * light).sum(), (rows * light).sum()]) / light.sum() + patch.box[:2]
+        assert np.linalg.norm(there - points[number]) < 1.5
+
+
+def test_no_place_is_folded_however_far_points_move() -> None:
+    points = face_points((160, 130), 90)
+    view = seen(points)
+    random = np.random.default_rng(3)
+    field = field_of(view.face, view.view_from_frame, 128, random.normal(0, 0.1, (68, 2)))
+    cell = (1 + 2 * MARGIN) / GRID
+    across, down = np.gradient(field.steps, cell, axis=1), np.gradient(field.steps, cell, axis=0)
+    assert ((1 + across[..., 0]) * (1 + down[..., 1]) - across[..., 1] * down[..., 0]).min() > 0
+
+
+def test_movement_is_followed_whole_and_shape_in_part_but_for_the_jaw() -> None:
+    usual, miss = np.full((68, 2), 0.1), np.full((68, 2), 0.15)
+    half = mixed(miss, usual, 1.0, 0.5)
+    assert half[:17] == pytest.approx(0.15)
+    assert half[17:] == pytest.approx(0.05 + 0.05)
+    assert mixed(miss, usual, 0.0, 0.5) == pytest.approx(0.0)
+
+
+class Nowhere:
+    """A finder that sees no face in every third crop, else the points it is given."""
+
+    def __init__(self, mesh: Floats) -> None:
+        self.mesh, self.looks = mesh, 0
+
+    def read(self, crop: NDArray[np.uint8]) -> tuple[Floats, float]:
+        assert crop.shape == (256, 256, 3)
+        self.looks += 1
+        return self.mesh, 0.1 if self.looks % 3 == 0 else 0.9
+
+
+def test_scenes_keep_their_order_and_lost_faces_stay_without_points() -> None:
+    points = face_points((160, 130), 90)
+    frame = frame_of(draw_face((260, 320), points, (210, 160, 130)))
+    view = look_at(frame, face_of(points), 96)
+    mesh = np.random.default_rng(0).uniform(80, 170, (478, 3)).astype(np.float32)
+    given = [
+        Shown(Scene(replace(frame, index=index, pts=index), ()), (Made(view, view.picture),) if index % 4 else ())
+        for index in range(12)
+    ]
+    results = list(steered(iter(given), Nowhere(mesh)))
+    assert [shown.scene.frame.index for shown in results] == list(range(12))
+    assert [[made.found is not None for made in shown.faces] for shown in results[:5]] == [
+        [],
+        [True],
+        [True],
+        [False],
+        [],
+    ]
+
+
+def real_face(footage: Path) -> Iterator[tuple[MeshFinder, Scene]]:
+    finder = make_finder("mesh")
+    assert isinstance(finder, MeshFinder)
+    with open_clip(footage / "train" / "obama_pd" / "oval2010_450_resynced.mp4") as clip:
+        frame = next(iter(clip.frames()))
+    yield finder, Scene(frame, finder.find(frame)[:1])
+
+
+@pytest.mark.footage
+@pytest.mark.usefixtures("weights")
+def test_a_real_face_that_was_bent_is_bent_back(footage: Path) -> None:
+    for finder, scene in real_face(footage):
+        face: Face = scene.faces[0]
+        view = look_at(scene.frame, face, 128)
+        rows, columns = np.indices((128, 128), dtype=np.float32)
+        bent = piecewise_warp(view.picture, columns * 1.1 - 6.4, rows * 1.12 - 7)
+        options = replace(PLAIN, feather=0.1)
+        errors = []
+        for steering in (False, True):
+            made = Made(view, bent)
+            made = replace(made, found=find_made(scene.frame, made, finder))
+            miss = misses(made)
+            assert miss is not None
+            field = field_of(face, view.view_from_frame, 128, miss) if steering else None
+            frame = composite(scene.frame, [lay(made, figures(made), options, field)])
+            after = finder.follow(frame, [face])[0]
+            assert after is not None
+            inner = after.landmarks[17:] - face.landmarks[17:]
+            errors.append(float(np.linalg.norm(inner, axis=1).mean()))
+        assert errors[1] < 0.35 * errors[0]
+
+
+@pytest.mark.footage
+@pytest.mark.usefixtures("weights")
+def test_the_face_in_a_view_is_found_where_it_was_found_in_the_frame(footage: Path) -> None:
+    for finder, scene in real_face(footage):
+        face = scene.faces[0]
+        view = look_at(scene.frame, face, 128)
+        found = find_made(scene.frame, Made(view, view.picture), finder)
+        assert found is not None
+        assert found.mesh is not None
+        apart = np.linalg.norm(found.landmarks - face.landmarks, axis=1).mean()
+        assert apart < 0.03 * np.linalg.norm(face.landmarks[45] - face.landmarks[36])
+
+
+def test_a_face_is_warped_in_one_step_with_its_placing() -> None:
+    """An even step of the field is a shift of the picture."""
+    points = face_points((160, 130), 90)
+    view = seen(points)
+    field = field_of(view.face, view.view_from_frame, 128, np.full((68, 2), 4 / 128))
+    made = Made(view, to_float(draw_face((128, 128), transform(view.view_from_frame, points), (210, 160, 130))))
+    shift = np.array([[1.0, 0, -4], [0, 1, -4], [0, 0, 1]])
+    moved = Made(view, warp_picture(made.picture, shift, (128, 128)))
+    one, other = lay(made, figures(made), PLAIN, field), lay(moved, figures(moved), PLAIN)
+    inside = np.minimum(one.mask, other.mask) == 1.0
+    assert np.abs(one.picture - other.picture)[inside].mean() < 0.002

@@ -7,9 +7,10 @@ from typing import Final, Protocol
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from shared.picture.planes import warp
-from shared.picture.warp import eight_bit, similarity
+from shared.picture.warp import eight_bit, similarity, warp_picture
 from shared.store.weights import weights_path
 from shared.types import Face, Floats, Frame, Matrix
 
@@ -42,12 +43,23 @@ class Embedder:
     def embed(self, frame: Frame, face: Face) -> Floats:
         """(128,) float32 of length one."""
         crop = eight_bit(warp(frame, aligned_from_frame(face), (ALIGNED_PX, ALIGNED_PX), "zero"))
-        return unit(np.asarray(self._net.feature(cv2.cvtColor(crop, cv2.COLOR_RGB2BGR)), dtype=np.float32).reshape(-1))
+        return self._read(crop)
+
+    def embed_picture(self, picture: NDArray[np.uint8], landmarks: Floats) -> Floats:
+        """(128,) float32 of length one, of a face with (68, 2) `landmarks` in an (H, W, 3) RGB picture."""
+        return self._read(warp_picture(picture, _aligned_from(landmarks), (ALIGNED_PX, ALIGNED_PX), "zero"))
+
+    def _read(self, aligned: NDArray[np.uint8]) -> Floats:
+        feature = self._net.feature(cv2.cvtColor(aligned, cv2.COLOR_RGB2BGR))
+        return unit(np.asarray(feature, dtype=np.float32).reshape(-1))
 
 
 def aligned_from_frame(face: Face) -> Matrix:
     """The similarity from frame pixels to the 112 x 112 crop that the embedding reads."""
-    points = face.landmarks
+    return _aligned_from(face.landmarks)
+
+
+def _aligned_from(points: Floats) -> Matrix:
     five = np.stack([points[36:42].mean(axis=0), points[42:48].mean(axis=0), points[30], points[48], points[54]])
     return similarity(five, _TEMPLATE)
 

@@ -1,4 +1,7 @@
-"""Knows when a training has gone wrong: numbers that are none, a loss that explodes, held-out faces that collapse."""
+"""Knows when a training has gone wrong or has come to its end.
+
+Wrong are numbers that are none, a loss that explodes, held-out faces that collapse; the end is a flat curve.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Final
 
+from faceswap.options import TrainLimits
 from shared.types import JsonObject
 
 EXPLODED: Final = 5.0
@@ -64,3 +68,19 @@ def restored(facts: JsonObject) -> Guard:
         float(facts.get("best_db", -math.inf)),
         bool(facts.get("drawn", False)),
     )
+
+
+@dataclass(slots=True)
+class Plateau:
+    """What has been seen of a plateau in the regular looks."""
+
+    level_db: float = -math.inf
+    stale_looks: int = 0
+
+    def reached(self, level_db: float, limits: TrainLimits) -> bool:
+        """Note one level; whether the curve has become flat."""
+        if level_db > self.level_db + limits.plateau_db:
+            self.level_db, self.stale_looks = level_db, 0
+        else:
+            self.stale_looks += 1
+        return 0 < limits.plateau_looks <= self.stale_looks

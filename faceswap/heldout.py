@@ -33,23 +33,30 @@ Embed = Callable[[Rgb, Floats], Floats]
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """Some faces of A, then as many of B, (N, S, S, 3) float32 in [0, 1]: as they are, rebuilt, and swapped."""
+
+    faces: Floats
+    rebuilt: Floats
+    swapped: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """What the held-out faces say.
 
     Attributes
     ----------
+    shown : some of the faces.
     spread : standard deviation over the pixels of a rebuilt face, of the flattest person's.
     figures : for each person p of a and b: ``psnr_p_db``, ``ssim_p``, ``l1_p`` over the face's hull, and
         ``mean_face_p_db``, the PSNR of the mean of the training faces. With a `Judge` also ``identity_to_source_p``
         and ``identity_to_target_p``: mean cosine of p's swapped faces to the person they should show, and to p.
-    faces, rebuilt, swapped : (N, S, S, 3) float32, some faces of A, then as many of B.
     """
 
+    shown: Shown
     spread: float
     figures: JsonObject
-    faces: Floats
-    rebuilt: Floats
-    swapped: Floats
 
     @property
     def level_db(self) -> float:
@@ -95,8 +102,7 @@ class HeldOut:
     def look(self, net: FaceAutoencoder, how: Precision, judge: Judge | None = None) -> Look:
         """Measure a net."""
         figures: JsonObject = {}
-        shown: list[tuple[Tensor, Tensor, Tensor]] = []
-        spreads = []
+        spreads, some = [], []
         for person, name in enumerate("ab"):
             faces, mask = self._views[person][:, :3], face_mask(self._views[person][:, 3:])
             rebuilt, swapped = _made(net, faces, person, how)
@@ -109,9 +115,20 @@ class HeldOut:
                 figures |= judge.figures(name, person, nhwc(swapped), self._landmarks[person])
             spreads.append(float(rebuilt.std(dim=(2, 3)).mean()))
             chosen = torch.from_numpy(_spread(len(faces), SHOWN)).to(faces.device)
-            shown.append((faces[chosen], rebuilt[chosen], swapped[chosen]))
-        pictures = (nhwc(torch.cat(pair)) for pair in zip(*shown, strict=True))
-        return Look(min(spreads), figures, *pictures)
+            some.append((faces[chosen], rebuilt[chosen], swapped[chosen]))
+        return Look(_shown(some), min(spreads), figures)
+
+    def show(self, net: FaceAutoencoder, how: Precision) -> Shown:
+        """Show some of the faces without measuring anything."""
+        some = []
+        for person, views in enumerate(self._views):
+            faces = views[torch.from_numpy(_spread(len(views), SHOWN)).to(views.device), :3]
+            some.append((faces, *_made(net, faces, person, how)))
+        return _shown(some)
+
+
+def _shown(people: Sequence[tuple[Tensor, Tensor, Tensor]]) -> Shown:
+    return Shown(*(nhwc(torch.cat(pair)) for pair in zip(*people, strict=True)))
 
 
 def _made(net: FaceAutoencoder, faces: Tensor, person: int, how: Precision) -> tuple[Tensor, Tensor]:

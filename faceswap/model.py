@@ -12,7 +12,7 @@ import torch
 from faceswap.augment import net_input
 from faceswap.trainer import AVERAGE, NET
 from models.autoencoder import FaceAutoencoder, as_module, build
-from models.checkpoint import BEST, load_checkpoint, newest, restore_weights
+from models.checkpoint import BEST, load_checkpoint, newest, read_facts, restore_weights
 from models.nets import AutoencoderConfig
 from models.tensors import Precision, channels_last, floats, nhwc, one_thread, pick_device, pick_precision
 from shared.errors import WeightsError
@@ -25,6 +25,11 @@ CHECKPOINTS: Final = "checkpoints"
 LOG: Final = "log.jsonl"
 PREVIEW: Final = "preview.png"
 CURVE: Final = "loss.png"
+TIMELAPSE: Final = "timelapse"
+"""Folder of numbered previews; their film has the same name with ``.mp4``."""
+SNAPSHOTS: Final = "snapshots"
+FACES: Final = "faces.json"
+"""The faces last trained on, and which of them are held out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +69,8 @@ class SwapModel:
         return nhwc(made.picture), None if made.mask is None else nhwc(made.mask)[..., 0]
 
 
-def open_model(folder: Path, device: str = "auto") -> SwapModel:
-    """Load the best checkpoint of a model.
+def open_model(path: Path, device: str = "auto") -> SwapModel:
+    """Load the best checkpoint of a model, or one of its checkpoints or snapshots, where `path` names that file.
 
     Raises
     ------
@@ -74,8 +79,9 @@ def open_model(folder: Path, device: str = "auto") -> SwapModel:
     WeightsError
         If it holds no checkpoint, or a damaged one.
     """
+    folder = path.parent.parent if path.is_file() else path
     manifest = open_artefact(folder, KIND, SCHEMA)
-    checkpoint = load_checkpoint(best_of(folder))
+    checkpoint = load_checkpoint(path if path.is_file() else best_of(folder))
     try:
         net = build(config_from(checkpoint.facts["config"], folder))
         first, second = (np.asarray(person["embedding"], dtype=np.float32) for person in manifest.details["people"])
@@ -101,7 +107,7 @@ def best_of(folder: Path) -> Path:
 def facts_of(folder: Path) -> JsonObject:
     """What the newest checkpoint of a model says of its training; empty where there is none yet."""
     path = newest(folder / CHECKPOINTS)
-    return load_checkpoint(path).facts if path is not None else {}
+    return read_facts(path) if path is not None else {}
 
 
 def config_from(stored: JsonObject, path: Path) -> AutoencoderConfig:

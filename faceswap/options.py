@@ -119,6 +119,13 @@ class TrainLimits:
     """Ends when the held-out PSNR has not risen by `plateau_db` in so many looks; 0 for never."""
     plateau_db: float = 0.05
     """In dB, >= 0."""
+    snapshot_minutes: float = 0.0
+    """Each time so many more minutes have been trained, over all runs, the weights that swap are kept apart; 0 for
+    never."""
+    judged: int = 8
+    """Swapped held-out faces of each person whose identity a look measures, 0 for none."""
+    tensorboard: bool = False
+    """The figures go to TensorBoard too, if that is installed."""
 
 
 def options_for(net: str, seed: int = 0, mask_head: bool = False) -> TrainOptions:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from pathlib import Path
 from typing import Final
 
 from faceswap.extract import extract
 from faceswap.model import KIND, SCHEMA, facts_of
 from faceswap.options import ExtractOptions, TrainLimits, TrainOptions, options_for
-from faceswap.train import model_fingerprint, train
+from faceswap.terms import model_fingerprint
+from faceswap.train import train
 from shared.errors import ArtefactError
 from shared.progress import Progress, silent
 from shared.store.artefact import is_current
@@ -75,6 +77,8 @@ def _train(
         return
     limits = TrainLimits(minutes=left)
     report = train(sets, model, options, limits, device=device, force=not current, progress=progress, tell=logger.info)
+    for older in model.parent.glob(f"{model.name}.old-*"):  # a cache needs no models that were made otherwise
+        shutil.rmtree(older)
     logger.info(
         "trained for %.1f minutes: %+.1f and %+.1f dB over the mean face; ended by %s",
         report.seconds / 60,

@@ -1,39 +1,50 @@
-"""Training of a face-swap net: seeded steps, held-out faces, averaged weights, checkpoints, previews, a log.
+"""Training of a face-swap net: from two face sets to a model's folder, or on from where that stands.
 
 Taken up again, a training follows the curve it would have followed: weights, averages, optimiser and random state
-are in the checkpoint, and nothing that changes the curve depends on time.
+are in the checkpoint, and nothing that changes the curve depends on time or on how many processes share the work.
 """
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+import numpy as np
 import torch
 
 from faceswap.align import VIEW_SHARE
 from faceswap.faceset import load_faceset
-from faceswap.heldout import Look
-from faceswap.model import CHECKPOINTS, CURVE, KIND, LOG, PREVIEW, SCHEMA
-from faceswap.options import TrainLimits, TrainOptions
-from faceswap.preview import curve, sheet
-from faceswap.rows import content, identity_of
+from faceswap.heldout import Judge
+from faceswap.model import CHECKPOINTS, best_of
+from faceswap.options import TrainLimits, TrainOptions, options_for
+from faceswap.rows import identity_of
+from faceswap.run import Ending, Run
+from faceswap.team import Team, together
+from faceswap.terms import (
+    Split,
+    check_options,
+    exists,
+    make_folder,
+    options_of,
+    origin,
+    set_aside,
+    settle_faces,
+    store_faces,
+)
 from faceswap.trainer import Trainer
-from models.checkpoint import load_newest, save_checkpoint
+from models.checkpoint import load_checkpoint, newest
 from models.nets import config_of
-from models.tensors import pick_device, pick_precision
+from models.tensors import Precision, pick_device, pick_precision
+from shared.errors import WeightsError
+from shared.face.identity import Embedder
 from shared.interrupt import postponed
-from shared.picture.image import write_png
 from shared.progress import Progress, silent
-from shared.store.artefact import Fingerprint, artefact, fingerprint, is_current, lock, write_atomically
+from shared.store.artefact import lock
 from shared.types import JsonObject
 
-Ending = Literal["minutes", "steps", "plateau", "interrupted"]
+Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +58,20 @@ class TrainReport:
     """Time spent training, over all runs."""
     examples_per_s: float
     """Of this run."""
-    psnr_db: tuple[float, float]
-    """Of held-out faces A and B, over the face's hull."""
-    mean_face_db: tuple[float, float]
-    """The same for the mean face of each person's training set."""
     ended: Ending
+    figures: JsonObject
+    """The last look: `faceswap.heldout.Look.figures` and what the log has beside them; empty in all but the first of
+    several processes."""
+
+    @property
+    def psnr_db(self) -> tuple[float, float]:
+        """Of held-out faces A and B, over the face's hull."""
+        return self.figures["psnr_a_db"], self.figures["psnr_b_db"]
+
+    @property
+    def mean_face_db(self) -> tuple[float, float]:
+        """The same for the mean face of each person's training set."""
+        return self.figures["mean_face_a_db"], self.figures["mean_face_b_db"]
 
     @property
     def gain_db(self) -> tuple[float, float]:
@@ -59,195 +79,143 @@ class TrainReport:
         return self.psnr_db[0] - self.mean_face_db[0], self.psnr_db[1] - self.mean_face_db[1]
 
 
-def train(  # noqa: PLR0913 - two callbacks beside what is to be done
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What is to be trained: the arguments of `train`."""
+
+    faces: tuple[Path, Path]
+    model: Path
+    options: TrainOptions | None
+    start_from: Path | None
+    force: bool
+
+
+def train(  # noqa: PLR0913 - what is to be done, and two callbacks beside it
     faces: tuple[Path, Path],
     model: Path,
     options: TrainOptions | None = None,
     limits: TrainLimits | None = None,
     *,
     device: str = "auto",
+    start_from: Path | None = None,
     force: bool = False,
     progress: Progress = silent,
-    tell: Callable[[str], None] = lambda _: None,
+    tell: Tell = lambda _: None,
 ) -> TrainReport:
     """Train a model on two face sets, or take its training up again.
 
     Parameters
     ----------
     faces : the face sets of the first person (A) and of the second (B).
-    model : folder of the model; one made from other faces or options is an error unless `force`.
-    tell : gets one line for each look at the held-out faces.
+    model : folder of the model.
+    options : None for the model's own, and for a new one the quick net's.
+    start_from : another model, or a file of its weights, that a new one begins with as far as it fits.
+    force : begin anew; the model that is there is kept under another name.
+    tell : gets one line for each look at the held-out faces, and for whatever the user should know.
 
     Raises
     ------
     ArtefactError
-        If `model` was made otherwise, or `faces` are no face sets.
+        If the model was made with other options or faces, or `faces` are no face sets.
     NoFaceError
         If a set has too few faces.
     LockedError
         If another run trains the same model.
+    WeightsError
+        If the training goes wrong again and again.
+    NoSpaceError
+        If the disk is full; the last checkpoint stays.
     """
-    chosen, bounds = options or TrainOptions(), limits or TrainLimits()
-    where = pick_device(device)
-    with lock(model):
-        _prepare_folder(faces, model, chosen, force)
-        config = config_of(chosen.net)
-        crop_px = 2 * round(config.output_px / VIEW_SHARE / 2)
-        sets = [load_faceset(folder, crop_px, chosen.held_out, where, progress) for folder in faces]
-        with closing(Trainer((sets[0], sets[1]), chosen, pick_precision(where, chosen.precision))) as trainer:
-            run = _Run(trainer, model, bounds, tell)
-            run.restore()
-            with postponed() as interrupted:
-                report = run.until_ended(progress, interrupted)
-    if report.ended == "interrupted":
+    task = _Task(faces, model, options, start_from, force)
+    with together(pick_device(device), (options or TrainOptions()).batch) as (team, where):
+        speak = tell if team.leads else lambda _: None
+        with lock(model) if team.leads else nullcontext():
+            if team.leads:
+                _prepare(task, speak)
+            team.wait()
+            return _trained(task, limits or TrainLimits(), (team, where), progress if team.leads else silent, speak)
+
+
+def _prepare(task: _Task, tell: Tell) -> None:
+    """Make the model's folder, unless it is there with the same options."""
+    if task.force and (aside := set_aside(task.model)) is not None:
+        tell(f"{task.model}: begun anew; the model that was there is now {aside}")
+    if not exists(task.model):
+        make_folder(task.faces, task.model, task.options or options_for("quick"), task.start_from)
+    if task.options is not None:
+        check_options(task.model, task.options)
+    origin(task.model, task.start_from)
+
+
+def _trained(
+    task: _Task, limits: TrainLimits, place: tuple[Team, torch.device], progress: Progress, tell: Tell
+) -> TrainReport:
+    """Load the faces, and train until a limit is reached."""
+    team, where = place
+    options = options_of(task.model)
+    splits = settle_faces(task.faces, task.model, options.held_out)
+    _tell_changes(task, splits, tell)
+    crop_px = 2 * round(config_of(options.net).output_px / VIEW_SHARE / 2)
+    first, second = (
+        load_faceset(folder, crop_px, split.held, where, progress)
+        for folder, split in zip(task.faces, splits, strict=True)
+    )
+    measured = pick_precision(where, options.precision)
+    how = Precision(where, bool(team.agreed(int(measured.bfloat16), where)))
+    with closing(Trainer((first, second), options, how, team)) as trainer:
+        judge = _judge(task.faces, limits, tell) if team.leads else None
+        run = Run(trainer, task.model, limits, judge, tell)
+        if run.restore():
+            tell(f"taken up again at step {trainer.step}")
+        else:
+            _begin(task, trainer, tell)
+        if team.leads:
+            store_faces(task.model, splits)
+        with postponed() as interrupted:
+            ended = run.until_ended(progress, interrupted)
+        report = TrainReport(
+            trainer.step,
+            trainer.step * trainer.faces_a_step,
+            trainer.seconds,
+            run.examples_per_s,
+            ended,
+            run.figures,
+        )
+    if ended == "interrupted":
         tell(f"stopped and saved at step {report.steps}; run the same command to go on")
         raise KeyboardInterrupt
     return report
 
 
-class _Run:
-    """One run of a training: its limits, its log, and what it has seen of a plateau."""
-
-    def __init__(self, trainer: Trainer, model: Path, limits: TrainLimits, tell: Callable[[str], None]) -> None:
-        self._trainer = trainer
-        self._model = model
-        self._limits = limits
-        self._tell = tell
-        self._log: list[JsonObject] = []
-        self._level_db = float("-inf")
-        self._stale_looks = 0
-        self._best_db = float("-inf")
-
-    def restore(self) -> None:
-        """Take the newest checkpoint up, if there is one."""
-        stored = load_newest(self._model / CHECKPOINTS)
-        if stored is None:
-            return
-        self._trainer.restore(stored, self._model)
-        self._level_db, self._stale_looks = float(stored.facts["level_db"]), int(stored.facts["stale_looks"])
-        self._best_db = float(stored.facts["best_db"])
-        lines = (self._model / LOG).read_text(encoding="utf-8").splitlines() if (self._model / LOG).is_file() else []
-        self._log = [line for line in map(json.loads, lines) if line["step"] <= self._trainer.step]
-        self._tell(f"taken up again at step {self._trainer.step}")
-
-    def until_ended(self, progress: Progress, interrupted: Callable[[], bool]) -> TrainReport:
-        """Step until a limit is reached, looking and saving on the way."""
-        trainer, limits = self._trainer, self._limits
-        began, earlier_s, first = time.monotonic(), trainer.seconds, trainer.step
-        saved, ended = began, None
-        losses = torch.zeros(2, device=trainer.precision.device)
-        since = rate = 0.0
-        while ended is None:
-            losses += trainer.learn()
-            since += 1
-            now = time.monotonic()
-            trainer.seconds = earlier_s + now - began
-            rate = (trainer.step - first) * trainer.faces_a_step / max(now - began, 1e-6)
-            ended = _ending(trainer.step, limits, now - began, interrupted())
-            regular = trainer.step % limits.look_every == 0
-            if regular or ended is not None:
-                look = self._look((losses / since).tolist(), rate)
-                ended = self._plateau(look.level_db) if regular and ended is None else ended
-                losses.zero_()
-                since = 0.0
-                if ended is not None or now - saved > limits.save_every_minutes * 60:
-                    self._save(look, ended)
-                    saved = now
-            _report(progress, trainer, limits, first, now - began)
-        return self._summary(ended, rate)
-
-    def _look(self, losses: list[float], rate: float) -> Look:
-        """Measure and log."""
-        trainer = self._trainer
-        look = trainer.look()
-        line: JsonObject = {
-            "step": trainer.step,
-            "examples": trainer.step * trainer.faces_a_step,
-            "seconds": round(trainer.seconds, 2),
-            "examples_per_s": round(rate, 1),
-            "loss_a": round(losses[0], 5),
-            "loss_b": round(losses[1], 5),
-            **look.figures,
-        }
-        self._log = [old for old in self._log if old["step"] < trainer.step] + [line]
-        self._tell(_in_words(line))
-        return look
-
-    def _plateau(self, level_db: float) -> Ending | None:
-        """Note the level of a regular look; whether the curve has become flat."""
-        if level_db > self._level_db + self._limits.plateau_db:
-            self._level_db, self._stale_looks = level_db, 0
-        else:
-            self._stale_looks += 1
-        return "plateau" if 0 < self._limits.plateau_looks <= self._stale_looks else None
-
-    def _save(self, look: Look, ended: Ending | None) -> None:
-        """Write checkpoint, log, sheet and curves."""
-        best = look.level_db >= self._best_db
-        self._best_db = max(self._best_db, look.level_db)
-        tensors, facts = self._trainer.checkpoint()
-        facts |= {
-            "level_db": self._level_db,
-            "stale_looks": self._stale_looks,
-            "best_db": self._best_db,
-            "ended": ended,
-            "figures": look.figures,
-        }
-        save_checkpoint(self._model / CHECKPOINTS, self._trainer.step, tensors, facts, best)
-        text = "".join(json.dumps(line) + "\n" for line in self._log)
-        write_atomically(self._model / LOG, text.encode())
-        write_png(self._model / PREVIEW, sheet(look.faces, look.rebuilt, look.swapped))
-        write_png(self._model / CURVE, curve(self._log))
-
-    def _summary(self, ended: Ending, rate: float) -> TrainReport:
-        last = self._log[-1]
-        return TrainReport(
-            steps=self._trainer.step,
-            examples=last["examples"],
-            seconds=self._trainer.seconds,
-            examples_per_s=rate,
-            psnr_db=(last["psnr_a_db"], last["psnr_b_db"]),
-            mean_face_db=(last["mean_face_a_db"], last["mean_face_b_db"]),
-            ended=ended,
-        )
+def _begin(task: _Task, trainer: Trainer, tell: Tell) -> None:
+    """Take over what fits of the model to start from, if there is one."""
+    other = origin(task.model, task.start_from)
+    if other is not None:
+        share = trainer.start_from(load_checkpoint(other if other.is_file() else best_of(other)))
+        if share == 0:
+            raise WeightsError(f"{other}: none of its weights fit {trainer.options.net}; leave --start-from out")
+        tell(f"began with {share:.0%} of the weights from {other}")
 
 
-def model_fingerprint(faces: tuple[Path, Path], options: TrainOptions) -> Fingerprint:
-    """What a model depends on: the faces that are in both sets now, and the options."""
-    inputs = {name: str(content(folder)) for name, folder in zip(("faces_a", "faces_b"), faces, strict=True)}
-    return fingerprint(**inputs, options=options, schema=SCHEMA)
-
-
-def _prepare_folder(faces: tuple[Path, Path], model: Path, options: TrainOptions, force: bool) -> None:
-    """Make the model's folder, unless it is there for the same faces and options."""
-    wanted = model_fingerprint(faces, options)
-    if is_current(model, KIND, wanted, SCHEMA) and not force:
+def _tell_changes(task: _Task, splits: tuple[Split, Split], tell: Tell) -> None:
+    """Say what came and went in the face sets since the last run."""
+    if newest(task.model / CHECKPOINTS) is None:
         return
-    people = [{"name": folder.name, "embedding": identity_of(folder)} for folder in faces]
-    with artefact(model, KIND, SCHEMA, wanted, force, details={"people": people, "net": options.net}):
-        pass
+    for folder, split in zip(task.faces, splits, strict=True):
+        if split.added or split.deleted:
+            tell(f"{folder}: {split.added} faces added and {split.deleted} gone since the last run; going on with them")
+        if split.anew:
+            tell(f"{folder}: its held-out faces are all gone; others, trained on before, now measure it too well")
 
 
-def _ending(step: int, limits: TrainLimits, ran_s: float, interrupted: bool) -> Ending | None:
-    if interrupted:
-        return "interrupted"
-    if limits.steps and step >= limits.steps:
-        return "steps"
-    return "minutes" if ran_s >= limits.minutes * 60 else None
-
-
-def _report(progress: Progress, trainer: Trainer, limits: TrainLimits, first: int, ran_s: float) -> None:
-    """Tell the faces seen in this run, of those that it will see if it lasts as long as it may."""
-    done = (trainer.step - first) * trainer.faces_a_step
-    total = done * limits.minutes * 60 / max(ran_s, 1e-6)
-    if limits.steps:
-        total = min(total, (limits.steps - first) * trainer.faces_a_step)
-    progress(done, max(total, done), "training")
-
-
-def _in_words(line: JsonObject) -> str:
-    return (
-        f"step {line['step']}: loss {line['loss_a']:.4f} {line['loss_b']:.4f}, held-out PSNR "
-        f"{line['psnr_a_db']:.2f} {line['psnr_b_db']:.2f} dB (mean face {line['mean_face_a_db']:.2f} "
-        f"{line['mean_face_b_db']:.2f}), {line['examples_per_s']:.0f} EG/s"
-    )
+def _judge(faces: tuple[Path, Path], limits: TrainLimits, tell: Tell) -> Judge | None:
+    """What tells who is seen in swapped faces; None where it is not wanted, or its weights are not there."""
+    if limits.judged == 0:
+        return None
+    try:
+        embedder = Embedder()
+    except WeightsError as error:
+        tell(f"who is seen in the swapped faces is not measured: {error}")
+        return None
+    first, second = (np.asarray(identity_of(folder), dtype=np.float32) for folder in faces)
+    return Judge(embedder.embed_picture, (first, second), limits.judged)

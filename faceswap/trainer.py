@@ -13,7 +13,7 @@ from torch import Tensor
 
 from faceswap.augment import Batch, augment
 from faceswap.faceset import FaceSet
-from faceswap.heldout import HeldOut, Judge, Look
+from faceswap.heldout import HeldOut, Judge, Look, Shown
 from faceswap.objective import Share, face_mask, learning_rate, share, weights_of
 from faceswap.options import TrainOptions
 from faceswap.pair import Pair
@@ -120,6 +120,10 @@ class Trainer:
     def look(self, judge: Judge | None = None) -> Look:
         """Measure the averaged net on held-out faces."""
         return self._held.look(self.average, self.precision, judge)
+
+    def show(self) -> Shown:
+        """Some held-out faces as the averaged net makes them."""
+        return self._held.show(self.average, self.precision)
 
     def checkpoint(self) -> tuple[dict[str, Tensor], JsonObject]:
         """All state as tensors and facts."""

@@ -59,7 +59,7 @@ def check_soon(job: RenderJob) -> list[str]:
 
 
 def check_artefact(engine: Engine, path: Path | None) -> None:
-    """Refuse a model or voice that is none.
+    """Refuse a model or voice that is none; a file two folders down in one, such as a snapshot, stands for it.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def check_artefact(engine: Engine, path: Path | None) -> None:
     """
     if path is not None:
         _, module = ARTEFACTS[engine]
-        open_artefact(path, load(f"{module}:KIND"), load(f"{module}:SCHEMA"))
+        open_artefact(path.parent.parent if path.is_file() else path, load(f"{module}:KIND"), load(f"{module}:SCHEMA"))
 
 
 def check_space(output: Path, like: ClipInfo, encode: EncodeOptions) -> None:

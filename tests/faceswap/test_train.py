@@ -15,21 +15,25 @@ import torch
 from faceswap.model import CHECKPOINTS, CURVE, LOG, PREVIEW, facts_of, open_model
 from faceswap.objective import face_mask, learning_rate, loss_weight
 from faceswap.options import AugmentOptions, TrainLimits, TrainOptions, options_for
+from faceswap.terms import options_of, wanted_options
 from faceswap.train import train
 from faceswap.trainer import AVERAGE, NET
 from models.checkpoint import BEST, load_newest
+from models.nets import NETS
 from shared.errors import ArtefactError, WeightsError
 from shared.picture.image import read_image
 from shared.types import JsonObject
+from tests.faceswap.lives import TINY
 
 SMALL = replace(options_for("quick"), batch=2, precision="float32", average=0.9, warm_up=5)
-QUIET = TrainLimits(minutes=5.0, look_every=4, save_every_minutes=5.0, plateau_looks=0)
+QUIET = TrainLimits(minutes=5.0, look_every=4, save_every_minutes=5.0, plateau_looks=0, judged=0)
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> None:
-    """Small batches are fastest, and sums in one order, on one thread."""
+def small_and_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tiny net in the place of the quick one; small batches are fastest, and sums in one order, on one thread."""
     torch.set_num_threads(1)
+    monkeypatch.setitem(NETS, "quick", lambda: TINY)
 
 
 def weights(model: Path, part: str) -> dict[str, torch.Tensor]:
@@ -40,7 +44,7 @@ def weights(model: Path, part: str) -> dict[str, torch.Tensor]:
 
 def test_a_short_training_beats_the_mean_face(two_sets: tuple[Path, Path], tmp_path: Path) -> None:
     still = AugmentOptions(warp_px=1.0, rotation_deg=1.0, zoom=0.01, shift=0.01, colour=0.02)
-    options = replace(SMALL, batch=4, augment=still)
+    options = replace(options_for("quick96"), batch=4, precision="float32", average=0.9, warm_up=5, augment=still)
     report = train(two_sets, tmp_path / "m", options, replace(QUIET, steps=60, look_every=30))
     assert report.steps == 60
     assert report.examples == 60 * 8
@@ -49,6 +53,8 @@ def test_a_short_training_beats_the_mean_face(two_sets: tuple[Path, Path], tmp_p
     lines = [json.loads(line) for line in (tmp_path / "m" / LOG).read_text().splitlines()]
     assert [line["step"] for line in lines] == [30, 60]
     assert lines[1]["loss_a"] < lines[0]["loss_a"]
+    assert lines[1]["ssim_a"] > lines[0]["ssim_a"] > 0
+    assert lines[0]["eta_s"] >= lines[1]["eta_s"] == 0
     assert read_image(tmp_path / "m" / PREVIEW).shape[1] > 500
     assert read_image(tmp_path / "m" / CURVE).std() > 0
 
@@ -113,23 +119,53 @@ def test_time_ends_the_training(two_sets: tuple[Path, Path], tmp_path: Path) -> 
     assert (tmp_path / "m" / CHECKPOINTS / BEST).is_file()
 
 
-def test_other_options_or_faces_are_refused_and_named(two_sets: tuple[Path, Path], tmp_path: Path) -> None:
-    train(two_sets, tmp_path / "m", SMALL, replace(QUIET, steps=1))
-    with pytest.raises(ArtefactError, match=r"options\.seed differ"):
-        train(two_sets, tmp_path / "m", replace(SMALL, seed=9), replace(QUIET, steps=1))
-    with pytest.raises(ArtefactError, match="faces_a, faces_b differ"):
-        train(two_sets[::-1], tmp_path / "m", SMALL, replace(QUIET, steps=1))
-    report = train(two_sets[::-1], tmp_path / "m", SMALL, replace(QUIET, steps=1), force=True)
-    assert report.steps == 1
+def test_a_model_keeps_its_options_and_another_value_is_refused_by_name(
+    two_sets: tuple[Path, Path], tmp_path: Path
+) -> None:
+    model = tmp_path / "m"
+    train(two_sets, model, SMALL, replace(QUIET, steps=1))
+    assert train(two_sets, model, None, replace(QUIET, steps=2)).steps == 2
+    assert options_of(model) == SMALL
+    with pytest.raises(ArtefactError, match=r"trained with --seed 0, not 9; --shift 0.01, not 0.2; leave that out"):
+        moved = replace(SMALL.augment, shift=0.2)
+        train(two_sets, model, replace(SMALL, seed=9, augment=moved), replace(QUIET, steps=3))
+    assert facts_of(model)["step"] == 2
+
+
+def test_options_asked_for_stand_on_the_model_s_own_or_on_the_net_s(
+    two_sets: tuple[Path, Path], tmp_path: Path
+) -> None:
+    model = tmp_path / "m"
+    asked = wanted_options(model, {"net": "light", "batch": None, "flip": 0.0})
+    assert (asked.learning_rate, asked.batch, asked.augment.flip) == (5e-5, 16, 0.0)
+    train(two_sets, model, SMALL, replace(QUIET, steps=1))
+    assert wanted_options(model, {"net": None, "batch": 2}) == SMALL
+    assert wanted_options(model, {"batch": 3}).batch == 3
+    assert wanted_options(model, {}, anew=True).batch == 16
+
+
+def test_other_faces_are_refused_and_beginning_anew_keeps_the_old_model(
+    two_sets: tuple[Path, Path], tmp_path: Path
+) -> None:
+    model, said = tmp_path / "m", list[str]()
+    train(two_sets, model, SMALL, replace(QUIET, steps=1))
+    before = weights(model, NET)["bottleneck.narrow.weight"]
+    with pytest.raises(ArtefactError, match="holds none of the faces that"):
+        train(two_sets[::-1], model, SMALL, replace(QUIET, steps=2))
+    for number in (1, 2):
+        report = train(two_sets[::-1], model, SMALL, replace(QUIET, steps=1), force=True, tell=said.append)
+        assert report.steps == 1
+        assert any(f"m.old-{number}" in text for text in said)
+    assert torch.equal(weights(tmp_path / "m.old-1", NET)["bottleneck.narrow.weight"], before)
 
 
 def test_a_trained_model_opens_and_makes_faces_in_range(two_sets: tuple[Path, Path], tmp_path: Path) -> None:
     train(two_sets, tmp_path / "m", SMALL, replace(QUIET, steps=2))
     model = open_model(tmp_path / "m", "cpu")
-    views = np.random.default_rng(0).random((3, 128, 128, 3), dtype=np.float32)
+    views = np.random.default_rng(0).random((3, 32, 32, 3), dtype=np.float32)
     (first, mask), (second, _) = model.swap(views, 0), model.swap(views, 1)
     assert mask is None
-    assert first.shape == (3, 128, 128, 3)
+    assert first.shape == (3, 32, 32, 3)
     assert first.dtype == np.float32
     assert float(np.abs(first - second).mean()) > 0.05
 

@@ -19,9 +19,10 @@ from av.container import OutputContainer
 from av.filter import Graph
 from av.video.stream import VideoStream
 
-from shared.errors import LipswapError, MediaError, from_os_error
+from shared.errors import LipswapError, MediaError
 from shared.media.describe import display_matrix
 from shared.media.encoder import Choice, choose_encoder, container_of, taken_off
+from shared.media.muxer import as_media_errors, open_muxer
 from shared.media.options import EncodeOptions
 from shared.media.pixel import fill_planes
 from shared.media.side import SideFeed, copy_streams, speech_stream
@@ -31,12 +32,8 @@ __all__ = ["ClipWriter", "EncodeOptions", "open_writer"]
 
 FEW_FRAMES = 4
 """x265 gives no sound decoding times to clips shorter than its run of B-frames; they are made here."""
-MAX_MOVIE_TIMESCALE = 1 << 30
-"""Units a second in which MP4 states the start of each track; FFmpeg's default of 1000 would round it."""
 MATROSKA_STEP = Fraction(1, 1000)
 """Matroska can hold finer times; FFmpeg's muxer writes whole milliseconds."""
-STALE_KEYS = ("encoder", "major_brand", "minor_version", "compatible_brands", "duration")
-"""Container metadata of the source that would be untrue of the output."""
 
 
 class ClipWriter:
@@ -57,7 +54,7 @@ class ClipWriter:
         self._end_s = Fraction(0)
         self._last_pts: int | None = None
         container = container_of(path)
-        self._output = _open_output(self._partial, container.muxer, like)
+        self._output = open_muxer(self._partial, container.muxer, like)
         self._time_base = 1 / like.rate if container.muxer == "avi" else like.time_base
         self._inexact = 0
         self._taken_off_s = taken_off(container.muxer, like)
@@ -90,7 +87,7 @@ class ClipWriter:
             raise ValueError(f"frame {frame.index} at {float(frame.time_s):.6f} s does not come after the last one")
         self._last_pts = pts
         picture = self._encoder_frame(frame, pts)
-        with _as_media_errors(self.path):
+        with as_media_errors(self.path):
             for feed in self._feeds:
                 feed.advance(time_s)
             self._mux(picture)
@@ -104,7 +101,7 @@ class ClipWriter:
             if not interrupted:
                 raise MediaError(f"{self.path}: no frame was given, nothing is written")
             return
-        with _as_media_errors(self.path):
+        with as_media_errors(self.path):
             self._mux(None)
             for feed in self._feeds:
                 feed.finish(self._end_s if interrupted or self._cut_sound else None)
@@ -137,7 +134,7 @@ class ClipWriter:
                 start_s = sound_start_s - self._taken_off_s
                 feeds.append(speech_stream(self._output, sound, encoder, options.audio_bitrate, start_s, self.notes))
             self._feeds = [feed for feed in feeds if feed is not None]
-            with _as_media_errors(self.path):
+            with as_media_errors(self.path):
                 self._output.start_encoding()
         except LipswapError:
             self.abandon()
@@ -207,32 +204,6 @@ def open_writer(
             writer.abandon()
 
 
-def _open_output(partial: Path, muxer: str, like: ClipInfo) -> OutputContainer:
-    options = {}
-    if muxer in ("mp4", "mov"):
-        options = {"movflags": "+faststart", "movie_timescale": str(_movie_timescale(like))}
-    elif muxer in ("matroska", "webm"):
-        # Codecs' pre-roll has negative times; FFmpeg would shift the picture with it.
-        options = {"avoid_negative_ts": "disabled"}
-    with _as_media_errors(partial):
-        partial.unlink(missing_ok=True)
-        output = av.open(f"file:{partial}", "w", format=muxer, container_options=options)
-    if like.path.is_file():
-        with suppress(av.FFmpegError), av.open(f"file:{like.path}", metadata_errors="replace") as source:
-            output.metadata.update({key: value for key, value in source.metadata.items() if key not in STALE_KEYS})
-    return output
-
-
-def _movie_timescale(like: ClipInfo) -> int:
-    """A unit in which both the picture's and the sound's start are whole, where one fits."""
-    scale = like.time_base.denominator
-    for stream in like.streams:
-        if stream.kind == "audio" and stream.detail:
-            both = math.lcm(scale, int(stream.detail.split()[0]))
-            scale = both if both <= MAX_MOVIE_TIMESCALE else scale
-    return scale
-
-
 def _add_video(
     output: OutputContainer, like: ClipInfo, choice: Choice, options: EncodeOptions, time_base: Fraction
 ) -> VideoStream:
@@ -285,16 +256,3 @@ def _field_marker(like: ClipInfo, choice: Choice) -> Graph:
     marker = graph.add("setfield", like.field_order)
     graph.link_nodes(source, marker, graph.add("buffersink")).configure()
     return graph
-
-
-@contextmanager
-def _as_media_errors(path: Path) -> Iterator[None]:
-    """Turn FFmpeg's and the system's errors into those of the user's world."""
-    try:
-        yield
-    except LipswapError:
-        raise
-    except OSError as error:
-        raise from_os_error(error, path, "writing the clip") from error
-    except av.FFmpegError as error:
-        raise MediaError(f"{path}: {error.strerror or error} while writing the clip; try another codec") from error

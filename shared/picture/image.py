@@ -20,10 +20,14 @@ Rgb = NDArray[np.uint8]
 
 
 def encode_png(picture: Picture, effort: int = 3) -> bytes:
-    """An RGB (H, W, 3) or grey (H, W) picture, uint8 or uint16, as a PNG; `effort` 0 (fast) to 9 (small)."""
-    if picture.dtype not in (np.uint8, np.uint16) or picture.ndim not in (2, 3) or picture.shape[2:] not in ((), (3,)):
-        raise ValueError(f"expected (H, W) or (H, W, 3) uint8 or uint16, got {picture.shape} {picture.dtype}")
-    bgr = picture if picture.ndim == 2 else picture[..., ::-1]
+    """A grey (H, W), RGB (H, W, 3) or RGBA (H, W, 4) picture, uint8 or uint16, as PNG; `effort` 0 (fast) to 9 (small).
+
+    Alpha is straight: colours are not multiplied by it.
+    """
+    channels = picture.shape[2:]
+    if picture.dtype not in (np.uint8, np.uint16) or picture.ndim < 2 or channels not in ((), (3,), (4,)):
+        raise ValueError(f"expected (H, W[, 3 or 4]) uint8 or uint16, got {picture.shape} {picture.dtype}")
+    bgr = picture if not channels else picture[..., [2, 1, 0, *range(3, channels[0])]]
     done, encoded = cv2.imencode(".png", np.ascontiguousarray(bgr), [cv2.IMWRITE_PNG_COMPRESSION, effort])
     if not done:
         raise ValueError(f"a picture of shape {picture.shape} could not be coded as PNG")

@@ -54,11 +54,6 @@ class FaceSet:
         return self._part(self.crops, held=False)
 
     @property
-    def training_landmarks(self) -> Tensor:
-        """Their landmarks."""
-        return self._part(self.landmarks, held=False)
-
-    @property
     def unseen(self) -> Tensor:
         """The crops held out."""
         return self._part(self.crops, held=True)
@@ -67,6 +62,11 @@ class FaceSet:
     def unseen_landmarks(self) -> Tensor:
         """Their landmarks."""
         return self._part(self.landmarks, held=True)
+
+    def training_landmarks(self, size_px: int) -> Tensor:
+        """The landmarks of the crops to learn from, in pixels of crops of another size, (n, 68, 2)."""
+        scale = size_px / self.crops.shape[-1]
+        return (self._part(self.landmarks, held=False) + 0.5) * scale - 0.5
 
     def _part(self, values: Tensor, held: bool) -> Tensor:
         """The values of one part; a view, so that nothing is held twice, where the part is one span."""

@@ -51,7 +51,7 @@ def share(net: FaceAutoencoder, person: int, batch: Batch, options: TrainOptions
     if options.dissimilarity > 0:
         loss = loss + options.dissimilarity * dissimilarity(made, batch.target, weight)
     if decoded.mask is not None:
-        loss = loss + options.mask * (decoded.mask - face_mask(batch.weight)).abs().mean()
+        loss = loss + options.mask * (decoded.mask - face_mask(batch.weight) * batch.visible).abs().mean()
     shared, own = weights_of(net)
     gradients = torch.autograd.grad(loss, [*shared, *own[person]])
     return Share(loss.detach(), gradients[: len(shared)], gradients[len(shared) :])

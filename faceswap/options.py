@@ -66,7 +66,15 @@ class AugmentOptions:
     flip: float = 0.5
     """Share of pictures that are mirrored, 0 to 1."""
     colour: float = 0.1
-    """Largest change of light, contrast and tint of the net's input, as a share."""
+    """Largest change of light, tint, contrast and saturation of the net's input, as a share, 0 to 0.5."""
+    to_landmarks: float = 0.0
+    """Share of pictures that are warped onto the landmarks of a similar face of the other person, not by the grid."""
+    nearest: int = 10
+    """How many of the other person's faces, the nearest in shape, one is drawn from, >= 1."""
+    clahe: float = 0.0
+    """Share of pictures whose light is spread evenly over their parts (CLAHE), 0 to 1."""
+    occluders: float = 0.0
+    """Share of pictures with a hand, a rod or a lump pasted in front of the face, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,9 @@ class Trainer:
         self.parts = 1
         self.team = team
         self._training = [one.training for one in sets]
+        sides = [one.crops.shape[-1] for one in sets]
+        self._landmarks = [one.training_landmarks(side) for one, side in zip(sets, sides, strict=True)]
+        self._others = [one.training_landmarks(side) for one, side in zip(sets[::-1], sides, strict=True)]
         self._held = HeldOut(sets, self.config.output_px)
         torch.manual_seed(options.seed)
         self._random = [torch.Generator().manual_seed(2 * options.seed + person) for person in range(PEOPLE)]
@@ -198,9 +201,10 @@ class Trainer:
     def _share(self, person: int) -> Share:
         """One person's share of a step: of this process's rows of the batch, piece by piece."""
         crops, random, count = self._training[person], self._random[person], self.options.batch
-        chosen = torch.randint(len(crops), (count,), generator=random)
+        chosen = torch.randint(len(crops), (count,), generator=random).to(crops.device)
+        landmarks, others = self._landmarks[person][chosen], self._others[person]
         sizes = (self.config.input_px, self.config.output_px)
-        batch = augment(crops[chosen.to(crops.device)], sizes, self.options.augment, random)
+        batch = augment(crops[chosen], landmarks, others, sizes, self.options.augment, random)
         rows = self.team.rows(count)
         own = rows.stop - rows.start
         total: Share | None = None

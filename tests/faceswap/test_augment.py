@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
 
 from faceswap.align import VIEW_SHARE
 from faceswap.augment import Batch, augment, net_input, view
 from faceswap.options import AugmentOptions
 from shared.picture.warp import similarity, transform
+from tests.faceswap.drawn import face_points
 
 STILL = AugmentOptions(warp_px=0.0, rotation_deg=0.0, zoom=0.0, shift=0.0, flip=0.0, colour=0.0)
 SIDE = 154
@@ -29,8 +34,14 @@ def read_at(pictures: torch.Tensor) -> NDArray[np.float64]:
     return pictures[:, :2].permute(0, 2, 3, 1).double().numpy() * 255
 
 
+def landmarks(count: int = 1) -> torch.Tensor:
+    """A drawn face in the middle of each crop."""
+    return torch.from_numpy(face_points((SIDE / 2, SIDE / 2), SIDE * 0.45, 0.05)).expand(count, -1, -1)
+
+
 def moved(options: AugmentOptions, seed: int = 0, count: int = 1) -> Batch:
-    return augment(coordinates(count), (64, VIEW), options, torch.Generator().manual_seed(seed))
+    random = torch.Generator().manual_seed(seed)
+    return augment(coordinates(count), landmarks(count), None, (64, VIEW), options, random)
 
 
 def test_without_any_movement_target_and_input_are_the_view() -> None:
@@ -80,7 +91,7 @@ def test_the_warp_is_as_strong_as_stated() -> None:
 
 
 def test_mirrored_pictures_are_read_from_right_to_left() -> None:
-    batch = augment(coordinates(), (64, VIEW), AugmentOptions(0, 0, 0, 0, 1.0, 0), torch.Generator().manual_seed(0))
+    batch = moved(AugmentOptions(0, 0, 0, 0, 1.0, 0))
     across = read_at(batch.target)[0, 10, :, 0]
     assert np.all(np.diff(across) < 0)
 
@@ -105,7 +116,86 @@ def test_tint_changes_the_input_alone_and_within_its_strength() -> None:
     assert 0.01 < float(change.max()) <= 0.25
 
 
+def test_pixels_are_read_with_linear_interpolation_and_input_target_and_weight_from_one_place() -> None:
+    noise = torch.randint(0, 256, (5, 4, SIDE, SIDE), dtype=torch.uint8, generator=torch.Generator().manual_seed(9))
+    options = AugmentOptions(colour=0.0)
+    batch = augment(noise, landmarks(5), None, (64, VIEW), options, torch.Generator().manual_seed(2))
+    twin = augment(coordinates(5), landmarks(5), None, (64, VIEW), options, torch.Generator().manual_seed(2))
+    both = torch.cat([batch.target, batch.weight], dim=1)
+    for made, places, channels in ((both, read_at(twin.target), 4), (batch.warped, read_at(twin.warped), 3)):
+        for number, channel in itertools.product(range(5), range(channels)):
+            picture = noise[number, channel].double().numpy() / 255
+            at = [places[number, ..., 1], places[number, ..., 0]]
+            wanted = map_coordinates(picture, at, order=1, mode="nearest")
+            assert np.abs(made[number, channel].numpy() - wanted).max() < 1e-3
+
+
+def test_landmark_warps_move_the_input_alone_and_only_their_share() -> None:
+    others = landmarks(30) * 0.9 + SIDE * 0.05
+    options = replace(STILL, to_landmarks=0.5)
+    random = torch.Generator().manual_seed(4)
+    batch = augment(coordinates(40), landmarks(40), others, (64, VIEW), options, random)
+    plain = moved(STILL, count=40)
+    assert torch.allclose(batch.target, plain.target, atol=1e-5)
+    away = (batch.warped - plain.warped).abs().amax(dim=(1, 2, 3)) * 255
+    assert 10 < int((away > 2).sum()) < 30
+    assert float(away[away < 2].max()) < 0.01
+    # The other faces are smaller, so this one is shown smaller: its edges are read from further out.
+    smaller = read_at(batch.warped)[int(away.argmax())]
+    assert smaller[32, 16, 0] < read_at(plain.warped)[0][32, 16, 0] - 1
+    alone = augment(coordinates(40), landmarks(40), None, (64, VIEW), options, torch.Generator().manual_seed(4))
+    assert torch.allclose(alone.warped, plain.warped)
+
+
+def test_occluders_cover_the_input_where_visible_is_nothing_and_leave_the_target_clean() -> None:
+    options = replace(STILL, occluders=0.6)
+    random = torch.Generator().manual_seed(4)
+    pictures = torch.randint(0, 256, (30, 4, SIDE, SIDE), dtype=torch.uint8, generator=random)
+    batch = augment(pictures, landmarks(30), None, (VIEW, VIEW), options, random)
+    plain = augment(pictures, landmarks(30), None, (VIEW, VIEW), STILL, random)
+    assert torch.equal(batch.target, plain.target)
+    assert torch.equal(batch.weight, plain.weight)
+    change = (batch.warped - plain.warped).abs().amax(dim=1, keepdim=True)
+    assert float(change[batch.visible == 1.0].max()) < 1e-5
+    assert float((change[batch.visible == 0.0] > 0.02).float().mean()) > 0.97
+    covered = (batch.visible < 1.0).any(dim=-1).any(dim=-1).sum()
+    assert 10 < int(covered) < 26
+    assert torch.equal(plain.visible, torch.ones(30, 1, VIEW, VIEW))
+
+
+def test_an_occluder_stays_where_it_is_in_the_crop_when_the_input_is_warped() -> None:
+    options = AugmentOptions(warp_px=0, rotation_deg=0, zoom=0, shift=0.05, flip=0.5, colour=0, occluders=1.0)
+    batch = augment(coordinates(20), landmarks(20), None, (VIEW, VIEW), options, torch.Generator().manual_seed(8))
+    plain = augment(
+        coordinates(20),
+        landmarks(20),
+        None,
+        (VIEW, VIEW),
+        replace(options, occluders=0.0),
+        torch.Generator().manual_seed(8),
+    )
+    change = (batch.warped - plain.warped).abs().amax(dim=1, keepdim=True)
+    assert float(change[batch.visible == 1.0].max()) < 1e-5
+
+
+def test_equalisation_takes_its_share_of_the_inputs() -> None:
+    batch, plain = moved(replace(STILL, clahe=0.5), count=40), moved(STILL, count=40)
+    assert torch.equal(batch.target, plain.target)
+    changed = (batch.warped - plain.warped).abs().amax(dim=(1, 2, 3)) > 0.01
+    assert 10 < int(changed.sum()) < 30
+
+
+def test_all_values_stay_in_range_with_everything_on() -> None:
+    options = AugmentOptions(colour=0.5, to_landmarks=0.5, clahe=0.5, occluders=0.5)
+    random = torch.Generator().manual_seed(3)
+    batch = augment(coordinates(24), landmarks(24), landmarks(9), (64, VIEW), options, random)
+    for values, channels, side in ((batch.warped, 3, 64), (batch.target, 3, VIEW), (batch.visible, 1, VIEW)):
+        assert values.shape == (24, channels, side, side)
+        assert 0.0 <= float(values.min()) <= float(values.max()) <= 1.0
+
+
 def test_one_seed_gives_one_batch() -> None:
-    first, second, other = (moved(AugmentOptions(), seed, 4) for seed in (1, 1, 2))
+    options = AugmentOptions(clahe=0.5, occluders=0.5)
+    first, second, other = (moved(options, seed, 4) for seed in (1, 1, 2))
     assert torch.equal(first.warped, second.warped)
     assert not torch.equal(first.warped, other.warped)

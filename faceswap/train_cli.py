@@ -44,7 +44,11 @@ SETTINGS: Final[dict[str, tuple[click.ParamType[Any], str]]] = {
     "zoom": (SHARE, "Largest zoom either way."),
     "shift": (SHARE, "Largest shift either way."),
     "flip": (SHARE, "Share of pictures that are mirrored."),
-    "colour": (click.FloatRange(0, 0.5), "Largest change of light and tint."),
+    "colour": (click.FloatRange(0, 0.5), "Largest change of light, tint, contrast and saturation."),
+    "to_landmarks": (SHARE, "Share of pictures warped onto the other person's landmarks, not by the grid."),
+    "nearest": (click.IntRange(1), "Of so many faces of like shape one lends those landmarks."),
+    "clahe": (SHARE, "Share of pictures whose light is spread evenly over their parts."),
+    "occluders": (SHARE, "Share of pictures with a hand or a thing pasted in front; best with --mask-head."),
 }
 """Type and help of each option that belongs to the model, by its field of `TrainOptions` or `AugmentOptions`."""
 

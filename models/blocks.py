@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.patches import Convolution
+
 SLOPE = 0.1
 """Of the leaky rectifier."""
 RESIDUAL_START = 0.1
@@ -18,7 +20,7 @@ class Shrink(nn.Sequential):
     """Convolution of stride 2 and a leaky rectifier: half the size."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 5) -> None:
-        super().__init__(nn.Conv2d(inputs, outputs, kernel, stride=2, padding=kernel // 2), nn.LeakyReLU(SLOPE))
+        super().__init__(Convolution(inputs, outputs, kernel, stride=2, padding=kernel // 2), nn.LeakyReLU(SLOPE))
 
 
 class Upscale(nn.Module):
@@ -26,7 +28,7 @@ class Upscale(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.convolution = nn.Conv2d(inputs, 4 * outputs, 3, padding=1)
+        self.convolution = Convolution(inputs, 4 * outputs, 3, padding=1)
 
     def forward(self, values: Tensor) -> Tensor:
         """(N, inputs, H, W) to (N, outputs, 2 H, 2 W)."""

@@ -190,11 +190,15 @@ class Patch:
     box : integer box in the upright frame; parts outside the frame are cut off.
     picture : (H, W, 3) float32 RGB in [0, 1] (gamma-coded, as the frame is).
     mask : (H, W) float32 in [0, 1], 1 = the patch; exactly 0 on the border.
+    crop_from_frame : (3, 3), into the crop that the picture was made in; None where there was none.
+    track : of the face that it lies on, -1 where it lies on none.
     """
 
     box: IntBox
     picture: Floats
     mask: Floats
+    crop_from_frame: Matrix | None = None
+    track: int = -1
 
     def __post_init__(self) -> None:
         expected = (self.box[3] - self.box[1], self.box[2] - self.box[0])

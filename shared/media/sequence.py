@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
 from shared.errors import MediaError, UsageError
+from shared.media.ending import ended
 from shared.media.numbered import NumberedPictures, check_own
 from shared.picture.image import encode_png
 from shared.picture.planes import cut
@@ -104,22 +104,9 @@ class SequenceWriter:
         self._pictures.abandon()
 
 
-@contextmanager
-def open_sequence(path: Path, like: ClipInfo) -> Iterator[SequenceWriter]:
+def open_sequence(path: Path, like: ClipInfo) -> AbstractContextManager[SequenceWriter]:
     """Open ``FOLDER/%06d.png`` for frames that look like those of the clip `like`; errors as of `open_writer`."""
-    writer = SequenceWriter(path, like)
-    whole = False
-    try:
-        yield writer
-        writer.finish()
-        whole = True
-    except KeyboardInterrupt:
-        writer.finish(interrupted=True)
-        whole = True
-        raise
-    finally:
-        if not whole:
-            writer.abandon()
+    return ended(SequenceWriter(path, like))
 
 
 def described(like: ClipInfo) -> JsonObject:

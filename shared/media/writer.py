@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from av.video.stream import VideoStream
 from shared.errors import LipswapError, MediaError
 from shared.media.describe import display_matrix
 from shared.media.encoder import Choice, choose_encoder, container_of, taken_off
+from shared.media.ending import ended
 from shared.media.muxer import as_media_errors, open_muxer
 from shared.media.options import EncodeOptions
 from shared.media.pixel import fill_planes
@@ -165,14 +165,13 @@ class ClipWriter:
         self._output.mux(packets)
 
 
-@contextmanager
 def open_writer(
     path: Path,
     like: ClipInfo,
     options: EncodeOptions | None = None,
     sound: Path | None = None,
     sound_start_s: Fraction = Fraction(0),
-) -> Iterator[ClipWriter]:
+) -> AbstractContextManager[ClipWriter]:
     """Open `path` for frames that look like those of the clip `like`.
 
     Parameters
@@ -189,19 +188,7 @@ def open_writer(
     MediaError : unknown suffix or encoder, unwritable place; no frame was written.
     NoSpaceError : the disk is full.
     """
-    writer = ClipWriter(path, like, options or EncodeOptions(), sound, sound_start_s)
-    whole = False
-    try:
-        yield writer
-        writer.finish()
-        whole = True
-    except KeyboardInterrupt:
-        writer.finish(interrupted=True)
-        whole = True
-        raise
-    finally:
-        if not whole:
-            writer.abandon()
+    return ended(ClipWriter(path, like, options or EncodeOptions(), sound, sound_start_s))
 
 
 def _add_video(

@@ -7,17 +7,38 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Final
+from enum import IntEnum
+from typing import Final, Literal
 
 from faceswap.options import TrainLimits
 from shared.types import JsonObject
 
+Ending = Literal["minutes", "steps", "plateau", "interrupted"]
 EXPLODED: Final = 5.0
 """The loss has exploded at so many times the lowest it has had; batches differ by less than two."""
 FALL_DB: Final = 4.0
 """The held-out faces have collapsed when they are so much worse than they have been."""
 FLAT: Final = 0.01
 """A rebuilt face whose pixels spread less (standard deviation, of 1) shows nothing."""
+
+
+class Verdict(IntEnum):
+    """What the first process decides after a step."""
+
+    GO_ON = 0
+    ROLL_BACK = 1
+    MINUTES = 2
+    STEPS = 3
+    PLATEAU = 4
+    INTERRUPTED = 5
+
+
+ENDINGS: Final[dict[Verdict, Ending]] = {
+    Verdict.MINUTES: "minutes",
+    Verdict.STEPS: "steps",
+    Verdict.PLATEAU: "plateau",
+    Verdict.INTERRUPTED: "interrupted",
+}
 
 
 @dataclass(slots=True)

@@ -127,7 +127,7 @@ class TrainLimits:
     """Ends when the held-out PSNR has not risen by `plateau_db` in so many looks; 0 for never."""
     plateau_db: float = 0.05
     """In dB, >= 0."""
-    snapshot_minutes: float = 0.0
+    snapshot_minutes: int = 0
     """Each time so many more minutes have been trained, over all runs, the weights that swap are kept apart; 0 for
     never."""
     judged: int = 8

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from enum import IntEnum
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
-from faceswap.guard import Guard, Plateau, restored
+from faceswap.guard import ENDINGS, Ending, Guard, Plateau, Verdict, restored
 from faceswap.heldout import Judge, Look
 from faceswap.model import CHECKPOINTS, SNAPSHOTS
 from faceswap.options import TrainLimits
@@ -31,30 +30,10 @@ from shared.errors import NoSpaceError, WeightsError
 from shared.progress import Progress
 from shared.types import JsonObject
 
-Ending = Literal["minutes", "steps", "plateau", "interrupted"]
 CHECK_EVERY: Final = 10
 """Steps whose mean loss is checked together; more often would make a GPU wait."""
 MOST_ROLLBACKS: Final = 3
 """In a row, without getting past the step that failed; the first goes to the newest checkpoint, others to the best."""
-
-
-class Verdict(IntEnum):
-    """What the first process decides after a step."""
-
-    GO_ON = 0
-    ROLL_BACK = 1
-    MINUTES = 2
-    STEPS = 3
-    PLATEAU = 4
-    INTERRUPTED = 5
-
-
-ENDINGS: Final[dict[Verdict, Ending]] = {
-    Verdict.MINUTES: "minutes",
-    Verdict.STEPS: "steps",
-    Verdict.PLATEAU: "plateau",
-    Verdict.INTERRUPTED: "interrupted",
-}
 
 
 class Run:
@@ -156,7 +135,8 @@ class Run:
         mark = _marks(trainer.seconds, limits.snapshot_minutes)
         snapshot = mark > _marks(before, limits.snapshot_minutes)
         save = verdict != Verdict.GO_ON or time.monotonic() - self._saved > limits.save_every_minutes * 60
-        if regular or save or snapshot or trainer.step % CHECK_EVERY == 0:
+        preview = is_due(trainer.step)
+        if regular or save or snapshot or preview or trainer.step % CHECK_EVERY == 0:
             self._fault = self._guard.loss_fault(self._recent.mean()) or ""
             self._recent.clear()
         if not self._fault and (regular or save or snapshot):
@@ -166,8 +146,8 @@ class Run:
             if not self._fault and save:
                 self._save(look, ENDINGS.get(verdict))
             if not self._fault and snapshot:
-                self._snap(round(mark * limits.snapshot_minutes), look)
-        if self._record is not None and not self._fault and is_due(trainer.step):
+                self._snap(mark * limits.snapshot_minutes, look)
+        if self._record is not None and not self._fault and preview:
             self._record.show(trainer.show(), trainer.step)
         return Verdict.ROLL_BACK if self._fault else verdict
 
@@ -297,6 +277,6 @@ class Run:
         progress(done, max(total, done), "training")
 
 
-def _marks(seconds: float, minutes: float) -> int:
+def _marks(seconds: float, minutes: int) -> int:
     """How many snapshots have been due."""
     return int(seconds / 60 / minutes) if minutes > 0 else 0

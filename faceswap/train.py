@@ -16,11 +16,12 @@ import torch
 
 from faceswap.align import VIEW_SHARE
 from faceswap.faceset import load_faceset
+from faceswap.guard import Ending
 from faceswap.heldout import Judge
 from faceswap.model import CHECKPOINTS, best_of
 from faceswap.options import TrainLimits, TrainOptions, options_for
 from faceswap.rows import identity_of
-from faceswap.run import Ending, Run
+from faceswap.run import Run
 from faceswap.team import Team, together
 from faceswap.terms import (
     Split,

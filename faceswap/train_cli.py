@@ -102,7 +102,7 @@ def _usual(name: str) -> str:
 @click.option("--save-every-minutes", type=POSITIVE, default=LIMITS.save_every_minutes, help="Between two checkpoints.")
 @click.option(
     "--snapshot-minutes",
-    type=WEIGHT,
+    type=click.IntRange(0),
     default=LIMITS.snapshot_minutes,
     help="Keep the weights each time so many more minutes were trained; 0 for never.",
 )

@@ -160,8 +160,12 @@ class Trainer:
             self.precision = Precision(self.precision.device, bool(stored.facts["bfloat16"]))
 
     def start_from(self, stored: Checkpoint) -> float:
-        """Take over what fits of another model's weights, before the first step; which share of our own that is."""
-        weights = stored.part(AVERAGE) or stored.part(NET)
+        """Take over what fits of another model's weights, before the first step; which share of our own that is.
+
+        The pictures that decoders repaint stay the mean faces of our own people.
+        """
+        theirs = stored.part(AVERAGE) or stored.part(NET)
+        weights = {name: value for name, value in theirs.items() if not name.endswith("picture")}
         taken, of = take_fitting(as_module(self.net), weights)
         if self.options.average > 0:
             take_fitting(as_module(self.average), weights)

@@ -152,13 +152,13 @@ def drop_after(folder: Path, step: int) -> None:
 
 
 def newest(folder: Path) -> Path | None:
-    """The checkpoint of the highest step, or None."""
-    found = _steps(folder)
+    """The checkpoint of the highest step, the best one where there is no other, or None."""
+    found = _all(folder)
     return found[-1] if found else None
 
 
 def load_newest(folder: Path) -> Checkpoint | None:
-    """The newest checkpoint that can be read; None where there is none at all.
+    """The newest checkpoint that can be read, the best one where there is no other; None where there is none at all.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def load_newest(folder: Path) -> Checkpoint | None:
         If there are some and none can be read.
     """
     failure: WeightsError | None = None
-    for path in reversed(_steps(folder)):
+    for path in reversed(_all(folder)):
         try:
             return load_checkpoint(path)
         except WeightsError as error:
@@ -247,3 +247,9 @@ def _step_of(path: Path) -> int:
 
 def _steps(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"{PREFIX}*.safetensors"))
+
+
+def _all(folder: Path) -> list[Path]:
+    """The best checkpoint, then the others in the order of their steps."""
+    best = folder / BEST
+    return [*([best] if best.is_file() else []), *_steps(folder)]

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 import torch
 
-from faceswap.options import TrainLimits, options_for
+from faceswap.options import TrainLimits, TrainOptions, options_for
 from faceswap.train import train
 from models.nets import NETS, AutoencoderConfig
 
@@ -31,6 +31,15 @@ class Death:
 
     call: int
     when: Literal["before", "after"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Of one process among several."""
+
+    rank: int
+    size: int
+    port: int
 
 
 def live(
@@ -81,3 +90,12 @@ def watched(death: Death | None) -> Iterator[None]:
     finally:
         for name, call in kept.items():
             setattr(os, name, call)
+
+
+def live_together(faces: tuple[Path, Path], model: Path, options: TrainOptions, steps: int, place: Place) -> None:
+    """Train as one of several processes, as torchrun would start them."""
+    torch.set_num_threads(1)
+    NETS["quick"] = lambda: TINY
+    told = {"RANK": place.rank, "LOCAL_RANK": place.rank, "WORLD_SIZE": place.size, "MASTER_PORT": place.port}
+    os.environ.update({name: str(value) for name, value in told.items()}, MASTER_ADDR="127.0.0.1")
+    train(faces, model, options, replace(EACH_STEP, save_every_minutes=5.0, look_every=2, steps=steps))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import random
 import signal
 import time
@@ -24,20 +23,6 @@ KILLS = 20
 STEPS = 40
 CLOCKED = ("seconds", "examples_per_s", "eta_s")
 """What of the log depends on time."""
-
-
-@pytest.fixture(scope="module")
-def context() -> ForkServerContext:
-    """Processes that begin with everything imported already."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]))
-        patch.setenv("OMP_NUM_THREADS", "1")
-        made = multiprocessing.get_context("forkserver")
-        made.set_forkserver_preload(["tests.faceswap.lives", "torch._dynamo"])
-        first = made.Process(target=time.sleep, args=(0,))
-        first.start()
-        first.join()
-    return made
 
 
 @pytest.fixture(scope="module")

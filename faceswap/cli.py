@@ -1,4 +1,4 @@
-"""The commands that make a face-swap model: ``extract`` and ``train``."""
+"""The command ``train``: two face sets to a model that turns one person's face into the other's."""
 
 from __future__ import annotations
 
@@ -6,94 +6,17 @@ from pathlib import Path
 
 import click
 
-from faceswap.options import RATES, ExtractOptions, TrainLimits, options_for
+from faceswap.options import RATES, TrainLimits, options_for
 from shared.render.terminal import (
     Terminal,
     device_option,
     force_option,
-    person_option,
     seed_option,
     standard_options,
 )
 
 FILE = click.Path(path_type=Path)
-CUT, TRAINING, LIMITS = ExtractOptions(), options_for("quick"), TrainLimits()
-
-
-@click.command(epilog="Example: lipswap extract ada.mp4 -o faces/ada --every 2")
-@click.argument("clips", nargs=-1, required=True, type=FILE, metavar="CLIP...")
-@click.option("-o", "--output", type=FILE, required=True, metavar="FACES", help="Folder of the face set.")
-@click.option("--every", type=click.IntRange(1), default=CUT.every, help="Take each n-th frame.")
-@click.option("--most", type=click.IntRange(1), default=CUT.most, help="At most this many faces of a clip.")
-@click.option("--crop-px", type=click.IntRange(64, 1024), default=CUT.crop_px, help="Side of the pictures.")
-@click.option("--least-size-px", type=click.FloatRange(0), default=CUT.least_size_px, help="Drop smaller faces.")
-@click.option(
-    "--least-sharpness",
-    type=click.FloatRange(0, 1),
-    default=CUT.least_sharpness,
-    help="Drop faces below this share of the median.",
-)
-@click.option(
-    "--most-yaw-deg", type=click.FloatRange(0, 90), default=CUT.most_yaw_deg, help="Drop faces turned further aside."
-)
-@click.option(
-    "--most-pitch-deg", type=click.FloatRange(0, 90), default=CUT.most_pitch_deg, help="Drop faces tilted further."
-)
-@person_option
-@force_option
-@standard_options
-def extract(  # noqa: PLR0913 - one argument an option
-    clips: tuple[Path, ...],
-    *,
-    output: Path,
-    every: int,
-    most: int,
-    crop_px: int,
-    least_size_px: float,
-    least_sharpness: float,
-    most_yaw_deg: float,
-    most_pitch_deg: float,
-    person: str,
-    force: bool,
-    terminal: Terminal,
-) -> None:
-    """Cut the faces of one person out of one or more clips.
-
-    The set is a folder of aligned pictures; look at contact_sheet.png, and delete any picture that does not belong.
-    """
-    from shared.render.job import parse_person
-
-    options = ExtractOptions(
-        person=parse_person(person),
-        every=every,
-        most=most,
-        crop_px=crop_px,
-        least_size_px=least_size_px,
-        least_sharpness=least_sharpness,
-        most_yaw_deg=most_yaw_deg,
-        most_pitch_deg=most_pitch_deg,
-    )
-
-    from faceswap.extract import extract as extract_faces
-
-    report = extract_faces(clips, output, options, terminal.progress, force)
-    if report.reused:
-        terminal.say(f"{output}: already made from the same clips and options; nothing to do (--force makes it again)")
-    answer = {
-        "folder": str(report.folder),
-        "faces": report.faces,
-        "frames": report.frames,
-        "frames_with_face": report.with_face,
-        "frames_damaged": report.damaged,
-        "dropped": report.dropped,
-        "reused": report.reused,
-    }
-    dropped = ", ".join(f"{count} {why}" for why, count in report.dropped.items()) or "none"
-    text = (
-        f"{report.folder}: {report.faces} faces; {report.with_face} of {report.frames} frames show a face, "
-        f"{report.damaged} damaged; dropped: {dropped}"
-    )
-    terminal.result(answer, text)
+TRAINING, LIMITS = options_for("quick"), TrainLimits()
 
 
 @click.command(epilog="Example: lipswap train faces/ben faces/ada -o models/ben-to-ada --minutes 20")

@@ -1,38 +1,56 @@
-"""Clips to a face set: who, which frames, which faces are good enough, cut and written as pictures.
+"""Clips and pictures to a face set: who, which frames, which faces are good enough, cut and written as pictures.
 
-Nothing is decided while decoding: tracks, poses and sharpness come from the sealed analysis of the clip, the second
-pass only cuts.
+Nothing is decided while decoding: tracks, poses and sharpness come from the sealed analysis of each clip, one more pass
+cuts the faces that may stay, and what spoils or repeats is found by looking at all of them together. Pictures that are
+cut stay where a run is interrupted, so that the next one goes on inside the clip.
 """
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from faceswap.align import crop_from_frame
+from faceswap.cover import coverage_sheet, reach, shown
+from faceswap.curate import ASIDE_REASONS, judged, measured, thinned_alike
+from faceswap.footage import digest_of
 from faceswap.options import ExtractOptions
-from faceswap.rows import KIND, PICTURES, SCHEMA, SHEET, FaceRow, write_rows
-from shared.errors import NoFaceError
-from shared.face.analyse import ClipFaces, analyse, tracks_of
+from faceswap.rows import (
+    ASIDE,
+    COVERAGE,
+    KIND,
+    PICTURES,
+    SCHEMA,
+    SHEET,
+    ClipRow,
+    FaceRow,
+    identity_of,
+    read_clips,
+    read_rows,
+    write_rows,
+)
+from faceswap.survey import Survey, cut, shared_out, survey, thinned
+from faceswap.who import People, tell_apart
+from shared.errors import NoFaceError, UsageError
 from shared.face.identity import unit
-from shared.media.reader import open_clip
-from shared.picture.image import contact_sheet, encode_png, read_image, write_png
-from shared.picture.planes import warp
-from shared.picture.warp import eight_bit, transform
+from shared.picture.image import Rgb, contact_sheet, read_image, write_png
 from shared.progress import Progress, silent
-from shared.store.artefact import artefact, cache_folder, fingerprint, is_current, lock, open_artefact
-from shared.types import Face, Floats, Frame, JsonObject
+from shared.store.artefact import Fingerprint, artefact, fingerprint, is_current, lock, open_artefact
+from shared.types import Floats, JsonObject
 
 SHEET_FACES: Final = 96
 SHEET_COLUMNS: Final = 12
 SHEET_CELL_PX: Final = 96
-REASONS: Final = ("small", "turned", "uncertain", "blurred", "thinned")
+LOOKED_AT: Final = 4
+"""So many times the faces that a set may hold are looked at; more of a long clip are thinned beforehand."""
+ASIDE_MOST: Final = 60
+"""Of each clip so many faces that are dropped unseen, for one reason, are cut and kept aside as examples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +70,10 @@ class ExtractReport:
     """Faces that were considered and left out, by reason."""
     reused: bool
     """Whether the set was there already, made from the same clips with the same options."""
+    people: tuple[int, ...] = ()
+    """How many faces of each person were found in the clips, the most seen first."""
+    rows: tuple[FaceRow, ...] = field(default=(), repr=False)
+    """Every face considered, where a rehearsal was asked for."""
 
 
 def extract(
@@ -61,168 +83,194 @@ def extract(
     progress: Progress = silent,
     force: bool = False,
 ) -> ExtractReport:
-    """Make a face set of one person from one or more clips.
+    """Make a face set of one person from clips and folders of pictures.
 
     Raises
     ------
     NoFaceError
-        If the clips show too few usable faces, with what was wrong with them.
+        If they show too few usable faces, with what was wrong with them.
     MediaError
-        If a clip cannot be read.
+        If one cannot be read.
     ArtefactError
         If `folder` was made otherwise and `force` is off.
     """
     chosen = options or ExtractOptions()
-    wanted = fingerprint(clips=list(clips), options=chosen, schema=SCHEMA)
+    wanted = _fingerprint(clips, chosen)
     if is_current(folder, KIND, wanted, SCHEMA) and not force:
         return _report(folder, open_artefact(folder, KIND, SCHEMA).details, reused=True)
     details: JsonObject = {}
-    with lock(folder), artefact(folder, KIND, SCHEMA, wanted, force, details=details) as partial:
-        (partial / PICTURES).mkdir(exist_ok=True)
-        parts = [_from_clip(clip, number, partial, chosen, progress) for number, clip in enumerate(clips)]
-        rows = [row for part in parts for row in part.rows]
-        kept = [row for row in rows if row.kept]
-        dropped = Counter(row.why for row in rows if not row.kept)
-        if not kept:
-            raise NoFaceError(_none_left(clips, dropped))
-        write_rows(partial, rows)
-        _draw_sheet(partial, kept)
-        details |= {
-            "faces": len(kept),
-            "frames": sum(part.frames for part in parts),
-            "with_face": sum(part.with_face for part in parts),
-            "damaged": sum(part.damaged for part in parts),
-            "dropped": dict(dropped),
-            "clips": [clip.name for clip in clips],
-            "crop_px": chosen.crop_px,
-            "embedding": [round(float(v), 6) for v in unit(np.sum([part.embedding for part in parts], axis=0))],
-        }
+    with lock(folder), artefact(folder, KIND, SCHEMA, wanted, force, resume=True, details=details) as partial:
+        details |= _fill(clips, partial, chosen, progress)[0]
     return _report(folder, details, reused=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """What one clip gave."""
+def append(
+    clips: Sequence[Path], folder: Path, options: ExtractOptions | None = None, progress: Progress = silent
+) -> ExtractReport:
+    """Add the same person's faces of further clips to a face set; what is in it stays as it is.
 
-    rows: list[FaceRow]
-    frames: int
-    with_face: int
-    damaged: int
-    embedding: Floats
-
-
-def _from_clip(clip: Path, number: int, folder: Path, options: ExtractOptions, progress: Progress) -> _Part:
-    faces = analyse(clip, cache_folder(), progress=progress)
-    try:
-        tracks = tracks_of(faces, options.person)
-        seen = list(_candidates(faces, tracks, options))
-        rows = _thin(_judge(seen, number, options), options.most)
-        _cut(clip, [(row, face) for row, face in zip(rows, seen, strict=True) if row.kept], folder, options, progress)
-        chosen = [track for track in faces.tracks if track.number in tracks]
-        embedding = np.sum([track.embedding * track.frames for track in chosen], axis=0)
-        counts = faces.counts
-    finally:
-        faces.close()
-    return _Part(rows, counts.frames, counts.with_face, counts.damaged, np.asarray(embedding, dtype=np.float32))
+    Clips that are in the set already are passed over. Errors as of `extract`.
+    """
+    chosen = options or ExtractOptions()
+    with lock(folder):
+        made = open_artefact(folder, KIND, SCHEMA)
+        known = {clip.digest for clip in read_clips(folder)}
+        added = [clip for clip in clips if digest_of(clip) not in known]
+        if not added:
+            return _report(folder, made.details, reused=True)
+        _check_same_crop(folder, made.details, chosen)
+        wanted = _fingerprint(added, chosen, before=made.fingerprint)
+        details: JsonObject = {}
+        with artefact(folder, KIND, SCHEMA, wanted, force=True, resume=True, details=details) as partial:
+            details |= _fill(added, partial, chosen, progress, before=folder)[0]
+    return _report(folder, details, reused=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    frame: int
-    time_s: float
-    face: Face
-    """Without its mesh, which would make up nine tenths of what a long clip holds in memory."""
+def rehearse(
+    clips: Sequence[Path],
+    folder: Path,
+    options: ExtractOptions | None = None,
+    progress: Progress = silent,
+    adding: bool = False,
+) -> ExtractReport:
+    """Do what `extract` (or `append`, where `adding`) would, keep nothing, and report every face with its reason."""
+    chosen = options or ExtractOptions()
+    with tempfile.TemporaryDirectory(prefix="lipswap-") as place:
+        details, rows = _fill(clips, Path(place), chosen, progress, before=folder if adding else None)
+    return replace(_report(folder, details, reused=False), rows=tuple(rows))
 
 
-def _candidates(faces: ClipFaces, tracks: frozenset[int], options: ExtractOptions) -> Iterator[_Seen]:
-    for index, time_s, found in faces.iter():
-        if index % max(1, options.every) == 0:
-            for face in found:
-                if face.track in tracks:
-                    yield _Seen(index, time_s, replace(face, mesh=None, blendshapes=None))
+def _fill(
+    clips: Sequence[Path], partial: Path, options: ExtractOptions, progress: Progress, before: Path | None = None
+) -> tuple[JsonObject, list[FaceRow]]:
+    """Fill the folder of a face set; what its manifest says, and all its rows."""
+    old = [] if before is None else read_rows(before)
+    old_clips = [] if before is None else read_clips(before)
+    pictures = partial / PICTURES
+    pictures.mkdir(exist_ok=True)
+    if before is not None:
+        _take_over(before, partial)
+    start = max([clip.number for clip in old_clips] + [row.clip for row in old], default=-1) + 1
+    surveys = [survey(clip, start + number, options, progress) for number, clip in enumerate(clips)]
+    people = tell_apart(surveys, options, None if before is None else _identity(before))
+    mixed = frozenset((one.clip.number, track) for one in surveys for track in one.mixed)
+    unseen, seen = _divide(surveys, people, options)
+    for path, one in zip(clips, surveys, strict=True):
+        number = one.clip.number
+        cut(path, [row for row in (*seen, *_examples(unseen, number)) if row.clip == number], pictures,
+            options.crop_px, progress)  # fmt: skip
+    looked, textures = measured(seen, pictures, mixed, progress)
+    fixed = frozenset(row.name for row in old)
+    rows = judged([*old, *unseen, *looked], textures, people, mixed, options, fixed)
+    rows = thinned_alike(rows, options, fixed)
+    rows.sort(key=lambda row: (row.clip, row.frame, row.track))
+    kept = [row for row in rows if row.kept]
+    if not [row for row in kept if row.name not in fixed]:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise NoFaceError(_none_left(clips, Counter(row.why for row in rows if row.name not in fixed)))
+    _finish(partial, rows, [*old_clips, *(one.clip for one in surveys)])
+    return _details(rows, [*old_clips, *(one.clip for one in surveys)], options, people), rows
 
 
-def _judge(seen: Sequence[_Seen], clip: int, options: ExtractOptions) -> list[FaceRow]:
-    """One row a face, kept or with the first reason that speaks against it."""
-    usual = float(np.median([one.face.sharpness for one in seen])) if seen else 0.0
-    rows = []
-    for one in seen:
-        face = one.face
-        size = max(face.box[2] - face.box[0], face.box[3] - face.box[1])
-        yaw, pitch, roll = face.pose_deg
-        faults = (
-            size < options.least_size_px,
-            abs(yaw) > options.most_yaw_deg or abs(pitch) > options.most_pitch_deg,
-            face.presence < options.least_presence,
-            face.sharpness < options.least_sharpness * usual,
-        )
-        why = next((reason for reason, fault in zip(REASONS, faults, strict=False) if fault), "")
-        points = transform(crop_from_frame(face.landmarks, options.crop_px), face.landmarks)
-        name = f"{clip:02d}-{one.frame:06d}-{face.track:03d}.png"
-        rows.append(
-            FaceRow(
-                name=name,
-                clip=clip,
-                frame=one.frame,
-                time_s=one.time_s,
-                track=face.track,
-                size_px=size,
-                sharpness=face.sharpness,
-                presence=face.presence,
-                yaw_deg=yaw,
-                pitch_deg=pitch,
-                roll_deg=roll,
-                landmarks=points,
-                kept=not why,
-                why=why,
-            )
-        )
-    return rows
+def _divide(surveys: Sequence[Survey], people: People, options: ExtractOptions) -> tuple[list[FaceRow], list[FaceRow]]:
+    """Rows that nobody need look at, and those to be cut and looked at.
+
+    Looked at are the tracks of the set's people, and those that share a shot with them.
+    """
+    wanted = [
+        [replace(row, kept=False, why="stranger", person=people.of.get((row.clip, row.track), -1))
+         if row.kept and not _in_question(row, one, people) else row
+         for row in one.rows]
+        for one in surveys
+    ]  # fmt: skip
+    room = shared_out([sum(row.kept for row in rows) for rows in wanted], LOOKED_AT * options.most)
+    divided = [row for rows, most in zip(wanted, room, strict=True) for row in thinned(rows, most)]
+    return [row for row in divided if not row.kept], [row for row in divided if row.kept]
 
 
-def _thin(rows: list[FaceRow], most: int) -> list[FaceRow]:
-    """Keep at most `most` of the kept rows, spread evenly."""
-    kept = [number for number, row in enumerate(rows) if row.kept]
-    if len(kept) <= most:
-        return rows
-    stay = {kept[int(place)] for place in np.linspace(0, len(kept) - 1, max(1, most)).round()}
-    return [
-        replace(row, kept=False, why="thinned") if row.kept and number not in stay else row
-        for number, row in enumerate(rows)
-    ]
+def _in_question(row: FaceRow, one: Survey, people: People) -> bool:
+    return row.track in one.mixed or people.of.get((row.clip, row.track), -1) in people.wanted
 
 
-def _cut(
-    clip: Path, wanted: Sequence[tuple[FaceRow, _Seen]], folder: Path, options: ExtractOptions, progress: Progress
-) -> None:
-    """Decode once more and write the crops of the wanted faces."""
-    by_frame: dict[int, list[tuple[FaceRow, Face]]] = {}
-    for row, seen in wanted:
-        by_frame.setdefault(seen.frame, []).append((row, seen.face))
-    last = max(by_frame, default=-1)
-    done = 0
-    with open_clip(clip) as reader:
-        for frame in reader.frames():
-            for row, face in by_frame.get(frame.index, ()):
-                picture = _crop(frame, face, options.crop_px)
-                (folder / PICTURES / row.name).write_bytes(encode_png(picture, effort=1))
-                done += 1
-                progress(done, len(wanted), f"cutting faces of {clip.name}")
-            if frame.index >= last:
-                break
+def _examples(rows: Sequence[FaceRow], clip: int) -> list[FaceRow]:
+    """Some of the rows of a clip that were dropped unseen, for a person to look at."""
+    found: list[FaceRow] = []
+    for reason in ASIDE_REASONS:
+        those = [row for row in rows if row.clip == clip and row.why == reason]
+        places = np.linspace(0, len(those) - 1, min(ASIDE_MOST, len(those))).round()
+        found += [those[int(place)] for place in places]
+    return found
 
 
-def _crop(frame: Frame, face: Face, size_px: int) -> NDArray[np.uint8]:
-    return eight_bit(warp(frame, crop_from_frame(face.landmarks, size_px), (size_px, size_px)))
+def _finish(partial: Path, rows: Sequence[FaceRow], clips: Sequence[ClipRow]) -> None:
+    """Put each picture where its row says, and draw the sheets."""
+    for row in rows:
+        picture = partial / PICTURES / row.name
+        if not row.kept and picture.is_file():
+            if row.why in ASIDE_REASONS:
+                (partial / ASIDE / row.why).mkdir(parents=True, exist_ok=True)
+                picture.replace(partial / ASIDE / row.why / row.name)
+            else:
+                picture.unlink()
+    write_rows(partial, rows, clips)
+    draw_sheets(partial, rows)
 
 
-def _draw_sheet(folder: Path, kept: Sequence[FaceRow]) -> None:
+def draw_sheets(folder: Path, rows: Sequence[FaceRow]) -> None:
+    """Draw the contact sheet and the coverage of a face set anew."""
+    kept = [row for row in rows if row.kept and (folder / PICTURES / row.name).is_file()]
     places = np.linspace(0, len(kept) - 1, min(SHEET_FACES, len(kept))).round()
     pictures = [read_image(folder / PICTURES / kept[int(place)].name) for place in places]
     write_png(folder / SHEET, contact_sheet(pictures, SHEET_COLUMNS, (SHEET_CELL_PX, SHEET_CELL_PX)))
+    gone = [replace(row, kept=False) for row in rows if not row.kept]
+    named: dict[str, Rgb] = {name: read_image(folder / PICTURES / name) for name in shown([*kept, *gone])}
+    write_png(folder / COVERAGE, coverage_sheet([*kept, *gone], named))
+
+
+def _take_over(before: Path, partial: Path) -> None:
+    """Copy the pictures of the set that is added to."""
+    for kind in (PICTURES, ASIDE):
+        if (before / kind).is_dir():
+            shutil.copytree(before / kind, partial / kind, dirs_exist_ok=True)
+
+
+def _details(rows: Sequence[FaceRow], clips: Sequence[ClipRow], options: ExtractOptions, people: People) -> JsonObject:
+    kept = [row for row in rows if row.kept]
+    known = [row.embedding for row in kept if row.embedding is not None]
+    mean = unit(np.sum(known, axis=0)) if known else people.identities[sorted(people.wanted)].mean(axis=0)
+    seen = Counter(row.person for row in rows if row.person >= 0)
+    return {
+        "faces": len(kept),
+        "frames": sum(clip.frames for clip in clips),
+        "with_face": sum(clip.with_face for clip in clips),
+        "damaged": sum(clip.damaged for clip in clips),
+        "dropped": dict(Counter(row.why for row in rows if not row.kept).most_common()),
+        "clips": [Path(clip.path).name for clip in clips],
+        "crop_px": options.crop_px,
+        "people": [seen[person] for person in range(max(seen, default=-1) + 1)],
+        "reach": reach(rows),
+        "embedding": [round(float(v), 6) for v in mean],
+    }
+
+
+def _fingerprint(clips: Sequence[Path], options: ExtractOptions, before: str = "") -> Fingerprint:
+    return fingerprint(clips=[digest_of(clip) for clip in clips], options=options, schema=SCHEMA, before=before)
+
+
+def _identity(folder: Path) -> Floats:
+    return np.array(identity_of(folder), dtype=np.float32)
+
+
+def _check_same_crop(folder: Path, details: JsonObject, options: ExtractOptions) -> None:
+    if details.get("crop_px") != options.crop_px:
+        raise UsageError(
+            f"{folder}: its pictures are {details.get('crop_px')} px wide; add to it with --crop-px "
+            f"{details.get('crop_px')}"
+        )
 
 
 def _none_left(clips: Sequence[Path], dropped: Counter[str]) -> str:
+    del dropped[""]
     reasons = ", ".join(f"{count} {why}" for why, count in dropped.most_common()) or "none was found"
     return (
         f"{', '.join(map(str, clips))}: no usable face in it (dropped: {reasons}); "
@@ -239,4 +287,5 @@ def _report(folder: Path, details: JsonObject, reused: bool) -> ExtractReport:
         damaged=details["damaged"],
         dropped=dict(details["dropped"]),
         reused=reused,
+        people=tuple(details.get("people", ())),
     )

@@ -24,31 +24,60 @@ RATES: Final[dict[NetName, float]] = {
 }
 """Learning rate of each net."""
 
-FaceChoice = Literal["largest", "all", "speaker"] | int | Path
+FaceChoice = Literal["largest", "all", "speaker"] | int | Path | tuple[Path, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ExtractOptions:
-    """Which faces of a clip go into a face set, and how they are cut."""
+    """Which faces of clips and pictures go into a face set, and how they are cut."""
 
     person: FaceChoice = "largest"
-    """The largest face, everybody, who speaks, a track number, or who a picture shows."""
+    """Who is seen largest and longest, everybody, who speaks, whom a track of the first clip shows (its number), or
+    whom pictures show."""
+    not_person: tuple[Path, ...] = ()
+    """Pictures of people who must not be in the set."""
+    finder: Literal["mesh", "fan"] = "mesh"
+    """Who finds the faces; fan is the face-alignment package."""
     every: int = 1
-    """Take each n-th frame, >= 1."""
-    most: int = 2000
-    """At most this many faces of a clip, spread evenly over it, >= 1."""
+    """Take each n-th frame of a clip, >= 1; of a folder of pictures all are taken."""
+    most: int = 3000
+    """At most this many faces in the set, those that differ most from one another, >= 1."""
+    alike: float = 0.1
+    """Of faces that differ less than this only the sharpest stays; 1 is a difference that is plainly seen, in pose,
+    expression or light; 0 keeps all."""
     crop_px: int = 256
     """Side of the pictures, in pixels, 64 to 1024."""
     least_size_px: float = 48.0
     """Smaller faces (longer side of their box) are dropped, in pixels of the frame, >= 0."""
+    most_size_px: float = 0.0
+    """Larger faces are dropped, in pixels of the frame; 0 for no limit."""
     least_sharpness: float = 0.3
     """Blurred faces are dropped: below this share of the clip's median sharpness, 0 to 1."""
     most_yaw_deg: float = 60.0
     """Faces turned further to a side are dropped, in degrees, 0 to 90."""
     most_pitch_deg: float = 45.0
     """Faces turned further up or down are dropped, in degrees, 0 to 90."""
+    most_roll_deg: float = 180.0
+    """Faces leaning further are dropped, in degrees, 0 to 180; crops are turned upright, so none need be."""
     least_presence: float = 0.5
     """Less certain faces are dropped, 0 to 1."""
+    most_misfit: float = 0.12
+    """Landmarks that fit no head in their pose are dropped: root mean square distance in eye distances, >= 0."""
+    least_inside: float = 0.9
+    """Faces cut off by the picture's border are dropped: least share of the landmarks inside, 0 to 1."""
+    region: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+    """Where in the picture the middle of a face must lie: left, top, right, bottom as shares of its size."""
+    most_crowd: float = 0.05
+    """Pictures with somebody else in them are set aside: largest share of the view under other faces, 0 to 1."""
+    most_tint: float = 15.0
+    """Tinted faces are set aside: distance of the skin's colour from this person's usual one, CIE a*b*; 0 keeps all."""
+    least_light: float = 10.0
+    """Dark faces are set aside: least mean lightness of the skin, CIE L*, 0 to 100."""
+    most_burnt: float = 0.3
+    """Faces without drawing in the light or the dark are set aside: largest such share of the skin, 0 to 1."""
+    most_covered: float = 7.5
+    """Faces with a hand or a thing in front are set aside: how far from this person's usual skin a part of it may be,
+    CIE L*a*b*; 0 keeps all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,9 @@ SCHEMA: Final = 1
 PICTURES: Final = "pictures"
 ROWS: Final = "faces.sqlite"
 SHEET: Final = "contact_sheet.png"
+COVERAGE: Final = "coverage.png"
+ASIDE: Final = "aside"
+"""Folder of the pictures that were set aside, in one folder for each reason."""
 FEWEST: Final = 16
 """Fewer faces than this are not worth training on."""
 

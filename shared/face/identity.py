@@ -93,8 +93,10 @@ def people_of(embeddings: Sequence[Floats], apart: Sequence[frozenset[int]], thr
     np.fill_diagonal(cosines, -np.inf)
     for number, others in enumerate(apart):
         cosines[number, list(others)] = cosines[list(others), number] = -np.inf
+    nearest = np.argmax(cosines, axis=1)
     while True:
-        one, other = sorted(divmod(int(np.argmax(cosines)), len(table)))
+        best = int(np.argmax(cosines[np.arange(len(table)), nearest]))
+        one, other = sorted((best, int(nearest[best])))
         if cosines[one, other] < threshold:
             break
         sizes = len(groups[one]), len(groups[other])
@@ -104,6 +106,9 @@ def people_of(embeddings: Sequence[Floats], apart: Sequence[frozenset[int]], thr
         cosines[one, one] = -np.inf
         groups[one] += groups[other]
         groups[other] = []
+        # Only those that were nearest to one of the two, and the two, have to look around again.
+        stale = np.flatnonzero((nearest == one) | (nearest == other))
+        nearest[[*stale, one, other]] = np.argmax(cosines[[*stale, one, other]], axis=1)
     people = [0] * len(table)
     for person, group in enumerate(group for group in groups if group):
         for track in group:

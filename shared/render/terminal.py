@@ -151,7 +151,7 @@ def _read_job(context: click.Context, _: click.Parameter, path: Path | None) -> 
 
 def _job_value(path: Path, key: str, value: object, parameter: click.Parameter) -> object:
     """A value of a job file as the option's own type takes it: text where it wants a name, a path or a word."""
-    if parameter.nargs == -1 and isinstance(value, list):
+    if (parameter.nargs != 1 or parameter.multiple) and isinstance(value, list):
         return [_one_job_value(path, key, one, parameter) for one in value]
     return _one_job_value(path, key, value, parameter)
 

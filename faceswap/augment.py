@@ -107,8 +107,7 @@ def _places(
     fit_turn, fit_shift = bend.fit(nodes, moved)
     bent = bend.bent(bend.moved(moved, turn, shift), input_px)
     if theirs is not None and chosen is not None and len(chosen):
-        both = torch.cat([theirs, bend.mirrored(theirs)]) if options.flip > 0 else theirs
-        wanted = bend.nearest(own[chosen], both, options.nearest, draw)
+        wanted = bend.nearest(own[chosen], theirs, options.nearest, draw, mirror=options.flip > 0)
         bent[chosen] = bend.onto_landmarks(own[chosen], wanted, turn[chosen], shift[chosen], input_px)
     return (turn @ fit_turn, bend.moved(fit_shift[:, None], turn, shift)[:, 0]), bent
 

@@ -21,6 +21,8 @@ GRID_SHARE = 0.625
 """The 5x5 points span the central 160 of 256 px."""
 COARSE = 33
 """Side of the lattice on which the landmark warp is worked out; between its nodes it is linear."""
+AT_ONCE = 4
+"""Faces whose warp to landmarks is worked out at a time on a CPU, so that its caches suffice."""
 SMOOTH = 0.04
 """Radius of the multiquadric's round tip, in crop coordinates: about a third of an eye."""
 SLACK = 1e-3
@@ -89,16 +91,25 @@ def bent(moved_nodes: Tensor, side: int) -> Tensor:
     return places.view(-1, 2, side, side)
 
 
-def nearest(landmarks: Tensor, others: Tensor, most: int, draw: Draw) -> Tensor:
+def nearest(landmarks: Tensor, others: Tensor, most: int, draw: Draw, mirror: bool = False) -> Tensor:
     """For each of (N, 68, 2) landmarks one of the `most` of (M, 68, 2) `others` that are nearest in shape.
 
     Its lids and lips are closed where opening them would tear.
+
+    Parameters
+    ----------
+    mirror : the others may be seen in a mirror, too.
     """
     counts = torch.tensor(COUNTS, device=landmarks.device)[:, None]
-    distance = torch.cdist((landmarks * counts).flatten(1), (others * counts).flatten(1))
-    ranked = distance.topk(min(most, len(others)), dim=1, largest=False).indices
-    chosen = draw.whole((len(landmarks), 1), ranked.shape[1])
-    return _untorn(landmarks, others[ranked.gather(1, chosen)[:, 0]])
+    # A face is as far from another's mirror image as its own mirror image is from the other.
+    seen = [landmarks, mirrored(landmarks)] if mirror else [landmarks]
+    theirs = (others * counts).flatten(1)
+    distance = torch.cat([torch.cdist((one * counts).flatten(1), theirs) for one in seen], dim=1)
+    ranked = distance.topk(min(most, distance.shape[1]), dim=1, largest=False).indices
+    number = ranked.gather(1, draw.whole((len(landmarks), 1), ranked.shape[1]))[:, 0]
+    chosen = others[number % len(others)]
+    chosen = torch.where((number < len(others))[:, None, None], chosen, mirrored(chosen))
+    return _untorn(landmarks, chosen)
 
 
 def _untorn(landmarks: Tensor, wanted: Tensor) -> Tensor:
@@ -136,9 +147,12 @@ def onto_landmarks(landmarks: Tensor, others: Tensor, turn: Tensor, shift: Tenso
     ring = _ring(device).expand(count, -1, -1)
     centres = torch.cat([others, ring], dim=1)
     weights = _multiquadric(centres, torch.cat([landmarks - others, torch.zeros_like(ring)], dim=1))
-    coarse = torch.cat([turn, shift[..., None]], dim=2) @ _view(COARSE, device, whole=True)
-    moves = weights[:, :-1].transpose(1, 2) @ _kernel(centres, coarse) + weights[:, -1, :, None]
-    places = coarse + moves
+    places = torch.cat([turn, shift[..., None]], dim=2) @ _view(COARSE, device, whole=True)
+    at_once = AT_ONCE if device.type == "cpu" else count
+    for first in range(0, count, at_once):
+        some = slice(first, first + at_once)
+        places[some] += weights[some, :-1].transpose(1, 2) @ _kernel(centres[some], places[some])
+    places += weights[:, -1, :, None]
     finer = _hats(side, COARSE, device)
     return finer @ places.view(count, 2, COARSE, COARSE) @ finer.T
 

@@ -124,6 +124,20 @@ def test_the_other_face_is_one_of_the_nearest_and_each_of_them_at_times() -> Non
     assert bend.nearest(own[:2], others[:1], 10, drawing()).shape == (2, 68, 2)
 
 
+def test_a_face_may_be_nearest_to_the_mirror_image_of_another() -> None:
+    own = torch.from_numpy(face_points((0.1, 0.0), 0.9, 0.1, turn=0.1))[None]
+    others = torch.cat([bend.mirrored(own), faces(5)])
+    assert torch.allclose(bend.nearest(own, others, 1, drawing(), mirror=True), own, atol=1e-5)
+    assert not torch.allclose(bend.nearest(own, others, 1, drawing()), own, atol=1e-2)
+    both = torch.cat([others, bend.mirrored(others)])
+    for seed in range(6):
+        one, other = (
+            bend.nearest(own, others, 12, drawing(seed), mirror=True),
+            bend.nearest(own, both, 12, drawing(seed)),
+        )
+        assert torch.allclose(one, other, atol=1e-5)
+
+
 def test_shut_eyes_are_not_torn_open_and_open_ones_may_shut() -> None:
     shut, wide = faces(1, 9, 0.0), faces(1, 9, 0.0)
     for upper, lower in bend.GAPS:

@@ -13,7 +13,7 @@ from typing import Literal, Self, TypeAlias
 
 import numpy as np
 
-from shared.errors import NoFaceError, UsageError
+from shared.errors import ArtefactError, NoFaceError, UsageError
 from shared.face.detect import FaceFinder, FinderName, make_finder
 from shared.face.identity import THRESHOLD, Embedder, cosine, people_of, unit
 from shared.face.landmarks import mouth_opening
@@ -22,7 +22,8 @@ from shared.face.track import Tracker, TrackOptions
 from shared.media.reader import ClipReader, clip_origin, open_clip, probe
 from shared.pipe import in_background
 from shared.progress import Progress, silent
-from shared.store.artefact import artefact, fingerprint, is_current, lock
+from shared.store.artefact import Fingerprint, artefact, fingerprint, is_current, lock
+from shared.store.cache import check_base, make_room, mark_used, throw_away
 from shared.store.faces import FILE_NAME, SCHEMA, FaceStore, FaceWriter, StoredFrame, StoredTrack
 from shared.types import Counts, Face, Floats, Sound
 
@@ -114,12 +115,17 @@ def analyse(path: Path, cache: Path, options: AnalyseOptions | None = None, prog
         chosen = replace(chosen, device="cpu")  # the mesh runs there anyway: one result, not one for each device
     wanted = fingerprint(clip=path, options=chosen, schema=SCHEMA, revision=REVISION)
     folder = cache / KIND / f"{path.stem[:40]}-{wanted[:16]}"
-    if not is_current(folder, KIND, wanted, SCHEMA):
+    found = _stored(folder, path, wanted)
+    if found is None:
+        make_room(cache)
         with lock(folder):
-            if not is_current(folder, KIND, wanted, SCHEMA):
+            found = _stored(folder, path, wanted)
+            if found is None:
+                throw_away(folder)
                 with artefact(folder, KIND, SCHEMA, wanted, force=True) as partial:
                     _fill(path, partial / FILE_NAME, chosen, progress)
-    return ClipFaces(folder, path)
+                found = ClipFaces(folder, path)
+    return found
 
 
 def pick_tracks(faces: ClipFaces, person: PersonChoice, sound: Sound | None = None) -> frozenset[int]:
@@ -186,6 +192,18 @@ def embedding_of(paths: Sequence[Path], finder: FaceFinder | None = None) -> Flo
             else:
                 raise NoFaceError(f"{path}: shows no face; give a picture of the person from the front")
     return unit(total)
+
+
+def _stored(folder: Path, clip: Path, wanted: Fingerprint) -> ClipFaces | None:
+    """The faces that an earlier run found; None where there are none, or damaged ones."""
+    try:
+        if not is_current(folder, KIND, wanted, SCHEMA):
+            return None
+        check_base(folder / FILE_NAME)
+        mark_used(folder)
+        return ClipFaces(folder, clip)
+    except ArtefactError:
+        return None
 
 
 def _fill(path: Path, file: Path, options: AnalyseOptions, progress: Progress) -> None:

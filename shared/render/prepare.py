@@ -7,17 +7,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from shared.errors import NoFaceError, UsageError
+from shared.errors import ArtefactError, LipswapError, MediaError, NoFaceError, UsageError, WeightsError
 from shared.face.analyse import SPEECH_RATE_HZ, ClipFaces, pick_tracks
 from shared.media.reader import probe
 from shared.media.sound import load_sound, voiced_spans
 from shared.progress import Progress, silent
 from shared.render.check import check_artefact, check_heard, check_soon
-from shared.render.job import RenderJob, StageRequest, Wish, check_paths
+from shared.render.job import Engine, RenderJob, StageRequest, Wish, check_paths
 from shared.render.once import chosen_tracks, faces_of, quiet
 from shared.render.report import check_replaceable
-from shared.render.stage import OPTIONS, load
+from shared.render.stage import CHECKS, OPTIONS, load
 from shared.store.artefact import cache_folder, fingerprint, lock, write_atomically
+from shared.store.cache import PREPARED, make_room, mark_used, throw_away
 
 MAKE_MODEL = "faceswap.prepare:make_model"
 MAKE_VOICE = "lipsync.prepare:make_voice"
@@ -89,12 +90,15 @@ def make_model(
     recipe = {"extract": load(EXTRACT_OPTIONS)(), "train": options, "schemas": [load(name) for name in MODEL_SCHEMAS]}
     folder = _folder("model", fingerprint(clip=clip, face_from=face_from, **recipe))
     with lock(folder):
-        made, trained = _prepared(folder)
+        made, trained = _prepared(folder, "swap")
         if made is not None and trained >= minutes:
             say(f"no --model given: using the one made before, {made}")
             return made
         say(f"no --model given: training one in {folder}, until it gets no better or for {minutes:g} minutes")
-        made = load(MAKE_MODEL)(clip, face_from, folder, minutes, chosen.device, progress, options)
+        make_room(cache_folder())
+        made = _made(
+            folder, lambda: load(MAKE_MODEL)(clip, face_from, folder, minutes, chosen.device, progress, options)
+        )
         return _note(folder, made, minutes)
 
 
@@ -115,13 +119,14 @@ def make_voice(
     recipe = {"options": load(VOICE_OPTIONS)(seed=chosen.seed), "schema": load(VOICE_SCHEMA)}
     folder = _folder("voice", fingerprint(footage=clip, **recipe))
     with lock(folder):
-        made, _ = _prepared(folder)
+        made, _ = _prepared(folder, "sync")
         if made is not None:
             say(f"no --voice given: using the one made before, {made}")
             return made
         check_speech([clip])
         say(f"no --voice given: learning one from the clip itself, in {folder}")
-        made = load(MAKE_VOICE)([clip], folder, chosen.device, progress, chosen.seed)
+        make_room(cache_folder())
+        made = _made(folder, lambda: load(MAKE_VOICE)([clip], folder, chosen.device, progress, chosen.seed))
         return _note(folder, made, 0.0)
 
 
@@ -180,20 +185,44 @@ def _check_person(wish: Wish, faces: ClipFaces) -> None:
 
 
 def _folder(kind: str, wanted: str) -> Path:
-    folder = cache_folder() / "prepared" / f"{kind}-{wanted[:16]}"
+    folder = cache_folder() / PREPARED / f"{kind}-{wanted[:16]}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
-def _prepared(folder: Path) -> tuple[Path | None, float]:
-    """What was made before, if it is still whole, and the minutes given to it."""
+def _prepared(folder: Path, engine: Engine) -> tuple[Path | None, float]:
+    """What was made before, if it is still whole, and the minutes given to it; what is damaged goes."""
     note = folder / DONE
     try:
         said = json.loads(note.read_text(encoding="utf-8"))
         made, minutes = folder / said["made"], float(said["minutes"])
     except (OSError, ValueError, KeyError, TypeError):
         return None, 0.0
-    return (made, minutes) if made.exists() else (None, 0.0)
+    if not made.exists():
+        return None, 0.0
+    try:
+        load(CHECKS[engine])(made)
+    except (ArtefactError, WeightsError) as error:
+        _empty(folder, error)
+        return None, 0.0
+    mark_used(folder)
+    return made, minutes
+
+
+def _made(folder: Path, make: Callable[[], Path]) -> Path:
+    """What `make` makes; where it stumbles over what an earlier run left damaged in the folder, from the start."""
+    try:
+        return make()
+    except (ArtefactError, MediaError, WeightsError) as error:
+        if str(folder) not in str(error):
+            raise
+        _empty(folder, error)
+        return make()
+
+
+def _empty(folder: Path, why: LipswapError) -> None:
+    throw_away(folder, why)
+    folder.mkdir()
 
 
 def _note(folder: Path, made: Path, minutes: float) -> Path:

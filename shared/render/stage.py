@@ -21,6 +21,8 @@ OPENERS: dict[Engine, str] = {"swap": "faceswap.convert:open_stage", "sync": "li
 OPTIONS: dict[Engine, str] = {"swap": "faceswap.options:SwapOptions", "sync": "lipsync.options:SyncOptions"}
 ARTEFACTS: dict[Engine, tuple[str, str]] = {"swap": ("model", "faceswap.model"), "sync": ("voice", "lipsync.voice")}
 """The option that names an engine's artefact, and the module that says its KIND and SCHEMA."""
+CHECKS: dict[Engine, str] = {"swap": "faceswap.model:open_model", "sync": "lipsync.voice:open_voice"}
+"""What opens an engine's artefact, or says what is wrong with it."""
 DESCRIPTIONS: dict[Engine, str] = {
     "swap": "face swapped by a trained autoencoder",
     "sync": "mouth re-synced to speech from the person's own footage",

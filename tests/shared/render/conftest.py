@@ -45,6 +45,7 @@ def made_faces(monkeypatch: pytest.MonkeyPatch) -> Callable[[MadeFaces | None], 
         monkeypatch.setitem(stage.OPENERS, engine, here + "paint")
         monkeypatch.setitem(stage.OPTIONS, engine, here + "PaintOptions")
         monkeypatch.setitem(stage.ARTEFACTS, engine, (stage.ARTEFACTS[engine][0], here.removesuffix(":")))
+        monkeypatch.setitem(stage.CHECKS, engine, here + "open_paint")
     return use
 
 

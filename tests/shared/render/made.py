@@ -12,6 +12,7 @@ from typing import Self
 import av
 import numpy as np
 
+from shared.errors import ArtefactError
 from shared.media.options import EncodeOptions
 from shared.store.artefact import artefact, fingerprint
 from shared.types import Counts, Edit, Face, Floats, Patch, Scene, Stage
@@ -73,6 +74,12 @@ def make_artefact(path: Path, kind: str = KIND) -> Path:
     """What the stage that paints takes for a model or voice."""
     with artefact(path, kind, SCHEMA, fingerprint(kind=kind)):
         return path
+
+
+def open_paint(folder: Path) -> None:
+    """Refuse what a test marked as damaged."""
+    if (folder / "damaged").exists():
+        raise ArtefactError(f"{folder}: this paint is damaged")
 
 
 def paint(options: object, *_: object) -> Stage:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from shared.errors import MediaError, NoFaceError, UsageError
+from shared.errors import MediaError, NoFaceError, UsageError, WeightsError
 from shared.render import prepare, stage
 from shared.render.job import RenderJob, Wish
 from shared.render.prepare import complete
@@ -84,6 +84,54 @@ def test_a_damaged_note_counts_as_none(wish: Wish, makers: Makers, tmp_path: Pat
         (model.parent / prepare.DONE).write_text(text)
         complete(wish)
     assert len(makers.calls) == 5
+
+
+def test_what_was_damaged_in_the_cache_is_thrown_away_and_made_again(
+    wish: Wish, makers: Makers, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ada = make_clip(tmp_path / "ada.mp4", frames=5)
+    wish = replace(wish, face_from=ada, speech=ada)
+    voice, model = (stage.options for stage in complete(wish).stages)
+    for path in (voice.voice, model.model):  # type: ignore[attr-defined]
+        (path / "damaged").touch()
+        (path.parent / "other-work").touch()
+    again = complete(wish)
+    assert len(makers.calls) == 4
+    assert [stage.options for stage in again.stages] == [voice, model]
+    for path in (voice.voice, model.model):  # type: ignore[attr-defined]
+        assert path.is_dir()
+        assert not (path.parent / "other-work").exists()
+    assert caplog.text.count("is thrown away and made again") == 2
+    complete(wish)
+    assert len(makers.calls) == 4
+
+
+def test_a_maker_that_stumbles_over_damaged_work_begins_anew_but_only_then(
+    wish: Wish, makers: Makers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wish = replace(wish, face_from=make_clip(tmp_path / "ada.mp4", frames=5))
+    begun: list[bool] = []
+    make = makers.model
+
+    def stumble(clip: Path, face_from: Path, folder: Path, *_: object) -> Path:
+        begun.append((folder / "half").exists())
+        if len(begun) == 1:
+            (folder / "half").touch()
+            raise WeightsError(f"{folder}/half: damaged")
+        return make(clip, face_from, folder, 1.0)
+
+    monkeypatch.setattr(makers, "model", stumble)
+    complete(wish)
+    assert begun == [False, False]
+
+    def offline(*_: object) -> Path:
+        begun.append(True)
+        raise WeightsError("yunet.onnx: cannot be fetched")
+
+    monkeypatch.setattr(makers, "model", offline)
+    with pytest.raises(WeightsError, match="cannot be fetched"):
+        complete(replace(wish, train_minutes=50.0))
+    assert len(begun) == 3
 
 
 def test_what_an_older_recipe_made_is_left_alone(

@@ -188,10 +188,11 @@ def _points(side: int, share: float, device: torch.device) -> Tensor:
     return torch.stack([x, y], dim=-1)
 
 
+@functools.lru_cache(maxsize=4)
 def _ring(device: torch.device) -> Tensor:
     """(4 * (RING - 1), 2) points on the crop's edge."""
-    square = _points(RING, 1.0, device).view(-1, 2)
-    return square[square.abs().amax(dim=1) > 1 - 1e-3]
+    square = _points(RING, 1.0, torch.device("cpu")).view(-1, 2)
+    return square[square.abs().amax(dim=1) > 1 - 1e-3].to(device)
 
 
 @functools.lru_cache(maxsize=16)

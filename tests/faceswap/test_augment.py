@@ -194,6 +194,14 @@ def test_all_values_stay_in_range_with_everything_on() -> None:
         assert 0.0 <= float(values.min()) <= float(values.max()) <= 1.0
 
 
+@pytest.mark.parametrize("options", [STILL, AugmentOptions(to_landmarks=1.0), AugmentOptions(occluders=1.0)])
+def test_every_tensor_is_made_on_the_device_of_the_crops(options: AugmentOptions) -> None:
+    # The device "meta" has shapes and no values; like a GPU, it takes no tensor of the CPU beside its own.
+    crops, faces, others = coordinates(4).to("meta"), landmarks(4).to("meta"), landmarks(9).to("meta")
+    batch = augment(crops, faces, others, (64, VIEW), options, torch.Generator().manual_seed(0))
+    assert {batch.warped.device.type, batch.target.device.type, batch.visible.device.type} == {"meta"}
+
+
 def test_one_seed_gives_one_batch() -> None:
     options = AugmentOptions(clahe=0.5, occluders=0.5)
     first, second, other = (moved(options, seed, 4) for seed in (1, 1, 2))

@@ -74,7 +74,8 @@ def lay(made: Made, steady: NDArray[np.float64], options: SwapOptions, field: Fi
     inset = VIEW_INSET * side + FACE_SHARE * side * options.feather / 2
     hull = np.minimum(hull, _within(places, side, inset, scale_of(patch_from_view)))
     mask = feather(erode(hull, face_px * options.erode), face_px * options.feather)
-    return Patch(box, _enlarged(picture, places, scale_of(patch_from_view)), mask)
+    enlarged = _enlarged(picture, places, scale_of(patch_from_view))
+    return Patch(box, enlarged, mask, view.view_from_frame, view.face.track)
 
 
 def _hull(points: Floats, size: tuple[int, int], options: SwapOptions) -> Floats:

@@ -160,4 +160,6 @@ def _patch(
 ) -> Patch:
     box, mask = cover(frame, one.face.landmarks, landmarks, skin, soft)
     map_x, map_y = texture_maps(plane, one.free.pose, lower.flat, landmarks, box)
-    return Patch(box, piecewise_warp(lower.texture, map_x, map_y), mask * np.float32(_strength(one.free)))
+    mask = mask * np.float32(_strength(one.free))
+    made_in = plane.texture_from_frame(one.free.pose)
+    return Patch(box, piecewise_warp(lower.texture, map_x, map_y), mask, made_in, one.face.track)

@@ -22,7 +22,7 @@ FAR = 1.6
 """Where arms and rods begin, outside the crop."""
 CHEEKS = ((2, 31, 41, 48), (14, 35, 46, 54))
 """iBUG points around each cheek: skin for the hands."""
-SKIN_ZOOM = 0.35
+SKIN_ZOOM = 0.18
 """A hand's skin is a cheek, read at this share of its size, so that eyes and lips stay out of it."""
 SURROUNDINGS = (0.72, 0.9)
 """Where a crop shows no face, as distance from its middle."""
@@ -102,7 +102,7 @@ def texture_places(things: Occluders, places: Tensor, landmarks: Tensor, draw: D
     around = torch.stack([angle.cos(), angle.sin()], dim=-1)
     beside = around / around.abs().amax(dim=1, keepdim=True) * draw.even((count, 1), *SURROUNDINGS)
     middle = torch.where(things.skin[:, None], cheek, beside)
-    zoom = torch.where(things.skin, SKIN_ZOOM * 0.5, draw.even((count,), 0.2, 0.6))
+    zoom = torch.where(things.skin, SKIN_ZOOM, draw.even((count,), 0.2, 0.6))
     tip = things.ends[:, 0, 1]
     return middle[..., None, None] + zoom[:, None, None, None] * (places - tip[..., None, None])
 

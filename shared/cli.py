@@ -36,6 +36,7 @@ if TYPE_CHECKING:  # the types bring numpy, which a help text can do without
 COMMANDS: dict[str, tuple[str, str]] = {
     "render": ("shared.render.cli:render", "Swap the face, re-sync the mouth, or both, in one pass."),
     "extract": ("faceswap.extract_cli:extract", "Cut the faces out of clips and pictures, as a face set to train on."),
+    "faces": ("faceswap.faces_cli:faces", "Look into a face set: list, sort, drop, take back, split, merge."),
     "train": ("faceswap.train_cli:train", "Train a model that turns one person's face into another's."),
     "swap": ("faceswap.swap_cli:swap", "Swap the face in a clip with a trained model."),
     "export": ("faceswap.export_cli:export", "Write a trained model for the tools that swap faces live."),
@@ -43,6 +44,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sync": ("lipsync.cli:sync", "Re-sync the mouth in a clip to new speech."),
     "verify": ("shared.cli:verify", "Check who signed a file, whether it was changed since, and the consent in it."),
     "weights": ("shared.cli:weights", "List, fetch and check the networks' weights."),
+    "cache": ("shared.cache_cli:cache", "Say what earlier runs left to be used again, and remove it."),
     "doctor": ("shared.cli:doctor", "Say what is installed, what is missing, and what to do about it."),
     "demo": ("shared.demo.cli:demo", "Make two synthetic actors, swap and re-sync one, and measure the result."),
 }

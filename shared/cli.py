@@ -36,7 +36,6 @@ if TYPE_CHECKING:  # the types bring numpy, which a help text can do without
 COMMANDS: dict[str, tuple[str, str]] = {
     "render": ("shared.render.cli:render", "Swap the face, re-sync the mouth, or both, in one pass."),
     "extract": ("faceswap.extract_cli:extract", "Cut the faces out of clips and pictures, as a face set to train on."),
-    "faces": ("faceswap.faces_cli:faces", "Look into a face set: list, sort, drop, take back, split, merge."),
     "train": ("faceswap.train_cli:train", "Train a model that turns one person's face into another's."),
     "swap": ("faceswap.swap_cli:swap", "Swap the face in a clip with a trained model."),
     "export": ("faceswap.export_cli:export", "Write a trained model for the tools that swap faces live."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -10,6 +11,7 @@ from shared.picture.planes import luma
 from shared.types import Floats, Frame
 
 
+@dataclass(slots=True)
 class Cuts:
     """Tells a cut from motion by a small grey copy against the one before it.
 
@@ -17,24 +19,25 @@ class Cuts:
     of the two copies falls under 0.5 in real cuts and stays over 0.85 in talk, gestures and changes of light.
     """
 
-    def __init__(self) -> None:
-        self._last: Floats | None = None
-        self._usual: float | None = None
+    last: Floats | None = None
+    """The copy of the frame before, (h, w) in 8-bit units."""
+    usual: float | None = None
+    """Largest mean change between two frames of late, fading; None at the start of a shot."""
 
     def judge(self, frame: Frame) -> Literal["same", "suspect", "cut"]:
         """Whether `frame` starts a new shot; frames must come in order. A suspect may be a cut to a like picture."""
         small = luma(frame, 64).astype(np.float32)
-        last, self._last = self._last, small
+        last, self.last = self.last, small
         if last is None:
             return "same"
         if last.shape != small.shape:
             return "cut"
         change, alike = float(np.abs(small - last).mean()), _correlation(small, last)
-        unusual = change > 3.0 * self._usual if self._usual is not None else alike < 0.5
+        unusual = change > 3.0 * self.usual if self.usual is not None else alike < 0.5
         if change > 8.0 and alike < 0.75 and unusual:
-            self._usual = None
+            self.usual = None
             return "cut"
-        self._usual = max(change, 0.8 * (self._usual or 0.0))
+        self.usual = max(change, 0.8 * (self.usual or 0.0))
         return "suspect" if change > 2.0 and unusual else "same"
 
 

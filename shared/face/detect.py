@@ -44,6 +44,10 @@ class Detection:
 class FaceFinder(Protocol):
     """Finds the faces of a frame, from nothing or from where they were. One instance serves one thread."""
 
+    turns: int
+    """Quarter turns counter-clockwise under which the last thorough search saw faces best, tried first from then on:
+    all that a finder carries from frame to frame, 0 at first."""
+
     def detect(self, frame: Frame, thorough: bool = False) -> tuple[Detection, ...]:
         """Where faces may be, largest first; `thorough` looks for small and lying ones too, at some cost."""
 
@@ -81,7 +85,8 @@ class Detector:
 
     def __init__(self, options: DetectorOptions | None = None) -> None:
         self._options = options or DetectorOptions()
-        self._turns = 0
+        self.turns = 0
+        """As `FaceFinder.turns`."""
         level = cv2.utils.logging.getLogLevel()
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # a note on targets, of no use to anybody
         self._net = cv2.FaceDetectorYN.create(
@@ -97,13 +102,13 @@ class Detector:
         """
         side = self._options.second_side_px if thorough and self._options.second_side_px else 0
         small, scale = thumbnail(frame, max(side, self._options.first_side_px))
-        found = self._search(small, scale, self._turns)
+        found = self._search(small, scale, self.turns)
         if thorough and _best(found) < self._options.sure_score:
             small, scale = thumbnail(frame, self._options.first_side_px)
             for turns in range(4):
                 turned = self._search(small, scale, turns)
                 if _best(turned) > _best(found) + self._options.turn_gain:
-                    found, self._turns = turned, turns
+                    found, self.turns = turned, turns
         return found
 
     def _search(self, small: NDArray[np.uint8], scale: float, turns: int) -> tuple[Detection, ...]:

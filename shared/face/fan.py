@@ -65,6 +65,15 @@ class FanFinder:
         self._detector = Detector()
         self._canonical = canonical_face().landmarks
 
+    @property
+    def turns(self) -> int:
+        """The detector's."""
+        return self._detector.turns
+
+    @turns.setter
+    def turns(self, turns: int) -> None:
+        self._detector.turns = turns
+
     def detect(self, frame: Frame, thorough: bool = False) -> tuple[Detection, ...]:
         """Where YuNet sees faces, largest first."""
         return self._detector.detect(frame, thorough)

@@ -74,6 +74,15 @@ class MeshFinder:
         self._detector = Detector(self._options.detector)
         self._canonical = canonical_face().vertices
 
+    @property
+    def turns(self) -> int:
+        """The detector's."""
+        return self._detector.turns
+
+    @turns.setter
+    def turns(self, turns: int) -> None:
+        self._detector.turns = turns
+
     def detect(self, frame: Frame, thorough: bool = False) -> tuple[Detection, ...]:
         """Where YuNet sees faces, largest first."""
         return self._detector.detect(frame, thorough)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -74,21 +74,37 @@ class _Regions:
     """(N, 4), rows sum to 1."""
 
 
+@dataclass(slots=True)
+class Window:
+    """The frames that are looked at, up to `SmoothOptions.frames` to either side of the next one to be given out."""
+
+    seen: deque[Seen] = field(default_factory=deque)
+    place: int = 0
+    """Of the next one, in `seen`."""
+
+    def push(self, seen: Seen, options: SmoothOptions) -> Iterator[Seen]:
+        """Take the next frame in; the one that has all its neighbours by it comes out, its points steadied."""
+        self.seen.append(seen)
+        if len(self.seen) - self.place > options.frames:
+            yield _steady(self.seen, self.place, options)
+            self.place += 1
+            if self.place > options.frames:
+                self.seen.popleft()
+                self.place -= 1
+
+    def flush(self, options: SmoothOptions) -> Iterator[Seen]:
+        """Those that are left when no frame follows."""
+        while self.place < len(self.seen):
+            yield _steady(self.seen, self.place, options)
+            self.place += 1
+
+
 def smooth(raw: Iterable[Seen], options: SmoothOptions) -> Iterator[Seen]:
     """The same frames and faces with steadied points, in order, `options.frames` later."""
-    window: deque[Seen] = deque()
-    place = 0
+    window = Window()
     for seen in raw:
-        window.append(seen)
-        if len(window) - place > options.frames:
-            yield _steady(window, place, options)
-            place += 1
-            if place > options.frames:
-                window.popleft()
-                place -= 1
-    while place < len(window):
-        yield _steady(window, place, options)
-        place += 1
+        yield from window.push(seen, options)
+    yield from window.flush(options)
 
 
 def _steady(window: deque[Seen], place: int, options: SmoothOptions) -> Seen:

@@ -14,11 +14,11 @@ from typing import Final
 
 import numpy as np
 
-from shared.face.cuts import Cuts
 from shared.face.detect import KNOWN, Detection, FaceFinder, agrees, overlap
 from shared.face.identity import THRESHOLD, Embedder, FaceEmbedder, cosine, unit
 from shared.face.landmarks import RIGID_68, eye_distance
-from shared.face.smooth import Seen, SmoothOptions, smooth
+from shared.face.smooth import Seen, SmoothOptions
+from shared.face.state import Live, TrackState, TrackSummary
 from shared.types import Face, Floats, Frame, Scene
 
 MOST_EMBEDDINGS: Final = 8
@@ -27,9 +27,6 @@ JUMP: Final = 0.02
 """Step of a face, in eye distances, that together with an unusual change of the picture may be a cut,"""
 JUMP_RATIO: Final = 5.0
 """and how many times the steps before it must be exceeded."""
-SURE: Final = 0.8
-"""Detector's score that makes a track a face: real ones reach 0.85-0.95, a vase 0.69."""
-NEARLY_SURE: Final = 0.73
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,71 +53,37 @@ class TrackOptions:
     """None leaves the points as the finder gave them."""
 
 
-@dataclass(slots=True)
-class TrackSummary:
-    """What is known of a track so far."""
-
-    number: int
-    shot: int
-    embedding: Floats
-    """Sum of the embeddings taken."""
-    embeddings: int = 0
-    hits: int = 0
-    """How often the detector saw the face too, and (below) how sure it was at best and in all."""
-    best_score: float = 0.0
-    scores: float = 0.0
-    last_hit: int = -1
-    """Number of the last frame in which it did."""
-    misses: int = 0
-    """How often in a row it has not, since."""
-    doubtful: list[tuple[int, int]] = field(default_factory=list)
-    """First and last frames of stretches in which only the mesh saw a face, and then lost it."""
-
-    @property
-    def is_confirmed(self) -> bool:
-        """Whether the detector was ever sure, or often nearly so: what looks like a face to the mesh alone is none."""
-        return self.best_score >= SURE or (self.hits >= 3 and self.scores / self.hits >= NEARLY_SURE)
-
-    def hit(self, score: float, frame: int) -> None:
-        """Note that the detector saw the face in a frame."""
-        self.hits += 1
-        self.best_score = max(self.best_score, score)
-        self.scores += score
-        self.last_hit = frame
-        self.misses = 0
-
-    def lose(self, frame: int) -> None:
-        """Note that the face was lost at a frame."""
-        if self.misses > 1:
-            self.doubtful.append((self.last_hit + 1, frame))
-        self.misses = 0
-
-
-@dataclass(slots=True)
-class _Live:
-    summary: TrackSummary
-    face: Face
-    seen_s: float
-    embedded_s: float
-    motion: float = 0.0
-    """Largest step between two frames of late, in eye distances."""
-
-
 class Tracker:
-    """The tracks of one clip; `summaries` is complete when `seen` has ended."""
+    """The tracks of one clip; `summaries` is complete at the end of it.
+
+    Parameters
+    ----------
+    state : what an earlier tracker of the same clip, finder and options knew when it was put down (`state`).
+    """
 
     def __init__(
-        self, finder: FaceFinder, options: TrackOptions | None = None, embedder: FaceEmbedder | None = None
+        self,
+        finder: FaceFinder,
+        options: TrackOptions | None = None,
+        embedder: FaceEmbedder | None = None,
+        state: TrackState | None = None,
     ) -> None:
         self._finder = finder
         self._options = options or TrackOptions()
         self._embedder = embedder
-        self._live: list[_Live] = []
-        self._lost: list[_Live] = []
-        self._shot = 0
-        self._detected_s = -np.inf
-        self._searched_s = -np.inf
-        self.summaries: list[TrackSummary] = []
+        self.state = state or TrackState()
+        """Whole between two calls of `push`."""
+        finder.turns = self.state.turns
+
+    @property
+    def summaries(self) -> list[TrackSummary]:
+        """The tracks so far, by number."""
+        return self.state.summaries
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no frame waits for the next detection, so that `state` is small and can be put down."""
+        return not self.state.pending
 
     def scenes(self, frames: Iterable[Frame]) -> Iterator[Scene]:
         """Each frame with its tracked, smoothed faces, in order."""
@@ -129,50 +92,59 @@ class Tracker:
 
     def seen(self, frames: Iterable[Frame]) -> Iterator[Seen]:
         """As `scenes`, with the number of the shot."""
-        raw = self._follow(frames)
-        return raw if self._options.smooth is None else smooth(raw, self._options.smooth)
-
-    def _follow(self, frames: Iterable[Frame]) -> Iterator[Seen]:
-        cuts = Cuts()
-        pending: list[Seen] = []
-        number = -1
         for frame in frames:
-            now = float(frame.time_s)
-            change = cuts.judge(frame)
-            if change == "cut" or (change == "suspect" and self._jumps(frame)):
-                yield from pending
-                pending = []
-                self._end_shot(frame.index)
-            if change == "suspect":
-                for live in self._live:
-                    live.embedded_s = -np.inf
-            lost = self._step(frame, now)
-            seen = Seen(frame, [], self._shot)
-            if lost or now - self._detected_s >= self._options.detect_every_s - 1e-6 or len(pending) >= MOST_PENDING:
-                self._detect(frame, now, pending)
-                seen.faces = [live.face for live in self._live]
-                yield from pending
-                yield seen
-                pending = []
-            else:
-                seen.faces = [live.face for live in self._live]
-                pending.append(seen)
-            number = frame.index
-        yield from pending
-        self._end_shot(number + 1)
+            yield from self.push(frame)
+        yield from self.end()
+
+    def push(self, frame: Frame) -> list[Seen]:
+        """Take the next frame; those that are done with by it, in order."""
+        return self._steadied(self._follow(frame))
+
+    def end(self) -> list[Seen]:
+        """Those that are left when no frame follows."""
+        done = self._steadied(self.state.pending)
+        self.state.pending = []
+        self._end_shot(self.state.last + 1)
+        return done if self._options.smooth is None else [*done, *self.state.window.flush(self._options.smooth)]
+
+    def _steadied(self, raw: list[Seen]) -> list[Seen]:
+        smooth = self._options.smooth
+        return raw if smooth is None else [done for seen in raw for done in self.state.window.push(seen, smooth)]
+
+    def _follow(self, frame: Frame) -> list[Seen]:
+        state, now = self.state, float(frame.time_s)
+        given: list[Seen] = []
+        change = state.cuts.judge(frame)
+        if change == "cut" or (change == "suspect" and self._jumps(frame)):
+            given, state.pending = state.pending, []
+            self._end_shot(frame.index)
+        if change == "suspect":
+            for live in state.live:
+                live.embedded_s = -np.inf
+        lost = self._step(frame, now)
+        waited = now - state.detected_s >= self._options.detect_every_s - 1e-6
+        is_due = lost or waited or len(state.pending) >= MOST_PENDING
+        if is_due:
+            self._detect(frame, now)
+        state.pending.append(Seen(frame, [live.face for live in state.live], state.shot))
+        state.last = frame.index
+        if is_due:
+            given += state.pending
+            state.pending = []
+        return given
 
     def _end_shot(self, number: int) -> None:
-        for live in self._live:
+        for live in self.state.live:
             live.summary.lose(number)
-        self._shot += 1
-        self._live, self._lost = [], []
-        self._detected_s = self._searched_s = -np.inf
+        self.state.shot += 1
+        self.state.live, self.state.lost = [], []
+        self.state.detected_s = self.state.searched_s = -np.inf
 
     def _step(self, frame: Frame, now: float) -> bool:
         """Follow the live faces into `frame`; whether any was lost."""
-        found = self._finder.follow(frame, [live.face for live in self._live])
-        kept: list[_Live] = []
-        for live, face in sorted(zip(self._live, found, strict=True), key=lambda pair: -_nearness(*pair)):
+        found = self._finder.follow(frame, [live.face for live in self.state.live])
+        kept: list[Live] = []
+        for live, face in sorted(zip(self.state.live, found, strict=True), key=lambda pair: -_nearness(*pair)):
             if face is None or any(overlap(face.box, other.face.box) > 0.5 for other in kept):
                 self._lose(live, frame.index)
                 continue
@@ -182,20 +154,20 @@ class Tracker:
                 kept.append(live)
             else:
                 self._lose(live, frame.index)
-        lost = len(kept) < len(self._live)
-        self._live = kept
-        self._lost = [live for live in self._lost if now - live.seen_s <= self._options.rejoin_s]
+        lost = len(kept) < len(self.state.live)
+        self.state.live = kept
+        self.state.lost = [live for live in self.state.lost if now - live.seen_s <= self._options.rejoin_s]
         return lost
 
     def _jumps(self, frame: Frame) -> bool:
         """Whether a followed face jumps out of rest: a cut between two takes of one scene."""
-        found = self._finder.follow(frame, [live.face for live in self._live])
-        for live, face in zip(self._live, found, strict=True):
+        found = self._finder.follow(frame, [live.face for live in self.state.live])
+        for live, face in zip(self.state.live, found, strict=True):
             if face is not None and _step_between(live.face, face) > max(JUMP, JUMP_RATIO * live.motion):
                 return True
         return False
 
-    def _is_same(self, frame: Frame, live: _Live, now: float) -> bool:
+    def _is_same(self, frame: Frame, live: Live, now: float) -> bool:
         embedding = self._embed(frame, live.face)
         live.embedded_s = now
         if cosine(embedding, live.summary.embedding) < self._options.stranger:
@@ -205,27 +177,28 @@ class Tracker:
             live.summary.embeddings += 1
         return True
 
-    def _detect(self, frame: Frame, now: float, pending: Sequence[Seen]) -> None:
-        thorough = now - self._searched_s >= self._options.thorough_every_s
-        self._detected_s = now
-        self._searched_s = now if thorough else self._searched_s
+    def _detect(self, frame: Frame, now: float) -> None:
+        thorough = now - self.state.searched_s >= self._options.thorough_every_s
+        self.state.detected_s = now
+        self.state.searched_s = now if thorough else self.state.searched_s
         detections = self._finder.detect(frame, thorough)
+        self.state.turns = self._finder.turns
         for detection in self._confirm(detections, frame.index):
-            if detection.score < self._options.enter_score or len(self._live) >= self._options.most_faces:
+            if detection.score < self._options.enter_score or len(self.state.live) >= self._options.most_faces:
                 continue
             face = self._finder.look(frame, detection)
             if face is None or self._corrects(face, detection, frame.index):
                 continue
             live = self._enter(frame, face, now)
             live.summary.hit(detection.score, frame.index)
-            self._live.append(live)
-            self._fill_back(live.face, pending)
+            self.state.live.append(live)
+            self._fill_back(live.face, self.state.pending)
 
     def _confirm(self, detections: Sequence[Detection], number: int) -> list[Detection]:
         """Match detections with live faces, drop those missed too often; the detections that are left."""
         left = sorted(detections, key=lambda one: -one.score)
         kept = []
-        for live in self._live:
+        for live in self.state.live:
             near = [(overlap(one.box, live.face.box), place) for place, one in enumerate(left)]
             best, place = max(near, default=(0.0, -1))
             live.summary.misses += 1
@@ -235,12 +208,12 @@ class Tracker:
                 kept.append(live)
             else:
                 self._lose(live, number)
-        self._live = kept
+        self.state.live = kept
         return left
 
     def _corrects(self, face: Face, detection: Detection, number: int) -> bool:
         """Whether a face newly looked at is one that is followed; if that one had drifted, it is put right."""
-        for live in self._live:
+        for live in self.state.live:
             if overlap(face.box, live.face.box) > KNOWN:
                 if live.summary.misses > 0:
                     live.face = replace(face, track=live.summary.number)
@@ -248,22 +221,22 @@ class Tracker:
                 return True
         return False
 
-    def _lose(self, live: _Live, number: int) -> None:
+    def _lose(self, live: Live, number: int) -> None:
         live.summary.lose(number)
-        self._lost.append(live)
+        self.state.lost.append(live)
 
-    def _enter(self, frame: Frame, face: Face, now: float) -> _Live:
+    def _enter(self, frame: Frame, face: Face, now: float) -> Live:
         """A face that is not followed yet: a lost one come back, or a new track."""
         embedding = self._embed(frame, face)
-        likeness = [(cosine(embedding, lost.summary.embedding), number) for number, lost in enumerate(self._lost)]
+        likeness = [(cosine(embedding, lost.summary.embedding), number) for number, lost in enumerate(self.state.lost)]
         best, number = max(likeness, default=(-1.0, -1))
         if best >= THRESHOLD:
-            lost = self._lost.pop(number)
+            lost = self.state.lost.pop(number)
             lost.face, lost.seen_s = replace(face, track=lost.summary.number), now
             return lost
-        summary = TrackSummary(len(self.summaries), self._shot, embedding, 1)
-        self.summaries.append(summary)
-        return _Live(summary, replace(face, track=summary.number), now, now)
+        summary = TrackSummary(len(self.state.summaries), self.state.shot, embedding, 1)
+        self.state.summaries.append(summary)
+        return Live(summary, replace(face, track=summary.number), now, now)
 
     def _fill_back(self, face: Face, pending: Sequence[Seen]) -> None:
         for seen in reversed(pending):
@@ -286,7 +259,7 @@ def track(frames: Iterable[Frame], finder: FaceFinder, options: TrackOptions | N
     return Tracker(finder, options).scenes(frames)
 
 
-def _nearness(live: _Live, face: Face | None) -> float:
+def _nearness(live: Live, face: Face | None) -> float:
     return -1.0 if face is None else overlap(live.face.box, face.box)
 
 

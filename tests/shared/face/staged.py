@@ -55,6 +55,7 @@ class Script:
     actors: Sequence[Actor]
     detections: list[int] = field(default_factory=list)
     """Frames in which the detector ran."""
+    turns: int = 0
 
     def detect(self, frame: Frame, thorough: bool = False) -> tuple[Detection, ...]:
         """The actors of the frame."""

@@ -111,15 +111,15 @@ def shown(rows: Sequence[FaceRow]) -> list[str]:
 
 
 def reach(rows: Sequence[FaceRow]) -> dict[str, tuple[float, float]]:
-    """The 2nd and 98th percentile of each measure over the kept faces."""
-    table = placed([row for row in rows if row.kept])
-    if not len(table):
-        return {}
-    low, high = np.percentile(table, [2, 98], axis=0)
-    return {
-        name: (round(float(a * unit), 3), round(float(b * unit), 3))
-        for (name, unit), a, b in zip(UNITS.items(), low, high, strict=True)
-    }
+    """The 2nd and 98th percentile of each measure over the kept faces of which it is known."""
+    found = {}
+    for name in UNITS:
+        values = np.array([getattr(row, name) for row in rows if row.kept], dtype=np.float64)
+        values = values[np.isfinite(values)]
+        if len(values):
+            low, high = np.percentile(values, [2, 98])
+            found[name] = (round(float(low), 3), round(float(high), 3))
+    return found
 
 
 def _apart(points: Floats, order: Sequence[int], apart: float, fixed: int) -> list[int]:

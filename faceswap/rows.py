@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +104,10 @@ class ClipRow:
     damaged: int
 
 
+_CHANGES: Final = (
+    "CREATE TABLE IF NOT EXISTS changes (batch INTEGER, name TEXT, kept INTEGER, why TEXT, by_hand INTEGER)"
+)
+"""What was decided before, batch by batch, so that it can be taken back."""
 _TYPES: Final = {"str": "TEXT", "int": "INTEGER", "float": "REAL", "bool": "INTEGER"}
 
 
@@ -133,6 +137,47 @@ def read_clips(folder: Path) -> list[ClipRow]:
         if not base.execute("SELECT 1 FROM sqlite_master WHERE name = 'clips'").fetchone():
             return []
         return [ClipRow(**dict(row)) for row in base.execute("SELECT * FROM clips ORDER BY number")]
+
+
+def change_rows(folder: Path, rows: Sequence[FaceRow] | None) -> list[FaceRow]:
+    """Store what was decided of faces, in one transaction; or, for None, take the last such change back.
+
+    Returns
+    -------
+    The rows as they were before, or as they are again; none where there is nothing to take back.
+    """
+    with _writing(folder) as base:
+        base.execute(
+            "CREATE TABLE IF NOT EXISTS changes (batch INTEGER, name TEXT, kept INTEGER, why TEXT, by_hand INTEGER)"
+        )
+        last = int(base.execute("SELECT COALESCE(MAX(batch), 0) FROM changes").fetchone()[0])
+        if rows is None:
+            stored = base.execute("SELECT kept, why, by_hand, name FROM changes WHERE batch = ?", (last,)).fetchall()
+            base.execute("DELETE FROM changes WHERE batch = ?", (last,))
+        else:
+            stored = [(int(row.kept), row.why, int(row.by_hand), row.name) for row in rows]
+            base.executemany(
+                "INSERT INTO changes SELECT ?, name, kept, why, by_hand FROM faces WHERE name = ?",
+                [(last + 1, row.name) for row in rows],
+            )
+        names = {row[3] for row in stored}
+        before = [row for row in read_rows(folder) if row.name in names]
+        base.executemany(
+            "UPDATE faces SET kept = ?, why = ?, by_hand = ? WHERE name = ?", [tuple(row) for row in stored]
+        )
+    return before if rows is not None else [row for row in read_rows(folder) if row.name in names]
+
+
+def store_measures(folder: Path, rows: Sequence[FaceRow]) -> None:
+    """Store the identities and likenesses of rows that were measured since."""
+    with _writing(folder) as base:
+        base.executemany(
+            "UPDATE faces SET likeness = ?, embedding = ? WHERE name = ?",
+            [
+                (row.likeness, None if row.embedding is None else row.embedding.astype("<f4").tobytes(), row.name)
+                for row in rows
+            ],
+        )
 
 
 def usable(folder: Path) -> list[FaceRow]:
@@ -169,10 +214,13 @@ def identity_of(folder: Path) -> list[float]:
 def _layout(table: str, kind: type[FaceRow] | type[ClipRow]) -> str:
     columns = []
     for entry in dataclasses.fields(kind):
-        stored = _TYPES.get(str(entry.type), "BLOB")
         key = " PRIMARY KEY" if entry.name in ("name", "number") else ""
-        columns.append(f"{entry.name} {stored}{key}")
+        columns.append(f"{entry.name} {_stored_as(str(entry.type))}{key}")
     return f"CREATE TABLE {table} ({', '.join(columns)}) WITHOUT ROWID"
+
+
+def _stored_as(kind: str) -> str:
+    return _TYPES.get(kind, "BLOB")
 
 
 def _values(row: FaceRow | ClipRow) -> tuple[object, ...]:
@@ -200,6 +248,19 @@ def _row(stored: sqlite3.Row) -> FaceRow:
     if Path(values["name"]).name != values["name"]:
         raise ValueError(f"a picture may not be named {values['name']!r}")
     return FaceRow(**values)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[sqlite3.Connection]:
+    """The rows in one transaction; a set that an older version made gets the columns it lacks."""
+    with _reading(folder) as base:
+        there = {row["name"] for row in base.execute("PRAGMA table_info(faces)")}
+        with base:
+            for entry in dataclasses.fields(FaceRow):
+                if entry.name not in there:
+                    default = {"bool": " DEFAULT 0", "int": " DEFAULT -1"}.get(str(entry.type), "")
+                    base.execute(f"ALTER TABLE faces ADD COLUMN {entry.name} {_stored_as(str(entry.type))}{default}")
+            yield base
 
 
 @contextmanager

@@ -36,6 +36,7 @@ if TYPE_CHECKING:  # the types bring numpy, which a help text can do without
 COMMANDS: dict[str, tuple[str, str]] = {
     "render": ("shared.render.cli:render", "Swap the face, re-sync the mouth, or both, in one pass."),
     "extract": ("faceswap.extract_cli:extract", "Cut the faces out of clips and pictures, as a face set to train on."),
+    "faces": ("faceswap.faces_cli:faces", "Look into a face set: list, sort, drop, take back, split, merge."),
     "train": ("faceswap.train_cli:train", "Train a model that turns one person's face into another's."),
     "swap": ("faceswap.swap_cli:swap", "Swap the face in a clip with a trained model."),
     "export": ("faceswap.export_cli:export", "Write a trained model for the tools that swap faces live."),
@@ -132,16 +133,17 @@ def root() -> None:
 
 
 @click.command(epilog="Example: lipswap verify out.mp4")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=click.Path(path_type=Path))
 @standard_options
 def verify(file: Path, terminal: Terminal) -> None:
-    """Check who signed FILE, whether it was changed since, and the consent in it.
+    """Check who signed FILE, or a FOLDER of pictures, whether it was changed since, and the consent in it.
 
     Exit code 0: signed and unchanged; 6: changed after signing; 8: not signed.
     """
+    from shared.provenance.folder import verify_folder
     from shared.provenance.verify import verify as read_credentials
 
-    found = read_credentials(file)
+    found = verify_folder(file) if file.is_dir() else read_credentials(file)
     verdict = {
         "trusted": "signed with your own key, unchanged",
         "valid": "unchanged since it was signed, by a key that is not yours",

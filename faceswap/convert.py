@@ -5,24 +5,30 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from faceswap.front import Fronts
 from faceswap.lay import figures, lay
+from faceswap.matte import PERSON_PX, mask_parts, person_crop
 from faceswap.model import SwapModel, open_model
 from faceswap.options import SwapOptions
 from faceswap.steady import Steadied
 from faceswap.steer import Field, PointFinder, field_of, misses, mixed, steered
-from faceswap.view import Made, Shown, look_at
+from faceswap.view import Made, Shown, View, look_at
+from shared.errors import UsageError
 from shared.face.analyse import ClipFaces
 from shared.face.identity import THRESHOLD, cosine
 from shared.face.mesh import MeshFinder, MeshOptions
+from shared.face.person import PersonFinder
+from shared.picture.planes import warp
+from shared.picture.warp import eight_bit
 from shared.progress import Progress, silent
-from shared.types import Edit, Scene, Stage
+from shared.types import Edit, Floats, Frame, Scene, Stage
 
 logger = logging.getLogger(__name__)
 
@@ -42,16 +48,26 @@ def open_stage(options: SwapOptions, clip: ClipFaces, device: str = "auto", prog
     model = open_model(options.model, device)
     _check_direction(model, clip, options)
     finder = MeshFinder(MeshOptions(threads=1)) if options.steer > 0 else None
+    parts = mask_parts(options.mask)
+    people = PersonFinder() if "person" in parts else None
+    if "learned" in parts and not model.net.config.mask:
+        raise UsageError(
+            f"{options.model}: its net draws no mask, so --mask {options.mask} cannot be had; leave it out"
+        )
     progress(1, 1, "loading the face-swap model")
 
     def stage(scenes: Iterator[Scene]) -> Iterator[tuple[Scene, Edit]]:
-        return swapped(scenes, model, options, finder)
+        return swapped(scenes, model, options, finder, people)
 
     return stage
 
 
 def swapped(
-    scenes: Iterator[Scene], model: SwapModel, options: SwapOptions, finder: PointFinder | None = None
+    scenes: Iterator[Scene],
+    model: SwapModel,
+    options: SwapOptions,
+    finder: PointFinder | None = None,
+    people: PersonFinder | None = None,
 ) -> Iterator[tuple[Scene, Edit]]:
     """Each scene with its faces swapped; a scene without faces passes through.
 
@@ -60,8 +76,9 @@ def swapped(
     Parameters
     ----------
     finder : looks at the made faces, to steer them; None leaves them as they are made.
+    people : tells the person from the background, for the mask ``person``.
     """
-    shown = _made(scenes, model, options)
+    shown = _made(scenes, model, options, people)
     if finder is not None and options.steer > 0:
         shown = steered(shown, finder)
     steady = _Steadied(Steadied(options.colour_window_s), Steadied(options.steer_window_s))
@@ -69,21 +86,36 @@ def swapped(
         yield from _laid(few, steady, options)
 
 
-def _made(scenes: Iterator[Scene], model: SwapModel, options: SwapOptions) -> Iterator[Shown]:
+def _made(
+    scenes: Iterator[Scene], model: SwapModel, options: SwapOptions, people: PersonFinder | None
+) -> Iterator[Shown]:
     """Each scene with its faces as the net draws them, a batch of scenes at a time."""
-    person = 0 if options.swap_direction else 1
+    fronts = Fronts()
     while few := tuple(islice(scenes, max(1, options.batch))):
-        views = [[look_at(scene.frame, face, model.view_px) for face in scene.faces] for scene in few]
-        flat = [view for of_scene in views for view in of_scene]
-        if not flat:
-            yield from (Shown(scene) for scene in few)
-            continue
-        pictures, masks = model.swap(np.stack([view.picture for view in flat]), person)
-        each = iter([None] * len(flat) if masks is None else masks)
-        made = (Made(view, picture, next(each)) for view, picture in zip(flat, pictures, strict=True))
-        yield from (
-            Shown(scene, tuple(islice(made, len(of_scene)))) for scene, of_scene in zip(few, views, strict=True)
-        )
+        views = [look_at(scene.frame, face, model.view_px) for scene in few for face in scene.faces]
+        made = iter(_drawn(views, model, fronts, options) if views else ())
+        for scene in few:
+            faces = list(islice(made, len(scene.faces)))
+            if people is not None:
+                faces = [replace(face, person=_person(scene.frame, face, people)) for face in faces]
+            yield Shown(scene, tuple(faces))
+
+
+def _drawn(views: Sequence[View], model: SwapModel, fronts: Fronts, options: SwapOptions) -> list[Made]:
+    person = 0 if options.swap_direction else 1
+    seen = np.stack([view.picture for view in views])
+    (pictures, masks), *rebuilt = model.draw(seen, (person,) if options.occluders <= 0 else (person, 1 - person))
+    each = [None] * len(views) if masks is None else list(masks)
+    made = [Made(view, picture, mask) for view, picture, mask in zip(views, pictures, each, strict=True)]
+    if not rebuilt:
+        return made
+    front = fronts.look(made, list(rebuilt[0][0]))
+    return [replace(one, front=mask) for one, mask in zip(made, front, strict=True)]
+
+
+def _person(frame: Frame, made: Made, people: PersonFinder) -> Floats:
+    crop = warp(frame, person_crop(made.view.face), (PERSON_PX, PERSON_PX))
+    return people.person(eight_bit(crop))
 
 
 @dataclass(frozen=True, slots=True)

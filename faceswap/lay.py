@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.align import FACE_SHARE
+from faceswap.matte import laid_mask
 from faceswap.options import SwapOptions
 from faceswap.steer import GRID, MARGIN, Field
 from faceswap.view import Made, View
 from shared.picture.colour import LabStatistics, lab_statistics, match_lab
-from shared.picture.mask import erode, extended_hull, feather, hull_mask
 from shared.picture.warp import (
     box_around,
     gaussian,
@@ -21,7 +21,6 @@ from shared.picture.warp import (
     laplacian,
     piecewise_warp,
     scale_of,
-    transform,
     warp_picture,
 )
 from shared.types import Floats, IntBox, Matrix, Patch
@@ -31,8 +30,6 @@ UNSHARP_SIGMA_PX: Final = 1.5
 MOST_UNSHARP: Final = 2.0
 MOST_GROWTH: Final = np.array([2.0, 1.25, 1.25], dtype=np.float32)
 """Furthest that the spread of L, a, b may grow: a face with red cheeks must not turn another's eyes to teal."""
-VIEW_INSET: Final = 0.02
-"""The mask ends this share of the view before the view does."""
 SMALLEST_DETAIL: Final = 1e-6
 
 
@@ -70,16 +67,9 @@ def lay(made: Made, steady: NDArray[np.float64], options: SwapOptions, field: Fi
     size = (box[3] - box[1], box[2] - box[0])
     patch_from_view = shift @ invert(view.view_from_frame)
     places = _places(patch_from_view, size, side, field)
-    hull = _hull(transform(shift, view.face.landmarks), size, options)
-    inset = VIEW_INSET * side + FACE_SHARE * side * options.feather / 2
-    hull = np.minimum(hull, _within(places, side, inset, scale_of(patch_from_view)))
-    mask = feather(erode(hull, face_px * options.erode), face_px * options.feather)
+    mask = laid_mask(made, shift, places, face_px, options)
     enlarged = _enlarged(picture, places, scale_of(patch_from_view))
     return Patch(box, enlarged, mask, view.view_from_frame, view.face.track)
-
-
-def _hull(points: Floats, size: tuple[int, int], options: SwapOptions) -> Floats:
-    return extended_hull(points, size, options.forehead) if options.forehead > 0 else hull_mask(points, size)
 
 
 def _box(view: View, face_px: float, options: SwapOptions) -> IntBox:
@@ -87,8 +77,14 @@ def _box(view: View, face_px: float, options: SwapOptions) -> IntBox:
     points = view.face.landmarks
     lift = options.forehead * (points[17:27].mean(axis=0) - points[36:48].mean(axis=0))
     x0, y0, x1, y1 = box_around(np.concatenate([points, points[17:27] + lift]))
-    room = round(face_px * (options.feather / 2 + max(0.0, -options.erode))) + 2
+    room = round(face_px * (options.feather / 2 + _growth(options))) + 2
     return x0 - room, y0 - room, x1 + room, y1 + room
+
+
+def _growth(options: SwapOptions) -> float:
+    """How far the mask grows beyond the hull at most, in face widths."""
+    sides = (options.erode_top, options.erode_bottom, options.erode_left, options.erode_right)
+    return max(0.0, -options.erode) + max(0.0, -min(sides))
 
 
 def _places(patch_from_view: Matrix, size: tuple[int, int], side: int, field: Field | None) -> tuple[Floats, Floats]:
@@ -103,14 +99,6 @@ def _places(patch_from_view: Matrix, size: tuple[int, int], side: int, field: Fi
         steps = warp_picture(field.steps * np.float32(side), patch_from_view @ view_from_grid, size)
         x, y = x + steps[..., 0], y + steps[..., 1]
     return x, y
-
-
-def _within(places: tuple[Floats, Floats], side: int, inset_px: float, growth: float) -> Floats:
-    """1 where a place lies at least `inset_px` inside the view, with an edge one pixel of the patch wide."""
-    x, y = places
-    middle = (side - 1) / 2
-    inside = side / 2 - inset_px - np.maximum(np.abs(x - middle), np.abs(y - middle))
-    return np.asarray(np.clip(inside * growth + 0.5, 0.0, 1.0), dtype=np.float32)
 
 
 def _enlarged(picture: Floats, places: tuple[Floats, Floats], growth: float) -> Floats:

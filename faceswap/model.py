@@ -48,25 +48,30 @@ class SwapModel:
         return self.net.config.output_px
 
     def swap(self, views: Floats, person: int) -> tuple[Floats, Floats | None]:
-        """Turn views of anybody into faces of one person.
+        """Turn views of anybody into faces of one person, 0 or 1; `draw` says what comes and goes."""
+        return self.draw(views, (person,))[0]
+
+    def draw(self, views: Floats, people: tuple[int, ...]) -> list[tuple[Floats, Floats | None]]:
+        """Turn views of anybody into faces of some people, read once.
 
         Parameters
         ----------
         views : (N, view_px, view_px, 3) float32 RGB in [0, 1].
-        person : 0 or 1.
+        people : numbers 0 and 1.
 
         Returns
         -------
-        Pictures of the same shape, and their masks (N, view_px, view_px) float32, 1 = face; None where the net draws
-        no mask.
+        For each of `people` pictures of the same shape, and their masks (N, view_px, view_px) float32, 1 = face; None
+        where the net draws no mask.
         """
         expected = (self.view_px, self.view_px, 3)
         if views.ndim != 4 or views.shape[1:] != expected:
             raise ValueError(f"expected (N, {', '.join(map(str, expected))}) views, got {views.shape}")
         pictures = floats(np.moveaxis(views, 3, 1), self.precision.device)
         with one_thread(), torch.inference_mode(), self.precision.autocast():
-            made = self.net.decode(self.net.encode(net_input(pictures, self.net.config.input_px)), person)
-        return nhwc(made.picture), None if made.mask is None else nhwc(made.mask)[..., 0]
+            code = self.net.encode(net_input(pictures, self.net.config.input_px))
+            made = [self.net.decode(code, person) for person in people]
+        return [(nhwc(one.picture), None if one.mask is None else nhwc(one.mask)[..., 0]) for one in made]
 
 
 def open_model(path: Path, device: str = "auto") -> SwapModel:

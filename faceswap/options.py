@@ -193,6 +193,10 @@ def options_for(net: str, seed: int = 0, mask_head: bool = False) -> TrainOption
     return replace(named, augment=AugmentOptions(warp_px=2.5, rotation_deg=2.0, zoom=0.01, shift=0.01))
 
 
+MASKS = ("hull", "extended", "learned", "person")
+"""Jaw line to brows; to the forehead as well; as the net draws it (nets with a mask head); without the background."""
+
+
 @dataclass(frozen=True, slots=True)
 class SwapOptions:
     """How a trained model is laid over a clip."""
@@ -201,9 +205,21 @@ class SwapOptions:
     """The folder that ``lipswap train`` made."""
     swap_direction: bool = False
     """False: the model's first person becomes the second; True: the second becomes the first."""
-    erode: float = 0.03
-    """The hull is made smaller by this share of the face's width on all sides, -0.2 to 0.5."""
-    feather: float = 0.16
+    mask: str = "extended"
+    """Names of `MASKS` with commas between; the face is laid where all of them have it."""
+    occluders: float = 1.0
+    """How far hands and things in front of the face stay in front, 0 (they are painted over) to 1."""
+    erode: float = 0.05
+    """The mask is made smaller by this share of the face's width on all sides, -0.2 to 0.5."""
+    erode_top: float = 0.0
+    """The same from the forehead alone, beside `erode`; negative: it grows there."""
+    erode_bottom: float = 0.0
+    """The same from the chin."""
+    erode_left: float = 0.0
+    """The same from the picture's left side."""
+    erode_right: float = 0.0
+    """The same from the picture's right side."""
+    feather: float = 0.12
     """Width of the mask's soft edge, as a share of the face's width, 0 to 0.5."""
     forehead: float = 0.35
     """How far the mask reaches above the brows, in distances from brow to eye, 0 to 1.5."""

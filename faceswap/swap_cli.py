@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from faceswap.options import SwapOptions
+from faceswap.options import MASKS, SwapOptions
 from shared.render.cli import carry_out, job_of
 from shared.render.terminal import RenderChoices, Terminal, render_options, standard_options
 
@@ -19,6 +19,7 @@ FILE = click.Path(path_type=Path)
 USUAL = SwapOptions(model=Path())
 FIELDS = frozenset(field.name for field in dataclasses.fields(SwapOptions))
 SHARE = click.FloatRange(0, 1)
+MARGIN = click.FloatRange(-0.2, 0.5)
 LAID = (
     click.option("--swap-direction", is_flag=True, help="The model's second person becomes the first."),
     click.option(
@@ -28,8 +29,19 @@ LAID = (
         "--steer-shape", type=SHARE, default=USUAL.steer_shape, help="Of the two faces' lasting difference, move this."
     ),
     click.option(
-        "--erode", type=click.FloatRange(-0.2, 0.5), default=USUAL.erode, help="Shrink the mask, in face widths."
+        "--mask",
+        default=USUAL.mask,
+        metavar="NAME,...",
+        help=f"Where the face is laid: the intersection of {', '.join(MASKS)}.",
     ),
+    click.option(
+        "--occluders", type=SHARE, default=USUAL.occluders, help="Keep hands and things in front of the face there."
+    ),
+    click.option("--erode", type=MARGIN, default=USUAL.erode, help="Shrink the mask, in face widths."),
+    click.option("--erode-top", type=MARGIN, default=USUAL.erode_top, help="Further from the forehead alone."),
+    click.option("--erode-bottom", type=MARGIN, default=USUAL.erode_bottom, help="Further from the chin alone."),
+    click.option("--erode-left", type=MARGIN, default=USUAL.erode_left, help="Further from the picture's left."),
+    click.option("--erode-right", type=MARGIN, default=USUAL.erode_right, help="Further from the picture's right."),
     click.option("--feather", type=click.FloatRange(0, 0.5), default=USUAL.feather, help="Soft edge, in face widths."),
     click.option(
         "--forehead",

@@ -43,12 +43,16 @@ class Made:
     ----------
     picture : (V, V, 3) float32 RGB in [0, 1], what the net drew.
     mask : (V, V) float32, the net's own mask of it; None where it draws none.
+    front : (S, S) float32 over the view, 1 = something in front of the face; None where it was not looked for.
+    person : (S, S) float32 over the crop of `person_from_frame`, 1 = person; None where it was not looked for.
     found : the face that the finder sees in `picture`, in frame pixels; None where it was not looked for or not found.
     """
 
     view: View
     picture: Floats
     mask: Floats | None = None
+    front: Floats | None = None
+    person: Floats | None = None
     found: Face | None = None
 
 

@@ -7,22 +7,19 @@ crop pixels whose origin is the *corner* of the first pixel, and a presence logi
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from shared.face.detect import PRESENT, Detection, Detector, DetectorOptions, agrees, find_all
 from shared.face.landmarks import MESH_POINTS, canonical_face, landmarks_from_mesh
+from shared.face.litert import Net
 from shared.face.pose import fit_pose
 from shared.picture.planes import warp
 from shared.picture.warp import eight_bit
@@ -68,9 +65,9 @@ class MeshFinder:
         self._options = options or MeshOptions()
         threads = self._options.threads or min(2, os.cpu_count() or 1)
         with zipfile.ZipFile(weights_path("face_landmarker")) as archive:
-            self._mesh_net = _Net(archive.read("face_landmarks_detector.tflite"), threads)
+            self._mesh_net = Net(archive.read("face_landmarks_detector.tflite"), threads)
             shapes = archive.read("face_blendshapes.tflite") if self._options.blendshapes else None
-        self._shape_net = _Net(shapes, 1) if shapes is not None else None
+        self._shape_net = Net(shapes, 1) if shapes is not None else None
         self._detector = Detector(self._options.detector)
         self._canonical = canonical_face().vertices
 
@@ -146,42 +143,6 @@ class MeshFinder:
         mesh[:, :2] = mesh[:, :2] @ frame_from_crop[:2, :2].T + frame_from_crop[:2, 2]
         mesh[:, 2] *= square[1] / CROP_PX
         return mesh.astype(np.float32), presence, crop
-
-
-class _Net:
-    """A LiteRT network with one input; outputs sorted from large to small."""
-
-    def __init__(self, content: bytes, threads: int) -> None:
-        with _without_chatter():
-            self._interpreter: Any = Interpreter(model_content=content, num_threads=threads)
-            self._interpreter.allocate_tensors()
-        self._input = int(self._interpreter.get_input_details()[0]["index"])
-        details = self._interpreter.get_output_details()
-        self._outputs = [int(d["index"]) for d in sorted(details, key=lambda d: (-int(np.prod(d["shape"])), d["name"]))]
-
-    def run(self, array: Floats) -> list[Floats]:
-        """Copies of the outputs for one input."""
-        self._interpreter.set_tensor(self._input, array)
-        self._interpreter.invoke()
-        return [np.asarray(self._interpreter.get_tensor(index), dtype=np.float32) for index in self._outputs]
-
-
-@contextlib.contextmanager
-def _without_chatter() -> Iterator[None]:
-    """Keep LiteRT's note on its delegate, written from C++ whatever the log level, off the user's terminal."""
-    try:
-        kept = os.dup(2)
-    except OSError:  # stderr is closed: there is nobody to keep it from
-        yield
-        return
-    sys.stderr.flush()
-    try:
-        with Path(os.devnull).open("w") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def _square_around(mesh: Floats) -> tuple[NDArray[np.float64], float, float]:

@@ -83,6 +83,24 @@ TABLE: tuple[Weight, ...] = (
         addresses=(_ZOO + "face_recognition_sface/face_recognition_sface_2021dec.onnx",),
     ),
     Weight(
+        name="selfie_segmentation",
+        file_name="selfie_segmentation.tflite",
+        sha256="9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c",
+        size_bytes=249_505,
+        licence="Apache-2.0",
+        kind="weights",
+        purpose="person before the background (MediaPipe), for --mask person",
+        wheels=(
+            Wheel(
+                "mediapipe==0.10.21",
+                "mediapipe/modules/selfie_segmentation/selfie_segmentation.tflite",
+                35_622_638,
+                "manylinux_2_28_x86_64",
+            ),
+        ),
+        addresses=("https://storage.googleapis.com/mediapipe-assets/selfie_segmentation.tflite",),
+    ),
+    Weight(
         name="portrait_astronaut",
         file_name="astronaut.png",
         sha256="88431cd9653ccd539741b555fb0a46b61558b301d4110412b5bc28b5e3ea6cb5",

@@ -16,7 +16,8 @@ from shared.errors import InstallError, UsageError, WeightsError
 from shared.face.detect import FaceFinder, make_finder, overlap
 from shared.face.fan import CROP_PX, MAP_PX, SIDE_FROM_POINTS, FanFinder, points_from_maps
 from shared.face.landmarks import canonical_face, eye_distance
-from shared.face.mesh import MeshFinder, MeshOptions, _without_chatter
+from shared.face.litert import without_chatter
+from shared.face.mesh import MeshFinder, MeshOptions
 from shared.media.reader import open_clip
 from shared.types import Floats, Frame, Plane
 from tests.shared.face.staged import blank
@@ -254,6 +255,6 @@ def test_a_closed_stderr_is_no_reason_to_stop(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(os, "dup", closed)
     done = []
-    with _without_chatter():
+    with without_chatter():
         done.append(True)
     assert done

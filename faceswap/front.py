@@ -1,0 +1,144 @@
+"""What passes in front of a face: hands, microphones, hair; found so that it stays in front of the made face.
+
+The model's own decoder rebuilds the replaced person's face as it has learned it, without what is in front. Where the
+clip differs from that rebuilding in colour by more than usual, and over an area, there is something else. What is usual
+is measured: at the start of a track, and slowly as it goes on, so that a light or a beard that the model has never
+seen is not taken for a hand. Small scattered differences never count; from strong ones the region grows into weaker
+ones around them (hysteresis as in Canny, PAMI 8(6), 1986).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceswap.view import Made, View
+from shared.picture.colour import lab_from_rgb
+from shared.picture.mask import erode, extended_hull
+from shared.picture.region import grown, joined
+from shared.picture.warp import gaussian, resize, transform
+from shared.types import Floats
+
+SIDE_PX: Final = 96
+"""Side at which faces are compared; all sizes in pixels below are of it."""
+SOFT_PX: Final = 1.0
+LIGHT_WEIGHT: Final = 1 / 1.5
+"""Of L beside a and b: shadows and wrinkles change light more than colour."""
+FOREHEAD: Final = 0.35
+WELL_REBUILT: Final = 3.2
+"""In Lab units, `LEVEL_PERCENTILE` of a face's differences: above it the model does not know this person or light, and
+what is usual is read off the track's first frames."""
+LEVEL_PERCENTILE: Final = 70
+LEAST_LEVEL: Final = 0.3
+FLOOR: Final = 0.7
+STRONG, WEAK = 2.4, 1.1
+"""In units of what is usual: a region begins above the first and grows above the second."""
+STRANGE: Final = 1.6
+"""By how much less sure differences are where the model does not rebuild the person well."""
+LEAST_AREA: Final = 0.004
+"""Smaller regions, as a share of the hull, are noise."""
+CLOSE_PX, GROW_PX = 5, 2
+"""Gaps between fingers are closed; the soft edge of things is taken in."""
+USUAL_RATE: Final = 0.01
+"""Share by which what is usual moves towards each frame; a fifth of it under something in front."""
+MOST_USUAL: Final = 4.0
+"""What is usual may rise to so many times the level."""
+CARRY: Final = 0.3
+"""Share of the frame before in each frame's differences."""
+
+
+@dataclass(slots=True)
+class _Track:
+    """What is usual along one track.
+
+    Attributes
+    ----------
+    level : of the differences when the track began, Lab units.
+    offset : (S, S, 3) the usual difference itself; 0 where the model rebuilds well.
+    usual : (S, S) the usual size of what is left.
+    doubt : what differences are divided by.
+    before : (S, S) the score of the frame before; None at first.
+    """
+
+    level: float
+    offset: Floats
+    usual: Floats
+    doubt: float
+    before: Floats | None = None
+
+
+class Fronts:
+    """Looks for things in front of faces, track by track."""
+
+    def __init__(self) -> None:
+        self._tracks: dict[int, _Track] = {}
+
+    def look(self, made: Sequence[Made], rebuilt: Sequence[Floats]) -> list[Floats]:
+        """What is in front of each face of some consecutive frames.
+
+        Parameters
+        ----------
+        rebuilt : (V, V, 3) float32 each, the view as the replaced person's own decoder draws it.
+
+        Returns
+        -------
+        (S, S) float32 over the view each, 1 = in front.
+        """
+        differences = [_difference(one.view, own) for one, own in zip(made, rebuilt, strict=True)]
+        for track in {one.view.face.track for one in made} - self._tracks.keys():
+            first = [(d, inner) for one, (d, _, inner) in zip(made, differences, strict=True) if _is(one.view, track)]
+            self._tracks[track] = _started(first)
+        return [
+            _front(self._tracks[one.view.face.track], difference, hull)
+            for one, (difference, hull, _) in zip(made, differences, strict=True)
+        ]
+
+
+def _is(view: View, track: int) -> bool:
+    return view.face.track == track
+
+
+def _difference(view: View, rebuilt: Floats) -> tuple[Floats, NDArray[np.bool_], NDArray[np.bool_]]:
+    """Difference in weighted Lab less its median, the hull, and what lies well inside it, at `SIDE_PX`."""
+    size = (SIDE_PX, SIDE_PX)
+    scale = SIDE_PX / len(view.picture)
+    points = (transform(view.view_from_frame, view.face.landmarks) + 0.5) * scale - 0.5
+    hull = extended_hull(points, size, FOREHEAD)
+    inner = erode(hull, 4) > 0.5
+    inner = inner if inner.any() else np.ones(size, dtype=np.bool_)
+    seen, own = (lab_from_rgb(gaussian(resize(picture, size), SOFT_PX)) for picture in (view.picture, rebuilt))
+    apart = (seen - own) * np.array([LIGHT_WEIGHT, 1.0, 1.0], dtype=np.float32)
+    return np.asarray(apart - np.median(apart[inner], axis=0), dtype=np.float32), hull > 0.5, inner
+
+
+def _started(first: Sequence[tuple[Floats, NDArray[np.bool_]]]) -> _Track:
+    """What is usual by the first frames of a track."""
+    offset = np.zeros((SIDE_PX, SIDE_PX, 3), dtype=np.float32)
+    level = _level(first, offset)
+    doubt = 1.0
+    if level > WELL_REBUILT:
+        offset = gaussian(np.median(np.stack([d for d, _ in first]), axis=0).astype(np.float32), SOFT_PX)
+        level, doubt = max(_level(first, offset), WELL_REBUILT), STRANGE
+    return _Track(level, offset, np.full((SIDE_PX, SIDE_PX), level, dtype=np.float32), doubt)
+
+
+def _level(first: Sequence[tuple[Floats, NDArray[np.bool_]]], offset: Floats) -> float:
+    sizes = [np.percentile(np.linalg.norm(d - offset, axis=-1)[inner], LEVEL_PERCENTILE) for d, inner in first]
+    return max(LEAST_LEVEL, float(np.median(sizes)))
+
+
+def _front(track: _Track, difference: Floats, hull: NDArray[np.bool_]) -> Floats:
+    size = np.linalg.norm(difference - track.offset, axis=-1).astype(np.float32)
+    score = gaussian(size / (track.doubt * track.usual + np.float32(FLOOR)), 1.5)
+    score = score if track.before is None else (1 - CARRY) * score + CARRY * track.before
+    track.before = score
+    region = joined(hull & (score > WEAK), hull & (score > STRONG), round(LEAST_AREA * float(hull.sum())))
+    region = grown(region, CLOSE_PX, GROW_PX)
+    wanted = np.clip(gaussian(size, 1.5), 0.5 * track.level, MOST_USUAL * track.level)
+    track.usual += USUAL_RATE * np.where(region, 0.2, 1.0).astype(np.float32) * (wanted - track.usual)
+    # A little narrower again than it was grown, so that the thing itself is whole and only its surroundings fade.
+    return np.asarray(np.clip(1.8 * gaussian(region.astype(np.float32), 1.0) - 0.4, 0.0, 1.0), dtype=np.float32)

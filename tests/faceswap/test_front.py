@@ -1,0 +1,88 @@
+"""Things in front of a face: found where they are, not found where nothing is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from faceswap.front import SIDE_PX, Fronts
+from faceswap.view import Made, View, look_at
+from shared.picture.warp import gaussian
+from shared.types import Floats
+from tests.faceswap.drawn import draw_face, face_of, face_points, frame_of
+
+
+def view_of(track: int = 0) -> View:
+    points = face_points((160, 130), 110, opening=0.05)
+    return look_at(frame_of(draw_face((260, 320), points, (210, 160, 130))), face_of(points, track), SIDE_PX)
+
+
+def seen(view: View, seed: int, thing: Floats | None = None, colour: tuple[float, float, float] = (0, 0, 0)) -> Made:
+    """The view with noise, and with a thing of one colour in front of it."""
+    noise = gaussian(np.random.default_rng(seed).normal(0, 0.06, view.picture.shape).astype(np.float32), 1.0)
+    picture = np.clip(view.picture + noise, 0, 1)
+    if thing is not None:
+        picture = np.where(thing[..., None] > 0.5, np.array(colour, dtype=np.float32), picture)
+    return Made(replace(view, picture=picture.astype(np.float32)), view.picture)
+
+
+def disc(x: float, y: float, radius: float) -> Floats:
+    rows, columns = np.indices((SIDE_PX, SIDE_PX))
+    return ((rows - y) ** 2 + (columns - x) ** 2 < radius**2).astype(np.float32)
+
+
+def test_a_thing_is_found_whole_and_little_else() -> None:
+    view, fronts = view_of(), Fronts()
+    clean = [seen(view, number) for number in range(8)]
+    assert max(float(front.max()) for front in fronts.look(clean, [view.picture] * 8)) == 0.0
+    thing = disc(48, 66, 11)
+    # Skin of nearly the same colour: 4 to 5 units of Lab away.
+    skin = tuple(float(value) * 0.85 / 255 for value in (210, 160, 130))
+    covered = [seen(view, number, thing, (skin[0], skin[1], skin[2])) for number in range(8, 16)]
+    for front in fronts.look(covered, [view.picture] * 8)[1:]:
+        assert front[thing > 0.5].mean() > 0.97
+        assert front[disc(48, 66, 17) < 0.5].mean() < 0.01
+
+
+def test_a_person_whom_the_model_does_not_know_is_not_taken_for_a_thing() -> None:
+    view, fronts = view_of(), Fronts()
+    stranger = np.clip(gaussian(view.picture, 4.0) + 0.25 * (disc(40, 40, 25) - disc(60, 70, 20))[..., None], 0, 1)
+    clean = [seen(view, number) for number in range(8)]
+    found = fronts.look(clean, [np.asarray(stranger, dtype=np.float32)] * 8)
+    assert np.mean(found) < 0.01
+    thing = disc(48, 66, 11)
+    covered = [seen(view, number, thing, (0.1, 0.1, 0.12)) for number in range(8, 16)]
+    for front in fronts.look(covered, [np.asarray(stranger, dtype=np.float32)] * 8)[1:]:
+        assert front[thing > 0.5].mean() > 0.97
+
+
+def test_another_light_on_the_whole_face_is_no_thing() -> None:
+    view, fronts = view_of(), Fronts()
+    yellow = replace(view, picture=np.asarray(view.picture * np.array([1.0, 0.95, 0.8], dtype=np.float32)))
+    made = [seen(yellow, number) for number in range(8)]
+    assert np.mean(fronts.look(made, [view.picture] * 8)) < 0.01
+
+
+def test_tracks_are_judged_apart() -> None:
+    here, there, fronts = view_of(0), view_of(1), Fronts()
+    thing = disc(48, 66, 11)
+    fronts.look([seen(here, number) for number in range(4)], [here.picture] * 4)
+    both = fronts.look([seen(here, 9, thing), seen(there, 9)], [here.picture, there.picture])
+    assert both[0][thing > 0.5].mean() > 0.97
+    assert both[1].max() == 0.0
+
+
+def test_a_small_speck_does_not_count() -> None:
+    view, fronts = view_of(), Fronts()
+    fronts.look([seen(view, number) for number in range(4)], [view.picture] * 4)
+    assert fronts.look([seen(view, 5, disc(48, 66, 1.5))], [view.picture])[0].max() == 0.0
+
+
+def test_views_of_any_size_are_judged_alike() -> None:
+    fronts = Fronts()
+    points = face_points((160, 130), 110, opening=0.05)
+    large = look_at(frame_of(draw_face((260, 320), points, (210, 160, 130))), face_of(points), 256)
+    front = fronts.look([Made(large, large.picture)], [large.picture])[0]
+    assert front.shape == (SIDE_PX, SIDE_PX)
+    assert front.max() == 0.0

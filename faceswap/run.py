@@ -26,7 +26,7 @@ from models.checkpoint import (
     save_checkpoint,
     save_file,
 )
-from shared.errors import NoSpaceError, WeightsError
+from shared.errors import MediaError, NoSpaceError, WeightsError
 from shared.progress import Progress
 from shared.types import JsonObject
 
@@ -116,7 +116,7 @@ class Run:
                     break
                 self._report(progress)
             if self._record is not None:
-                self._record.finish(trainer.step)
+                self._finish(self._record)
         except NoSpaceError as error:
             raise NoSpaceError(f"{error}; the last checkpoint is whole: the same command goes on from it") from error
         return ENDINGS[verdict]
@@ -124,6 +124,13 @@ class Run:
     @property
     def _ran_s(self) -> float:
         return time.monotonic() - self._began
+
+    def _finish(self, record: Record) -> None:
+        """Make the film; a training that is saved does not fail for want of one."""
+        try:
+            record.finish(self._trainer.step)
+        except MediaError as error:
+            self._tell(f"no time-lapse was made: {error}")
 
     def _decide(self, interrupted: bool) -> Verdict:
         """Look, save, and say how to go on, after a step of the first process."""
@@ -173,7 +180,7 @@ class Run:
             "seconds": round(trainer.seconds, 2),
             "examples_per_s": round(self.examples_per_s, 1),
             "eta_s": round(self._left_s()),
-            "learning_rate": trainer.rate,
+            "learning_rate": float(f"{trainer.rate:.6g}"),
             "loss_a": round(first, 5),
             "loss_b": round(second, 5),
             **look.figures,

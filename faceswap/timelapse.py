@@ -55,9 +55,9 @@ def film(pictures: Sequence[Path], path: Path) -> None:
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
             container.mux(stream.encode(None))
         partial.replace(path)
-    except OSError as error:
+    except (OSError, av.FFmpegError) as error:
         partial.unlink(missing_ok=True)
-        raise from_os_error(error, path, "writing the time-lapse") from error
+        raise from_os_error(OSError(error.errno, str(error)), path, "writing the time-lapse") from error
 
 
 def _even(rgb: Rgb) -> Rgb:

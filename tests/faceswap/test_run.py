@@ -282,3 +282,15 @@ def test_tensorboard_that_is_not_installed_is_named(
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(InstallError, match=r"pip install 'lipswap\[tensorboard\]'"):
         train(two_sets, tmp_path / "m", OPTIONS, replace(EACH_STEP, steps=1, tensorboard=True))
+
+
+def test_a_film_that_cannot_be_made_does_not_fail_the_training(
+    two_sets: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise av.error.ExternalError(542398533, "no such encoder")
+
+    monkeypatch.setattr("faceswap.timelapse.av.open", failing)
+    said: list[str] = []
+    assert train(two_sets, tmp_path / "m", OPTIONS, replace(EACH_STEP, steps=2), tell=said.append).steps == 2
+    assert any("no time-lapse was made: " in text for text in said)

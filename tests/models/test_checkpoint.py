@@ -10,14 +10,19 @@ from torch import nn
 
 from models.checkpoint import (
     BEST,
+    drop_after,
     gather,
     load_checkpoint,
     load_newest,
+    mend,
     newest,
     optimiser_tensors,
+    read_facts,
     restore_optimiser,
     restore_weights,
     save_checkpoint,
+    save_file,
+    take_fitting,
 )
 from shared.errors import WeightsError
 
@@ -71,6 +76,57 @@ def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(tmp_path: Path)
     (tmp_path / "step-00000001.safetensors").write_bytes(b"nonsense")
     with pytest.raises(WeightsError, match="damaged or not a checkpoint"):
         load_newest(tmp_path)
+
+
+def test_the_best_one_stands_in_where_no_other_is_left(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, 5, {"net.value": torch.ones(1)}, {}, best=True)
+    drop_after(tmp_path, 4)
+    assert newest(tmp_path) == tmp_path / BEST
+    found = load_newest(tmp_path)
+    assert found is not None
+    assert found.facts["step"] == 5
+
+
+def test_what_a_killed_save_left_half_done_is_mended(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, 1, {"net.value": torch.ones(1)}, {}, best=True)
+    save_checkpoint(tmp_path, 2, {"net.value": torch.full((1,), 2.0)}, {}, best=True)
+    (tmp_path / BEST).unlink()
+    (tmp_path / ".step-00000003.safetensors.partial").write_bytes(b"half")
+    (tmp_path / f".{BEST}.link").write_bytes(b"half")
+    mend(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        BEST,
+        "step-00000001.safetensors",
+        "step-00000002.safetensors",
+    ]
+    assert read_facts(tmp_path / BEST)["step"] == 2
+
+
+def test_mending_leaves_a_better_checkpoint_of_before(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, 1, {"net.value": torch.ones(1)}, {}, best=True)
+    save_checkpoint(tmp_path, 2, {"net.value": torch.ones(1)}, {}, best=False)
+    mend(tmp_path)
+    assert read_facts(tmp_path / BEST)["step"] == 1
+    mend(tmp_path / "nowhere")
+
+
+def test_facts_are_read_without_the_tensors(tmp_path: Path) -> None:
+    path = tmp_path / "some" / "file.safetensors"
+    save_file(path, {"net.value": torch.ones(1000)}, {"step": 7})
+    path.write_bytes(path.read_bytes()[:-100])
+    assert read_facts(path) == {"step": 7}
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(WeightsError, match="damaged or not a checkpoint"):
+        read_facts(path)
+
+
+def test_weights_that_fit_are_taken_and_others_left() -> None:
+    theirs, ours = (nn.Sequential(nn.Linear(4, 3), nn.Linear(3, wide)) for wide in (2, 5))
+    before = {name: value.clone() for name, value in ours.state_dict().items()}
+    taken, of = take_fitting(ours, theirs.state_dict())
+    assert (taken, of) == (4 * 3 + 3, 4 * 3 + 3 + 3 * 5 + 5)
+    assert torch.equal(ours.state_dict()["0.weight"], theirs.state_dict()["0.weight"])
+    assert torch.equal(ours.state_dict()["1.weight"], before["1.weight"])
 
 
 def test_no_checkpoint_is_none_to_a_training_and_an_error_to_a_reader(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ LINES = 20
 @click.option("--falling", is_flag=True, help="Largest first.")
 @click.option("--dropped", is_flag=True, help="List the dropped faces instead of the kept ones.")
 @click.option("--limit", type=click.IntRange(0), default=LINES, help="Lines to print; 0 for all.")
-@click.option("--sheet", type=FILE, metavar="PNG", help="Draw the faces chosen, in their order.")
+@click.option("--sheet", type=FILE, metavar="PNG", help="Draw the faces chosen, in their order, or the comparison.")
 @click.option("--drop", "action", flag_value="drop", help="Drop the faces chosen; their pictures go to FACES/aside.")
 @click.option("--keep", "action", flag_value="keep", help="Take back those of the dropped faces that are chosen.")
 @click.option("--undo", "action", flag_value="undo", help="Take the last change back.")
@@ -54,6 +54,7 @@ LINES = 20
 @click.option("--split", "split_to", type=FILE, metavar="FACES", help="Move the faces chosen into a set of their own.")
 @click.option("--merge", multiple=True, type=FILE, metavar="FACES", help="Make one set with these, at --output.")
 @click.option("-o", "--output", type=FILE, metavar="FACES", help="Folder of the merged set.")
+@click.option("--against", type=FILE, metavar="FACES", help="Compare with another set: what footage is missing?")
 @standard_options
 def faces(  # noqa: PLR0913 - one argument an option
     faces: Path,
@@ -70,6 +71,7 @@ def faces(  # noqa: PLR0913 - one argument an option
     split_to: Path | None,
     merge: tuple[Path, ...],
     output: Path | None,
+    against: Path | None,
     terminal: Terminal,
 ) -> None:
     """Look into a face set and put it in order.
@@ -83,7 +85,7 @@ def faces(  # noqa: PLR0913 - one argument an option
 
     acts = [name for name, given in (
         (f"--{action}", action), ("--export", export_to), ("--import", import_from), ("--split", split_to),
-        ("--merge", merge),
+        ("--merge", merge), ("--against", against),
     ) if given]  # fmt: skip
     if len(acts) > 1:
         raise UsageError(f"one action at a time, got {' and '.join(acts)}")
@@ -93,7 +95,9 @@ def faces(  # noqa: PLR0913 - one argument an option
         raise UsageError("--merge and --output go together")
     open_artefact(faces, KIND, SCHEMA)
     with lock(faces):
-        if merge and output is not None:
+        if against is not None:
+            done = compared(faces, against, sheet, terminal)
+        elif merge and output is not None:
             done = _merged([faces, *merge], output)
         elif action == "undo" or import_from is not None:
             done = _changed(faces, import_from, terminal)
@@ -208,3 +212,25 @@ def _line(cells: list[Any]) -> str:
 
     texts = [f"{value:.2f}" if isinstance(value, float) else str(value) for value in map(plain, cells)]
     return "  ".join([f"{texts[0]:22}", *(f"{text:>9}" for text in texts[1:])])
+
+
+def compared(first: Path, second: Path, sheet: Path | None, terminal: Terminal) -> tuple[dict[str, Any], str]:
+    """Compare two face sets, as an answer and in words; `sheet` is where to draw it."""
+    from faceswap.overlap import compare
+    from faceswap.overlap_sheet import pair_sheet
+    from shared.picture.image import write_png
+
+    check = compare(first, second, terminal.progress)
+    if sheet is not None:
+        write_png(sheet, pair_sheet(check))
+    names = [side.name for side in check.sides]
+    answer: dict[str, Any] = {
+        "first": str(first),
+        "second": str(second),
+        "scores": {kind: {"first_in_second": a, "second_in_first": b} for kind, (a, b) in check.scores.items()},
+        "missing": list(check.missing),
+        "sheet": None if sheet is None else str(sheet),
+    }
+    lines = [f"{'':11} {names[0]} in {names[1]:12} {names[1]} in {names[0]}"]
+    lines += [f"{kind:11} {a:8.0%} {b:18.0%}" for kind, (a, b) in check.scores.items()]
+    return answer, "\n".join([*lines, *(f"- {gap}" for gap in check.missing)])

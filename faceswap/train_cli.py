@@ -113,12 +113,14 @@ def _usual(name: str) -> str:
 @settings
 @device_option
 @click.option("--force", is_flag=True, help="Begin anew; a model that is there is kept under another name.")
+@click.option("--check", is_flag=True, help="Only say what the two sets have in common and what footage is missing.")
 @standard_options
-def train(
+def train(  # noqa: PLR0913 - one argument an option
     faces_a: Path,
     faces_b: Path,
     *,
     output: Path,
+    check: bool,
     start_from: Path | None,
     device: str,
     force: bool,
@@ -130,10 +132,17 @@ def train(
     Ctrl-C saves; the same command goes on where it stopped, and so does one without the model's own options. Look at
     MODEL/preview.png: source, rebuilt, swapped. --force begins anew and keeps what was there as MODEL.old-1.
     """
+    from faceswap.faces_cli import compared
+    from faceswap.overlap import compare
     from faceswap.team import rank
     from faceswap.terms import wanted_options
     from faceswap.train import train as train_model
 
+    if check:
+        terminal.result(*compared(faces_a, faces_b, None, terminal))
+        return
+    if rank() == 0:
+        terminal.say(compare(faces_a, faces_b, terminal.progress).summary)
     limits = TrainLimits(**{entry.name: given.pop(entry.name) for entry in fields(TrainLimits)})
     options: TrainOptions = wanted_options(output, given, anew=force)
     report = train_model(

@@ -124,14 +124,30 @@ class TrainOptions:
     settle: int = 2000
     """From this step on the learning rate falls with the inverse root of the step, 0 for never; so a training may end,
     or go on, at any time."""
+    absolute: float = 1.0
+    """Weight of the absolute error, >= 0."""
+    squared: float = 0.0
+    """Weight of the squared error, >= 0."""
     dissimilarity: float = 1.0
-    """Weight of (1 - SSIM) / 2 beside the absolute error, >= 0."""
+    """Weight of (1 - SSIM) / 2, >= 0."""
+    multiscale: float = 0.0
+    """Weight of 1 - MS-SSIM, >= 0."""
+    edges: float = 0.0
+    """Weight of the error of the differences between neighbouring pixels, >= 0."""
     surroundings: float = 0.1
     """Weight of pixels outside the face's hull, 0 to 1; inside it is 1."""
     priority: float = 3.0
     """Weight of eyes and mouth, >= 1."""
     mask: float = 0.2
     """Weight of the mask's absolute error, > 0; only with `mask_head`."""
+    adversary: float = 0.0
+    """Weight of a discriminator's opinion, 0 for no discriminator."""
+    features: float = 1.0
+    """Weight of the error of the discriminator's features, as a share of its opinion's, >= 0."""
+    adversary_from: int = 4000
+    """The discriminator begins after this step, >= 0."""
+    warp_until: int = 0
+    """After this step pictures are no longer warped, 0 for never."""
     average: float = 0.998
     """Share of the averaged weights kept at each step, 0 (no averaging) to 1; previews and swaps use the average."""
     held_out: float = 0.1

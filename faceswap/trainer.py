@@ -11,10 +11,11 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from faceswap.adversary import Adversary
 from faceswap.augment import Batch, augment
 from faceswap.faceset import FaceSet
 from faceswap.heldout import HeldOut, Judge, Look, Shown
-from faceswap.objective import Share, face_mask, learning_rate, share, weights_of
+from faceswap.objective import Share, face_mask, learning_rate, share, stage_of, staged, weights_of
 from faceswap.options import TrainOptions
 from faceswap.pair import Pair
 from faceswap.team import ALONE, Team
@@ -79,6 +80,7 @@ class Trainer:
         self._weights: list[Tensor] = list(as_module(self.net).parameters())
         self._shared, self._own = weights_of(self.net)
         self._averaged: list[Tensor] = list(as_module(self.average).parameters())
+        self._adversary = Adversary(precision.device) if options.adversary > 0 else None
         self._optimiser = torch.optim.Adam(
             self._weights, options.learning_rate, betas=(options.beta1, options.beta2), fused=True
         )
@@ -110,8 +112,11 @@ class Trainer:
         for weights, gradients in zip(self._own, (first.own, second.own), strict=True):
             for weight, gradient in zip(weights, gradients, strict=True):
                 weight.grad = gradient
-        self.team.add_up([losses, *(weight.grad for weight in self._weights if weight.grad is not None)])
+        judged = self._adversary.take((first, second)) if self._adversary is not None else []
+        self.team.add_up([losses, *(weight.grad for weight in self._weights if weight.grad is not None), *judged])
         self._optimiser.step()
+        if self._adversary is not None:
+            self._adversary.step()
         self.step += 1
         self._follow()
         return losses
@@ -137,6 +142,7 @@ class Trainer:
                 AVERAGE: averaged,
                 OPTIMISER: optimiser_tensors(self._optimiser),
                 RANDOM: {name: random.get_state() for name, random in zip("ab", self._random, strict=True)},
+                **(self._adversary.state() if self._adversary is not None else {}),
             }
         )
         return parts, self._facts()
@@ -151,6 +157,8 @@ class Trainer:
         if self.options.average > 0:
             restore_weights(as_module(self.average), stored.part(AVERAGE), path)
         restore_optimiser(self._optimiser, stored.part(OPTIMISER))
+        if self._adversary is not None:
+            self._adversary.restore(stored, path)
         for name, random in zip("ab", self._random, strict=True):
             random.set_state(stored.part(RANDOM)[name])
         self.step = int(stored.facts["step"])
@@ -207,14 +215,15 @@ class Trainer:
         crops, random, count = self._training[person], self._random[person], self.options.batch
         chosen = torch.randint(len(crops), (count,), generator=random).to(crops.device)
         landmarks, others = self._landmarks[person][chosen], self._others[person]
-        sizes = (self.config.input_px, self.config.output_px)
-        batch = augment(crops[chosen], landmarks, others, sizes, self.options.augment, random)
+        sizes, stage = (self.config.input_px, self.config.output_px), stage_of(self.options, self.step + 1)
+        batch = augment(crops[chosen], landmarks, others, sizes, staged(self.options.augment, stage), random)
+        judge = (self._adversary.critic(person), stage) if self._adversary is not None and stage.judged else None
         rows = self.team.rows(count)
         own = rows.stop - rows.start
         total: Share | None = None
         for part in range(self.parts):
             some = slice(rows.start + own * part // self.parts, rows.start + own * (part + 1) // self.parts)
-            made = share(self.net, person, _rows(batch, some), self.options, self.precision)
+            made = share(self.net, person, _rows(batch, some), self.options, self.precision, judge)
             if some.stop - some.start == count:
                 return made
             total = _added(total, made, (some.stop - some.start) / count)
@@ -240,9 +249,14 @@ def _rows(batch: Batch, rows: slice) -> Batch:
 def _added(total: Share | None, made: Share, weight: float) -> Share:
     """The sum of shares, each with its weight; `total` is used up."""
     if total is None:
-        return Share(made.loss * weight, _scaled(made.shared, weight), _scaled(made.own, weight))
-    torch._foreach_add_([total.loss, *total.shared, *total.own], [made.loss, *made.shared, *made.own], alpha=weight)
+        scaled = (_scaled(gradients, weight) for gradients in (made.shared, made.own, made.critic))
+        return Share(made.loss * weight, *scaled)
+    torch._foreach_add_(_flat(total), _flat(made), alpha=weight)
     return total
+
+
+def _flat(share: Share) -> list[Tensor]:
+    return [share.loss, *share.shared, *share.own, *share.critic]
 
 
 def _scaled(gradients: Sequence[Tensor], weight: float) -> tuple[Tensor, ...]:

@@ -7,7 +7,16 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from models.losses import absolute_error, dissimilarity, psnr, ssim_map
+from models.losses import (
+    absolute_error,
+    dissimilarity,
+    edge_error,
+    feature_error,
+    multiscale_dissimilarity,
+    psnr,
+    squared_error,
+    ssim_map,
+)
 
 
 def pictures(seed: int, count: int = 2, side: int = 20) -> torch.Tensor:
@@ -67,3 +76,70 @@ def test_psnr_of_a_known_error_inside_the_mask_alone() -> None:
     mask = torch.zeros(2, 1, 8, 8)
     mask[:, :, 4:] = 1.0
     assert psnr(second, first, mask).tolist() == pytest.approx([20.0, 20.0], abs=1e-3)
+
+
+def test_squared_and_edge_errors_of_a_hand_made_case() -> None:
+    wanted = torch.zeros(1, 3, 4, 4)
+    made = wanted.clone()
+    made[..., 2:] = 0.5  # a step between the second and the third column
+    weight = torch.ones(1, 1, 4, 4)
+    assert float(squared_error(made, wanted, weight)) == pytest.approx(0.125)
+    assert float(edge_error(made, wanted, weight)) == pytest.approx(0.5 / 3)
+    assert float(edge_error(made + 0.2, wanted, weight)) == pytest.approx(0.5 / 3)  # light alone is no edge
+    weight[..., 2:] = 0.0
+    assert float(edge_error(made, wanted, weight)) == 0.0
+
+
+def test_a_step_the_wrong_way_is_a_larger_edge_error_than_none() -> None:
+    step = torch.zeros(1, 3, 4, 4)
+    step[..., 2:] = 0.5
+    weight = torch.ones(1, 1, 4, 4)
+    assert float(edge_error(1.0 - step, step, weight)) == pytest.approx(2 * float(edge_error(step * 0, step, weight)))
+
+
+def test_windows_left_out_of_large_pictures_change_the_dissimilarity_little() -> None:
+    first, second, weight = pictures(1, side=96), pictures(2, side=96), torch.ones(2, 1, 96, 96)
+    second = 0.7 * first + 0.3 * second
+    whole = float((1 - ssim_map(*(luma(one) for one in (first, second)))).mean()) / 2
+    assert float(dissimilarity(first, second, weight)) == pytest.approx(whole, rel=0.02)
+
+
+def luma(picture: torch.Tensor) -> torch.Tensor:
+    return (picture * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(dim=1, keepdim=True)
+
+
+def test_multiscale_dissimilarity_equals_its_definition_on_two_scales() -> None:
+    first, noise, weight = pictures(1, side=24), pictures(2, side=24), torch.ones(2, 1, 24, 24)
+    second = 0.8 * first + 0.2 * noise
+    small = [torch.nn.functional.avg_pool2d(luma(one), 2) for one in (first, second)]
+    powers = np.array([0.0448, 0.2856]) / (0.0448 + 0.2856)
+    products = []
+    for one in range(2):
+        fine = np.mean([[form(first, second, one, y, x) for x in range(24)] for y in range(24)])
+        coarse = float(ssim_map(*small)[one].mean())
+        products.append(fine ** powers[0] * coarse ** powers[1])
+    found = float(multiscale_dissimilarity(first, second, weight))
+    assert found == pytest.approx(1 - np.mean(products), abs=1e-3)
+    assert float(multiscale_dissimilarity(first, first, weight)) == pytest.approx(0.0, abs=1e-5)
+
+
+def form(first: torch.Tensor, second: torch.Tensor, picture: int, y: int, x: int) -> float:
+    """Contrast and structure at one pixel: SSIM of pictures whose local means are taken out of the light's part."""
+    a, b = (luma(one)[picture, 0].double().numpy() for one in (first, second))
+    rows, columns = np.mgrid[max(0, y - 5) : min(24, y + 6), max(0, x - 5) : min(24, x + 6)]
+    bell = np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / (2 * 1.5**2))
+    bell /= bell.sum()
+    a, b = a[rows, columns], b[rows, columns]
+    mean_a, mean_b = (a * bell).sum(), (b * bell).sum()
+    covariance = (a * b * bell).sum() - mean_a * mean_b
+    variances = (a * a * bell).sum() - mean_a**2 + (b * b * bell).sum() - mean_b**2
+    return float((2 * covariance + 9e-4) / (variances + 9e-4))
+
+
+def test_features_count_by_what_of_them_is_face() -> None:
+    made = [torch.zeros(1, 2, 4, 4), torch.zeros(1, 1, 2, 2)]
+    wanted = [torch.ones(1, 2, 4, 4), torch.ones(1, 1, 2, 2)]
+    weight = torch.zeros(1, 1, 8, 8)
+    weight[..., :4] = 1.0
+    assert float(feature_error(made, wanted, weight)) == pytest.approx(0.5)
+    assert float(feature_error(made, made, weight)) == 0.0

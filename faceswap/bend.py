@@ -71,12 +71,10 @@ def moved(points: Tensor, turn: Tensor, shift: Tensor) -> Tensor:
 
 def fit(points: Tensor, bent: Tensor) -> tuple[Tensor, Tensor]:
     """Least-squares similarity, (N, 2, 2) and (N, 2), that brings centred `points` (P, 2) onto (N, P, 2) `bent`."""
-    centre = bent.mean(dim=1)
-    away = bent - centre[:, None]
     spread = points.square().sum()
-    real = (points * away).sum(dim=(1, 2)) / spread
-    imaginary = (points[:, 0] * away[..., 1] - points[:, 1] * away[..., 0]).sum(dim=1) / spread
-    return _turn(real, imaginary), centre
+    real = (points * bent).sum(dim=(1, 2)) / spread
+    imaginary = (points[:, 0] * bent[..., 1] - points[:, 1] * bent[..., 0]).sum(dim=1) / spread
+    return _turn(real, imaginary), bent.mean(dim=1)
 
 
 def straight(turn: Tensor, shift: Tensor, side: int) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.blocks import SLOPE, Residual, Shrink, Upscale, standardised, start_well, still_grid
+from models.blocks import SLOPE, Residual, Shrink, Upscale, standardised, start_well, still_grid, stretch
 from models.nets import AutoencoderConfig
 from models.reading import read_at
 
@@ -159,7 +159,9 @@ class Decoder(nn.Module):
         if config.moved:
             self.flow = nn.Conv2d(sizes[FLOW_AFTER], 2, 3, padding=1)
             self.picture = nn.Parameter(torch.zeros(planes, config.output_px, config.output_px))
+            coarse_px = config.output_px >> len(sizes) - FLOW_AFTER
             self.register_buffer("grid", still_grid(config.output_px), persistent=False)
+            self.register_buffer("stretch", stretch(coarse_px, config.output_px), persistent=False)
         start_well(self)
         nn.init.normal_(self.paint.weight, std=PAINT_START)
         if config.moved:
@@ -184,8 +186,7 @@ class Decoder(nn.Module):
 
     def _moved(self, coarse: Tensor) -> Tensor:
         """The learned picture, (N, planes, output_px, output_px), read through a flow."""
-        size = self.picture.shape[-2:]
+        stretched = cast(Tensor, self.stretch)
         flow = FLOW_REACH * torch.tanh(self.flow(coarse).float())
-        flow = functional.interpolate(flow, size=size, mode="bilinear", align_corners=False)
-        places = cast(Tensor, self.grid) + flow.permute(0, 2, 3, 1)
+        places = cast(Tensor, self.grid) + (stretched @ (flow @ stretched.T)).permute(0, 2, 3, 1)
         return read_at(self.picture[None], places)

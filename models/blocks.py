@@ -65,6 +65,16 @@ def still_grid(side: int) -> Tensor:
     return torch.stack([x, y], dim=-1)[None]
 
 
+def stretch(small: int, large: int) -> Tensor:
+    """(large, small) weights that bring a line of `small` values to `large` by linear interpolation, edges repeated.
+
+    Two products with it enlarge a map several times faster on a CPU than torch's resampling, above all backwards.
+    """
+    places = ((torch.arange(large) + 0.5) * small / large - 0.5).clamp(0, small - 1)
+    distance = (places[:, None] - torch.arange(small)).abs()
+    return (1.0 - distance).clamp_min(0.0)
+
+
 def start_well(net: nn.Module) -> None:
     """Initialise convolutions for leaky rectifiers, upscales without a checkerboard, residuals near nothing.
 

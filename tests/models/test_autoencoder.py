@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from models.autoencoder import FaceAutoencoder, as_module, build
+from models.blocks import stretch
 from models.nets import NETS, config_of
 
 
@@ -114,3 +115,10 @@ def test_a_quick_net_with_a_mask_head_starts_with_the_mean_mask_too() -> None:
 def test_the_high_quality_nets_grow_by_a_level_with_each_doubling() -> None:
     levels = [(len(config_of(name).filters), len(config_of(name).decoder)) for name in ("hd128", "hd256", "hd512")]
     assert levels == [(4, 3), (5, 4), (6, 5)]
+
+
+def test_stretching_by_products_is_linear_interpolation() -> None:
+    values = torch.rand(2, 3, 6, 6, generator=torch.Generator().manual_seed(1))
+    weights = stretch(6, 24)
+    wanted = torch.nn.functional.interpolate(values, size=(24, 24), mode="bilinear", align_corners=False)
+    assert torch.allclose(weights @ (values @ weights.T), wanted, atol=1e-6)

@@ -29,6 +29,7 @@ class TerminalProgress:
         self._stream = stream if stream is not None else sys.stderr
         self._label = ""
         self._started = 0.0
+        self._first = 0.0
         self._shown = 0.0
         self._open_line = False
 
@@ -37,13 +38,13 @@ class TerminalProgress:
         now = time.monotonic()
         if label != self._label:
             self.close()
-            self._label, self._started, self._shown = label, now, 0.0
+            self._label, self._started, self._first, self._shown = label, now, done, 0.0
         live = self._stream.isatty()
         finished = total > 0 and done >= total
         if not finished and now - self._shown < (BAR_EVERY_S if live else LINE_EVERY_S):
             return
         self._shown = now
-        text = _describe(done, total, label, now - self._started)
+        text = _describe(done, total, label, (done - self._first) / max(now - self._started, 1e-6))
         if live:
             self._stream.write("\r\x1b[2K" + text)
             self._open_line = True
@@ -59,8 +60,7 @@ class TerminalProgress:
         self._open_line = False
 
 
-def _describe(done: float, total: float, label: str, elapsed_s: float) -> str:
-    rate = done / elapsed_s if elapsed_s > 0 else 0.0
+def _describe(done: float, total: float, label: str, rate: float) -> str:
     count = f"{done:.0f}/{total:.0f}" if total > 0 else f"{done:.0f}"
     text = f"{label}: {count}"
     if total > 0:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import itertools
+
+import pytest
 
 from shared.progress import TerminalProgress, silent
 
@@ -31,6 +34,16 @@ def test_a_terminal_gets_one_line_that_is_redrawn() -> None:
     progress.close()
     assert out.getvalue().count("\n") == 1
     assert "10/10" in out.getvalue()
+
+
+def test_the_rate_is_that_of_this_run_where_work_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count(100.0, 10.0)
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    out = io.StringIO()
+    progress = TerminalProgress(out)
+    progress(500, 800, "finding faces")
+    progress(600, 800, "finding faces")
+    assert "600/800, 10.0/s, ETA 0:20" in out.getvalue().splitlines()[-1]
 
 
 def test_a_new_label_ends_the_old_line() -> None:

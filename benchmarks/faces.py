@@ -14,8 +14,8 @@ from pathlib import Path
 
 from machine import report
 
-from shared.face.analyse import ROOM
 from shared.face.detect import make_finder
+from shared.face.fill import ROOM
 from shared.face.track import Tracker, TrackOptions
 from shared.media.reader import open_clip
 from shared.pipe import in_background

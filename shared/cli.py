@@ -94,8 +94,8 @@ class Root(click.Group):
             _leave(str(error), error.exit_code)
         except ImportError as error:
             _leave(str(explain_import(error)), InstallError.exit_code)
-        except KeyboardInterrupt:
-            _leave("interrupted", INTERRUPTED)
+        except KeyboardInterrupt as interrupt:
+            _leave(": ".join(["interrupted", *map(str, interrupt.args)]), INTERRUPTED)
         except BrokenPipeError:
             # Whoever read our result has enough of it; the interpreter must not complain when it flushes.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

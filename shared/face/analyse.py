@@ -15,27 +15,24 @@ import numpy as np
 
 from shared.errors import ArtefactError, NoFaceError, UsageError
 from shared.face.detect import FaceFinder, FinderName, make_finder
-from shared.face.identity import THRESHOLD, Embedder, cosine, people_of, unit
-from shared.face.landmarks import mouth_opening
+from shared.face.fill import fill
+from shared.face.identity import THRESHOLD, Embedder, cosine, unit
 from shared.face.speaker import energy_of, speaking
-from shared.face.track import Tracker, TrackOptions
-from shared.media.reader import ClipReader, clip_origin, open_clip, probe
-from shared.pipe import in_background
+from shared.face.track import TrackOptions
+from shared.media.reader import clip_origin, open_clip, probe
 from shared.progress import Progress, silent
 from shared.store.artefact import Fingerprint, artefact, fingerprint, is_current, lock
 from shared.store.cache import check_base, make_room, mark_used, throw_away
-from shared.store.faces import FILE_NAME, SCHEMA, FaceStore, FaceWriter, StoredFrame, StoredTrack
+from shared.store.faces import FILE_NAME, SCHEMA, FaceStore, StoredFrame, StoredTrack
 from shared.types import Counts, Face, Floats, Sound
 
 PersonChoice: TypeAlias = Literal["largest", "all", "speaker"] | int | Path | tuple[Path, ...]
 """Which faces: those of the person seen largest and longest, all, of the one who speaks, of the person whose track has
 this number (in every shot), or of the person in the reference pictures (or clips)."""
 KIND = "faces"
-REVISION = 2
+REVISION = 3
 """Raised whenever the same options find other faces than before, so that no stale result is read."""
 REFERENCE_FRAMES = 60
-ROOM = 6
-"""Frames decoded ahead of the finder: 3 MB each at 1080p 4:2:0."""
 SPEECH_RATE_HZ = 16000
 
 
@@ -99,6 +96,8 @@ class ClipFaces:
 def analyse(path: Path, cache: Path, options: AnalyseOptions | None = None, progress: Progress = silent) -> ClipFaces:
     """The faces of a clip: from the cache where they were found before, else found now.
 
+    A run that was interrupted, killed or cut off from power is gone on with where it was.
+
     Parameters
     ----------
     path : the clip.
@@ -122,7 +121,7 @@ def analyse(path: Path, cache: Path, options: AnalyseOptions | None = None, prog
             found = _stored(folder, path, wanted)
             if found is None:
                 throw_away(folder)
-                with artefact(folder, KIND, SCHEMA, wanted, force=True) as partial:
+                with artefact(folder, KIND, SCHEMA, wanted, force=True, resume=True) as partial:
                     _fill(path, partial / FILE_NAME, chosen, progress)
                 found = ClipFaces(folder, path)
     return found
@@ -207,23 +206,7 @@ def _stored(folder: Path, clip: Path, wanted: Fingerprint) -> ClipFaces | None:
 
 
 def _fill(path: Path, file: Path, options: AnalyseOptions, progress: Progress) -> None:
-    finder = _finder(options)
-    tracker = Tracker(finder, options.track)
-    frames = 0
-    with open_clip(path) as clip, FaceWriter(file) as writer:
-        with in_background(clip.frames(), ROOM, "decode") as decoded:
-            for seen in tracker.seen(decoded):
-                frame = seen.frame
-                rows = [(face, mouth_opening(face.landmarks)) for face in seen.faces]
-                writer.add(frame.index, frame.pts, float(frame.time_s), seen.shot, rows)
-                frames += 1
-                progress(frames, clip.info.frame_count, "finding faces")
-        for summary in tracker.summaries:
-            if not summary.is_confirmed:
-                writer.drop(summary.number, 0, frames, "unsure")
-            for first, last in summary.doubtful:
-                writer.drop(summary.number, first, last, "lost")
-        writer.finish(_summaries(tracker, writer), _facts(clip, frames, writer.frames_with_face()))
+    fill(path, file, _finder(options), options.track, progress)
 
 
 def _finder(options: AnalyseOptions) -> FaceFinder:
@@ -232,36 +215,6 @@ def _finder(options: AnalyseOptions) -> FaceFinder:
 
         return MeshFinder(MeshOptions(blendshapes=True))
     return make_finder(options.finder, options.device)
-
-
-def _facts(clip: ClipReader, frames: int, with_face: int) -> dict[str, int | float | str]:
-    height, width = clip.info.size
-    return {
-        "frames": frames,
-        "with_face": with_face,
-        "damaged": clip.damaged,
-        "height": height,
-        "width": width,
-        "time_base": str(clip.info.time_base),
-    }
-
-
-def _summaries(tracker: Tracker, writer: FaceWriter) -> list[StoredTrack]:
-    numbers = writer.statistics()
-    known = [summary for summary in tracker.summaries if summary.number in numbers]
-    spans = [numbers[summary.number][:2] for summary in known]
-    apart = [
-        frozenset(
-            other for other, (first, last) in enumerate(spans) if other != one and first <= span[1] and last >= span[0]
-        )
-        for one, span in enumerate(spans)
-    ]
-    embeddings = [unit(summary.embedding) for summary in known]
-    people = people_of(embeddings, apart)
-    return [
-        StoredTrack(summary.number, person, summary.shot, *numbers[summary.number], embedding)
-        for summary, person, embedding in zip(known, people, embeddings, strict=True)
-    ]
 
 
 def _of_person(tracks: Sequence[StoredTrack], person: int) -> frozenset[int]:

@@ -127,7 +127,7 @@ def artefact(
     ----------
     wanted : the fingerprint, best from `fingerprint`.
     force : replace an artefact made from other inputs.
-    resume : keep the temporary folder when the block fails or is interrupted, and give it back next time.
+    resume : keep what is in the temporary folder when the block fails or is interrupted, and give it back next time.
     details : filled by the caller before the block ends; written into the manifest.
 
     Raises
@@ -151,6 +151,8 @@ def artefact(
     except BaseException as error:
         if not resume:
             shutil.rmtree(folder, ignore_errors=True)
+        elif folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
         if _is_disk_full(error):
             raise NoSpaceError(f"{path}: the disk is full; free some space and run again") from error
         raise

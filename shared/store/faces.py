@@ -12,13 +12,12 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import ArtefactError, from_os_error
+from shared.errors import ArtefactError
 from shared.types import Face, Floats
 
 SCHEMA: Final = 1
@@ -27,7 +26,7 @@ STEPS: Final = 8192.0
 """Quantisation steps in the larger side of the box; points may lie up to four sides away from its centre."""
 BATCH: Final = 256
 
-_LAYOUT: Final = """
+LAYOUT: Final = """
 CREATE TABLE clip (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE frames (number INTEGER PRIMARY KEY, pts INTEGER NOT NULL, time_s REAL NOT NULL, shot INTEGER NOT NULL);
 CREATE TABLE faces (
@@ -93,85 +92,6 @@ class StoredFrame:
     time_s: float
     shot: int
     faces: tuple[Face, ...]
-
-
-class FaceWriter:
-    """Writes the faces of a clip, frame after frame, into a new file; sealed by a clean exit."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise from_os_error(error, path, "storing faces") from error
-        self._base = sqlite3.connect(path, isolation_level=None)
-        self._base.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;" + _LAYOUT + "BEGIN;")
-        self._frames: list[Row] = []
-        self._faces: list[Row] = []
-
-    def __enter__(self) -> FaceWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if kind is None:
-                self._flush()
-                self._base.execute("COMMIT")
-        finally:
-            self._base.close()
-
-    def add(self, number: int, pts: int, time_s: float, shot: int, faces: Sequence[tuple[Face, float]]) -> None:
-        """Add a frame with its (face, mouth opening) pairs; frames come in order."""
-        self._frames.append((number, pts, time_s, shot))
-        self._faces += [_row_of(number, face, opening) for face, opening in faces]
-        if len(self._frames) >= BATCH:
-            self._flush()
-
-    def finish(self, tracks: Iterable[StoredTrack], facts: dict[str, int | float | str]) -> None:
-        """Add the tracks and what is to be said of the clip as a whole."""
-        self._flush()
-        self._base.executemany(
-            "INSERT INTO tracks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (t.number, t.person, t.shot, t.first, t.last, t.frames, t.size_px, t.presence, t.sharpness,
-                 t.embedding.astype("<f4").tobytes())
-                for t in tracks
-            ],
-        )  # fmt: skip
-        self._base.executemany("INSERT INTO clip VALUES (?, ?)", list(facts.items()))
-
-    def drop(self, track: int, first: int, last: int, why: str) -> None:
-        """Mark the faces of a track from frame `first` to `last` as not kept."""
-        self._flush()
-        self._base.execute(
-            "UPDATE faces SET kept = 0, why = ? WHERE track = ? AND frame BETWEEN ? AND ?", (why, track, first, last)
-        )
-
-    def frames_with_face(self) -> int:
-        """How many of the frames added so far have a kept face."""
-        self._flush()
-        return int(self._base.execute("SELECT COUNT(DISTINCT frame) FROM faces WHERE kept").fetchone()[0])
-
-    def statistics(self) -> dict[int, tuple[int, int, int, float, float, float]]:
-        """(first, last, frames, size, presence, sharpness) by track of the kept faces added so far."""
-        self._flush()
-        rows = self._base.execute(
-            "SELECT track, MIN(frame), MAX(frame), COUNT(*), AVG(MAX(x1 - x0, y1 - y0)), AVG(presence), AVG(sharpness) "
-            "FROM faces WHERE kept GROUP BY track"
-        )
-        return {row[0]: row[1:] for row in rows}
-
-    def _flush(self) -> None:
-        self._base.executemany("INSERT INTO frames VALUES (?, ?, ?, ?)", self._frames)
-        self._base.executemany(
-            "INSERT INTO faces (frame, track, x0, y0, x1, y1, presence, yaw_deg, pitch_deg, roll_deg, sharpness, "
-            "opening, landmarks, mesh, blendshapes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            self._faces,
-        )
-        self._frames, self._faces = [], []
 
 
 class FaceStore:
@@ -251,7 +171,8 @@ class FaceStore:
                 raise ArtefactError(f"{self._path}: unreadable ({error}); analyse the clip again") from error
 
 
-def _row_of(number: int, face: Face, opening: float) -> Row:
+def row_of(number: int, face: Face, opening: float) -> Row:
+    """A face of frame `number` as the columns that its writer fills, in their order."""
     shapes = face.blendshapes
     return (
         *(number, face.track, *face.box, face.presence, *face.pose_deg, face.sharpness, opening),

@@ -100,6 +100,8 @@ def test_each_error_becomes_one_line_and_its_exit_code(run_command: object, kind
 def test_an_interrupt_is_130(run_command: object) -> None:
     result = run_command(KeyboardInterrupt())  # type: ignore[operator]
     assert (result.exit_code, result.stderr) == (130, "interrupted\n")
+    result = run_command(KeyboardInterrupt("clip.mp4: what is kept"))  # type: ignore[operator]
+    assert (result.exit_code, result.stderr) == (130, "interrupted: clip.mp4: what is kept\n")
 
 
 def test_a_full_disk_is_10_wherever_it_strikes(run_command: object) -> None:

@@ -12,7 +12,8 @@ import pytest
 from shared.face import analyse as module
 from shared.face.analyse import AnalyseOptions, analyse
 from shared.progress import Progress
-from shared.store.faces import FILE_NAME, FaceWriter
+from shared.store.faces import FILE_NAME
+from shared.store.facewriter import FaceWriter
 from tests.shared.face.staged import face_at
 
 

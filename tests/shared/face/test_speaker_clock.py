@@ -10,7 +10,8 @@ import pytest
 from shared.face import analyse as module
 from shared.face.analyse import ClipFaces, pick_tracks
 from shared.media import sound as sound_module
-from shared.store.faces import FILE_NAME, FaceWriter, StoredTrack
+from shared.store.faces import FILE_NAME, StoredTrack
+from shared.store.facewriter import FaceWriter
 from shared.types import Face, Floats, Sound
 from tests.shared.media.drawn import Recipe, make_clip
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from shared.errors import ArtefactError
-from shared.store.faces import FaceStore, FaceWriter, StoredTrack
+from shared.store.faces import FaceStore, StoredTrack
+from shared.store.facewriter import FaceWriter
 from shared.types import Face
 
 

@@ -50,11 +50,16 @@ class Guard:
     drawn: bool = False
     """Whether the rebuilt faces have shown anything yet; some nets begin with flat grey."""
 
-    def loss_fault(self, loss: float) -> str | None:
-        """What is wrong with the mean loss of some steps; None if nothing is."""
+    def loss_fault(self, loss: float, *, steady: bool = True) -> str | None:
+        """What is wrong with the mean loss of some steps; None if nothing is.
+
+        Parameters
+        ----------
+        steady : whether one step's loss can be compared with another's; not where a discriminator learns too.
+        """
         if not math.isfinite(loss):
             return "the loss is not a number any more"
-        if loss > EXPLODED * self.lowest_loss:
+        if steady and loss > EXPLODED * self.lowest_loss:
             return f"the loss has exploded from {self.lowest_loss:.4f} to {loss:.4f}"
         self.lowest_loss = min(self.lowest_loss, loss)
         return None

@@ -12,6 +12,7 @@ from faceswap.heldout import Look, Shown
 from faceswap.model import CURVE, LOG, PREVIEW, TIMELAPSE
 from faceswap.preview import curve, labelled, sheet
 from faceswap.timelapse import film, numbered
+from faceswap.trainer import Course
 from shared.errors import InstallError, from_os_error
 from shared.picture.image import write_png
 from shared.store.artefact import write_atomically
@@ -51,7 +52,8 @@ class Record:
         self.lines.append(line)
         self._append(json.dumps(line) + "\n")
         write_png(self._model / CURVE, curve(self.lines))
-        write_png(self._model / PREVIEW, sheet(look.shown.faces, look.shown.rebuilt, look.shown.swapped))
+        picture = sheet(look.shown.faces, look.shown.rebuilt, look.shown.swapped)
+        write_png(self._model / PREVIEW, labelled(picture, f"step {line['step']}: as filmed, rebuilt, swapped"))
         if self._board is not None:
             for name, value in line.items():
                 if name not in ("step", "eta_s") and isinstance(value, int | float):
@@ -108,6 +110,20 @@ def _writer() -> Callable[..., Any]:
             f"--tensorboard needs the package tensorboard ({error}): pip install 'lipswap[tensorboard]', or go without"
         ) from error
     return SummaryWriter
+
+
+def stage_in_words(stage: Course) -> str:
+    """What is new in a part of the schedule, for the terminal."""
+    warp = "pictures are warped" if stage.warped else "pictures are no longer warped"
+    return f"{warp}, and a discriminator judges them" if stage.judged else warp
+
+
+def memory_in_words(step: int, batch: int, parts: int) -> str:
+    """What becomes of a batch when memory has run out, for the terminal."""
+    return (
+        f"memory ran out at step {step}: each batch of {batch} is now computed in {parts} parts whose gradients are "
+        "added up; the curve stays that of the whole batch"
+    )
 
 
 def in_words(line: JsonObject) -> str:

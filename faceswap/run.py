@@ -12,7 +12,7 @@ from faceswap.guard import ENDINGS, Ending, Guard, Plateau, Verdict, restored
 from faceswap.heldout import Judge, Look
 from faceswap.model import CHECKPOINTS, SNAPSHOTS
 from faceswap.options import TrainLimits
-from faceswap.record import Record, in_words
+from faceswap.record import Record, in_words, memory_in_words, stage_in_words
 from faceswap.sums import Sums
 from faceswap.timelapse import is_due
 from faceswap.trainer import SLOWER, Trainer
@@ -54,9 +54,7 @@ class Run:
         self._judge = judge
         self._tell = tell
         self._record = Record(model, limits.tensorboard) if trainer.team.leads else None
-        self._guard = Guard()
-        self._plateau = Plateau()
-        self._best_db = -math.inf
+        self._begin_stage()
         self._losses = Sums(trainer.precision.device)
         self._recent = Sums(trainer.precision.device)
         self._fault = ""
@@ -137,26 +135,45 @@ class Run:
         trainer, limits = self._trainer, self._limits
         before, trainer.seconds = trainer.seconds, self._earlier_s + self._ran_s
         self._warn_of_memory()
+        if trainer.stage != self._stage:
+            self._begin_stage()
+            self._tell(f"step {trainer.step}: {stage_in_words(self._stage)}")
         verdict = self._limit(interrupted)
         regular = trainer.step % limits.look_every == 0
-        mark = _marks(trainer.seconds, limits.snapshot_minutes)
-        snapshot = mark > _marks(before, limits.snapshot_minutes)
+        every_s = limits.snapshot_minutes * 60
+        snapshot = every_s > 0 and trainer.seconds // every_s > before // every_s
         save = verdict != Verdict.GO_ON or time.monotonic() - self._saved > limits.save_every_minutes * 60
         preview = is_due(trainer.step)
         if regular or save or snapshot or preview or trainer.step % CHECK_EVERY == 0:
-            self._fault = self._guard.loss_fault(self._recent.mean()) or ""
+            self._fault = self._guard.loss_fault(self._recent.mean(), steady=not self._stage.judged) or ""
             self._recent.clear()
         if not self._fault and (regular or save or snapshot):
             look = self._looked(regular)
-            if not self._fault and regular and self._plateau.reached(look.level_db, limits):
-                verdict, save = (verdict, save) if verdict != Verdict.GO_ON else (Verdict.PLATEAU, True)
+            if not self._fault and regular and self._flat(look) and verdict == Verdict.GO_ON:
+                verdict, save = Verdict.PLATEAU, True
             if not self._fault and save:
                 self._save(look, ENDINGS.get(verdict))
             if not self._fault and snapshot:
-                self._snap(mark * limits.snapshot_minutes, look)
+                self._snap(int(trainer.seconds // every_s) * limits.snapshot_minutes, look)
         if self._record is not None and not self._fault and preview:
             self._record.show(trainer.show(), trainer.step)
         return Verdict.ROLL_BACK if self._fault else verdict
+
+    def _begin_stage(self) -> None:
+        """Forget what was reached under another stage of the schedule: the losses are others."""
+        self._stage = self._trainer.stage
+        self._guard = Guard()
+        self._plateau = Plateau()
+        self._best_db = -math.inf
+
+    def _flat(self, look: Look) -> bool:
+        """Whether the curve has become flat, and nothing is left that could change that.
+
+        Next to a discriminator the PSNR does not tell whether pictures become better (Blau, Michaeli, "The
+        perception-distortion tradeoff", CVPR 2018); so it neither ends a training then nor chooses the best checkpoint.
+        """
+        reached = self._plateau.reached(look.level_db, self._limits)
+        return reached and not self._stage.judged and self._stage == self._trainer.last_stage
 
     def _limit(self, interrupted: bool) -> Verdict:
         """Which limit is reached."""
@@ -193,7 +210,7 @@ class Run:
 
     def _save(self, look: Look | None, ended: Ending | None) -> None:
         """Write a checkpoint; the best one is kept apart."""
-        best = look is not None and look.level_db >= self._best_db
+        best = look is not None and (self._stage.judged or look.level_db >= self._best_db)
         if look is not None:
             self._best_db = max(self._best_db, look.level_db)
         tensors, facts = self._trainer.checkpoint()
@@ -250,6 +267,7 @@ class Run:
         """Take over the state of a checkpoint."""
         facts = stored.facts
         self._trainer.restore(stored, self._model)
+        self._stage = self._trainer.stage
         self._plateau = Plateau(float(facts.get("level_db", -math.inf)), int(facts.get("stale_looks", 0)))
         self._best_db = float(facts.get("best_db", -math.inf))
         self._guard = restored(facts.get("guard", {}))
@@ -264,10 +282,7 @@ class Run:
         trainer = self._trainer
         if trainer.parts != self._parts:
             self._parts = trainer.parts
-            self._tell(
-                f"memory ran out at step {trainer.step}: each batch of {trainer.options.batch} is now computed in "
-                f"{trainer.parts} parts whose gradients are added up; the curve stays that of the whole batch"
-            )
+            self._tell(memory_in_words(trainer.step, trainer.options.batch, trainer.parts))
 
     def _left_s(self) -> float:
         """Seconds until the nearest limit, at the rate of this run."""
@@ -282,8 +297,3 @@ class Run:
         done = (self._trainer.step - self._first) * self._trainer.faces_a_step
         total = done + self._left_s() * self.examples_per_s
         progress(done, max(total, done), "training")
-
-
-def _marks(seconds: float, minutes: int) -> int:
-    """How many snapshots have been due."""
-    return int(seconds / 60 / minutes) if minutes > 0 else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,7 @@ from faceswap.adversary import Adversary
 from faceswap.augment import Batch, augment
 from faceswap.faceset import FaceSet
 from faceswap.heldout import HeldOut, Judge, Look, Shown
-from faceswap.objective import Share, face_mask, learning_rate, share, stage_of, staged, weights_of
+from faceswap.objective import Share, Stage, face_mask, learning_rate, share, stage_of, staged, weights_of
 from faceswap.options import TrainOptions
 from faceswap.pair import Pair
 from faceswap.team import ALONE, Team
@@ -37,6 +38,14 @@ NET, AVERAGE, OPTIMISER, RANDOM = "net", "average", "optimiser", "random"
 """Parts of a checkpoint."""
 SLOWER: Final = 0.5
 """Each rollback lowers the learning rate by this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What tells one part of the schedule from another: whether pictures are warped and a discriminator judges them."""
+
+    warped: bool
+    judged: bool
 
 
 class Trainer:
@@ -94,6 +103,16 @@ class Trainer:
     def rate(self) -> float:
         """Learning rate of the next step."""
         return learning_rate(self.options, self.step + 1) * self.slower
+
+    @property
+    def stage(self) -> Course:
+        """The part of the schedule that the last step belongs to."""
+        return _course(stage_of(self.options, max(self.step, 1)))
+
+    @property
+    def last_stage(self) -> Course:
+        """The part after which no other comes."""
+        return _course(stage_of(self.options, 1 << 40))
 
     def learn(self) -> Tensor:
         """Make one step; the losses of both people come back, (2,).
@@ -237,6 +256,10 @@ class Trainer:
             kept = min(self.options.average, (1 + self.step) / (10 + self.step))
             with torch.no_grad():
                 torch._foreach_lerp_(self._averaged, self._weights, 1.0 - kept)
+
+
+def _course(stage: Stage) -> Course:
+    return Course(stage.warp > 0, stage.judged)
 
 
 def _rows(batch: Batch, rows: slice) -> Batch:

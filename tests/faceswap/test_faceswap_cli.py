@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from faceswap.options import AugmentOptions, TrainOptions
+from faceswap.train_cli import SETTINGS
 from shared.cli import root
 from tests.faceswap.drawn import make_faceset
 
@@ -44,3 +47,8 @@ def test_too_few_faces_are_exit_code_3(two_sets: tuple[Path, Path], tmp_path: Pa
     result = called("train", few, two_sets[1], "-o", tmp_path / "m")
     assert result.exit_code == 3
     assert "at least 16 are needed" in result.output
+
+
+def test_all_that_changes_the_curve_is_an_option_of_train() -> None:
+    named = {entry.name for entry in (*fields(TrainOptions), *fields(AugmentOptions))} - {"augment"}
+    assert named == set(SETTINGS)

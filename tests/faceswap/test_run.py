@@ -22,14 +22,16 @@ from click.testing import CliRunner
 from faceswap import trainer as trainer_file
 from faceswap.augment import Batch
 from faceswap.guard import EXPLODED, FALL_DB, Guard, restored
+from faceswap.heldout import Look
 from faceswap.model import CHECKPOINTS, LOG, SNAPSHOTS, TIMELAPSE, facts_of, open_model
 from faceswap.objective import Share, share
 from faceswap.options import TrainLimits
+from faceswap.rows import usable
 from faceswap.run import MOST_ROLLBACKS
 from faceswap.timelapse import is_due
 from faceswap.train import train
 from faceswap.trainer import Trainer
-from models.checkpoint import load_newest
+from models.checkpoint import BEST, load_checkpoint, load_newest
 from models.nets import NETS
 from shared.cli import root
 from shared.errors import InstallError, NoSpaceError, UsageError, WeightsError
@@ -86,6 +88,23 @@ def test_a_training_that_fails_again_and_again_ends_and_its_last_good_checkpoint
     stored = load_newest(tmp_path / "m" / CHECKPOINTS)
     assert stored is not None
     assert all(bool(value.isfinite().all()) for value in stored.tensors.values())
+
+
+def test_a_second_failure_goes_back_to_the_best_checkpoint_and_later_ones_are_dropped(
+    two_sets: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, looks, said, newest_at = itertools.count(), itertools.count(), list[str](), list[tuple[int, int]]()
+    monkeypatch.setattr(trainer_file, "share", lambda *a: spoilt(share(*a)) if next(calls) in (13, 15) else share(*a))
+    monkeypatch.setattr(Look, "level_db", property(lambda _: 30 - 0.01 * next(looks)))
+
+    def note(text: str) -> None:
+        said.append(text)
+        if text.startswith("step "):
+            newest_at.append((int(text.split(":", maxsplit=1)[0][5:]), facts_of(tmp_path / "m")["step"]))
+
+    train(two_sets, tmp_path / "m", OPTIONS, replace(EACH_STEP, steps=9), tell=note)
+    assert ["back to step 6" in text or "back to step 1" in text for text in said if "back to" in text] == [True, True]
+    assert newest_at[-8:] == [(step, step - 1) for step in range(2, 10)]
 
 
 def test_a_collapse_of_the_held_out_faces_is_seen_and_undone(
@@ -271,9 +290,11 @@ def test_a_look_tells_who_is_seen_in_the_swapped_faces(
     assert len(seen) == 4
     shape, landmarks = seen[0]
     assert shape == (32, 32, 3)
-    eyes = landmarks[36:48].mean(axis=0)
-    assert eyes[0] == pytest.approx(15.5, abs=2)  # the eyes lie in the middle, above it
-    assert 5 < eyes[1] < 15
+    left, right = landmarks[36:42].mean(axis=0), landmarks[42:48].mean(axis=0)
+    in_crop = next(row.landmarks for row in usable(two_sets[0]))  # of 96 px, of which the view shows 62.5%
+    apart = np.linalg.norm(in_crop[42:48].mean(axis=0) - in_crop[36:42].mean(axis=0))
+    assert np.linalg.norm(right - left) == pytest.approx(apart * 32 / 60, rel=0.05)
+    assert (left + right)[0] / 2 == pytest.approx(15.5, abs=1.5)
 
 
 def test_tensorboard_that_is_not_installed_is_named(
@@ -294,3 +315,30 @@ def test_a_film_that_cannot_be_made_does_not_fail_the_training(
     said: list[str] = []
     assert train(two_sets, tmp_path / "m", OPTIONS, replace(EACH_STEP, steps=2), tell=said.append).steps == 2
     assert any("no time-lapse was made: " in text for text in said)
+
+
+def test_each_stage_of_the_schedule_is_measured_by_itself(two_sets: tuple[Path, Path], tmp_path: Path) -> None:
+    options = replace(OPTIONS, warp_until=4, adversary=0.1, adversary_from=8, learning_rate=1e-12)
+    said: list[str] = []
+    limits = replace(EACH_STEP, look_every=1, steps=14, plateau_looks=2)  # flat from the start, which ends nothing here
+    report = train(two_sets, tmp_path / "m", options, limits, tell=said.append)
+    assert report.ended == "steps"
+    assert [text for text in said if "pictures are" in text] == [
+        "step 5: pictures are no longer warped",
+        "step 9: pictures are no longer warped, and a discriminator judges them",
+    ]
+    last = load_checkpoint(tmp_path / "m" / CHECKPOINTS / BEST)
+    assert last.facts["step"] == 14
+    assert last.part("critic")
+    flat = train(two_sets, tmp_path / "flat", replace(options, adversary=0.0), limits)
+    assert (flat.ended, flat.steps) == ("plateau", 7)
+
+
+def test_a_training_with_a_discriminator_goes_on_as_it_would_have(two_sets: tuple[Path, Path], tmp_path: Path) -> None:
+    options = replace(OPTIONS, adversary=0.1, adversary_from=2)
+    train(two_sets, tmp_path / "straight", options, replace(EACH_STEP, steps=8))
+    train(two_sets, tmp_path / "twice", options, replace(EACH_STEP, steps=5))
+    train(two_sets, tmp_path / "twice", options, replace(EACH_STEP, steps=8))
+    straight, twice = (load_checkpoint(tmp_path / name / CHECKPOINTS / BEST).tensors for name in ("straight", "twice"))
+    assert straight.keys() == twice.keys()
+    assert all(torch.equal(straight[name], twice[name]) for name in straight)

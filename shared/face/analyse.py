@@ -199,10 +199,10 @@ def _stored(folder: Path, clip: Path, wanted: Fingerprint) -> ClipFaces | None:
         if not is_current(folder, KIND, wanted, SCHEMA):
             return None
         check_base(folder / FILE_NAME)
-        mark_used(folder)
-        return ClipFaces(folder, clip)
     except ArtefactError:
         return None
+    mark_used(folder)
+    return ClipFaces(folder, clip)
 
 
 def _fill(path: Path, file: Path, options: AnalyseOptions, progress: Progress) -> None:

@@ -127,7 +127,7 @@ class _Steadied:
 
 
 def _laid(few: Sequence[Shown], steady: _Steadied, options: SwapOptions) -> Iterator[tuple[Scene, Edit]]:
-    measured = [[(figures(made), misses(made)) for made in shown.faces] for shown in few]
+    measured = [[(figures(made, options), misses(made)) for made in shown.faces] for shown in few]
     colours: dict[int, list[NDArray[np.float64]]] = defaultdict(list)
     shapes: dict[int, list[NDArray[np.float64]]] = defaultdict(list)
     for shown, of_scene in zip(few, measured, strict=True):

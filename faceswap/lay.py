@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.align import FACE_SHARE
+from faceswap.colours import METHODS, matched, visible
 from faceswap.matte import laid_mask
 from faceswap.options import SwapOptions
 from faceswap.steer import GRID, MARGIN, Field
 from faceswap.view import Made, View
-from shared.picture.colour import LabStatistics, lab_statistics, match_lab
 from shared.picture.warp import (
     box_around,
     gaussian,
@@ -28,22 +28,19 @@ from shared.types import Floats, IntBox, Matrix, Patch
 UNSHARP_SIGMA_PX: Final = 1.5
 """At the net's own size; finer detail than that it does not draw."""
 MOST_UNSHARP: Final = 2.0
-MOST_GROWTH: Final = np.array([2.0, 1.25, 1.25], dtype=np.float32)
-"""Furthest that the spread of L, a, b may grow: a face with red cheeks must not turn another's eyes to teal."""
 SMALLEST_DETAIL: Final = 1e-6
 
 
-def figures(made: Made) -> NDArray[np.float64]:
-    """What is steadied along the track: Lab mean and spread of the old and of the made face, log detail of both.
+def figures(made: Made, options: SwapOptions) -> NDArray[np.float64]:
+    """What is steadied along the track: log detail of the old and of the made face, and the measures of their colour.
 
     Returns
     -------
-    (14,) float64.
+    (2 + K,) float64, K by the method of colour.
     """
-    view = made.view
-    old, new = lab_statistics(view.picture, view.inner), lab_statistics(made.picture, view.inner)
-    details = [np.log(max(SMALLEST_DETAIL, _detail(picture, view.inner))) for picture in (view.picture, made.picture)]
-    return np.concatenate([old.mean, old.std, new.mean, new.std, details]).astype(np.float64)
+    seen = visible(made)
+    details = [np.log(max(SMALLEST_DETAIL, _detail(picture, seen))) for picture in (made.view.picture, made.picture)]
+    return np.concatenate([details, METHODS[options.colour_method].measure(made, seen)])
 
 
 def lay(made: Made, steady: NDArray[np.float64], options: SwapOptions, field: Field | None = None) -> Patch:
@@ -51,14 +48,12 @@ def lay(made: Made, steady: NDArray[np.float64], options: SwapOptions, field: Fi
 
     Parameters
     ----------
-    steady : (14,) the steadied `figures`.
+    steady : the steadied `figures`.
     field : how the made face is warped; None where it is laid as it is.
     """
     view, picture = made.view, made.picture
-    old, new = (LabStatistics(*steady[start : start + 6].astype(np.float32).reshape(2, 3)) for start in (0, 6))
-    old = LabStatistics(old.mean, np.minimum(old.std, new.std * MOST_GROWTH))
-    picture = match_lab(picture, new, old, options.colour) if options.colour > 0 else picture
-    picture = _sharpen(picture, float(np.exp((steady[12] - steady[13]) / 2)), options.sharpen)
+    picture = matched(picture, steady[2:], options)
+    picture = _sharpen(picture, float(np.exp((steady[0] - steady[1]) / 2)), options.sharpen)
     side = len(picture)
     face_px = FACE_SHARE * side / scale_of(view.view_from_frame)
     box = _box(view, face_px, options)

@@ -209,6 +209,7 @@ def options_for(net: str, seed: int = 0, mask_head: bool = False) -> TrainOption
     return replace(named, augment=AugmentOptions(warp_px=2.5, rotation_deg=2.0, zoom=0.01, shift=0.01))
 
 
+ColourMethod = Literal["lab", "histogram", "mkl", "sliced", "clone", "none"]
 MASKS = ("hull", "extended", "learned", "person")
 """Jaw line to brows; to the forehead as well; as the net draws it (nets with a mask head); without the background."""
 
@@ -241,8 +242,19 @@ class SwapOptions:
     """How far the mask reaches above the brows, in distances from brow to eye, 0 to 1.5."""
     colour: float = 1.0
     """How far the new face takes the colour of the old one, 0 (not at all) to 1."""
+    colour_method: ColourMethod = "lab"
+    """Mean and spread in Lab; the distribution of each channel; the best linear map (Monge-Kantorovich); many
+    directions (sliced transport); a steadied seamless clone; or none."""
     colour_window_s: float = 1.0
-    """Time constant over which colours are steadied, in seconds, > 0."""
+    """Time constant over which colours are steadied, in seconds, > 0; a cut starts afresh."""
+    brightness: float = 0.0
+    """Added to the new face after its colour is matched, in shares of white, -1 to 1."""
+    contrast: float = 1.0
+    """Factor about mid grey, 0 to 3."""
+    gamma: float = 1.0
+    """Tone: above 1 middle tones become lighter, below 1 darker, 0.2 to 5."""
+    saturation: float = 1.0
+    """Factor of the colours about their grey, 0 to 3."""
     sharpen: float = 1.0
     """How far the new face is sharpened to match the old one, 0 (not at all) to 1."""
     steer: float = 1.0

@@ -6,11 +6,11 @@ import dataclasses
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 
-from faceswap.options import MASKS, SwapOptions
+from faceswap.options import MASKS, ColourMethod, SwapOptions
 from shared.render.cli import carry_out, job_of
 from shared.render.terminal import RenderChoices, Terminal, render_options, standard_options
 
@@ -50,6 +50,26 @@ LAID = (
         help="Reach above the brows, in brow-to-eye.",
     ),
     click.option("--colour", type=SHARE, default=USUAL.colour, help="Take the colour of the face replaced."),
+    click.option(
+        "--colour-method",
+        type=click.Choice(get_args(ColourMethod)),
+        default=USUAL.colour_method,
+        help="Mean and spread, channels' distributions, best linear map, sliced transport, seamless clone, or none.",
+    ),
+    click.option(
+        "--colour-window-s",
+        type=click.FloatRange(0, 60, min_open=True),
+        default=USUAL.colour_window_s,
+        help="Steady colours over about this time, in seconds.",
+    ),
+    click.option(
+        "--brightness", type=click.FloatRange(-1, 1), default=USUAL.brightness, help="Add to the new face, of white."
+    ),
+    click.option(
+        "--contrast", type=click.FloatRange(0, 3), default=USUAL.contrast, help="Of the new face, about mid grey."
+    ),
+    click.option("--gamma", type=click.FloatRange(0.2, 5), default=USUAL.gamma, help="Its tone; above 1 is lighter."),
+    click.option("--saturation", type=click.FloatRange(0, 3), default=USUAL.saturation, help="Of the new face."),
     click.option("--sharpen", type=SHARE, default=USUAL.sharpen, help="Match the sharpness of the face replaced."),
 )
 """Options named as the fields of `SwapOptions`."""

@@ -32,7 +32,7 @@ def seen(turn: float = 0.0) -> View:
 
 def mask_of(made: Made, options: SwapOptions) -> Floats:
     """The mask over the whole frame."""
-    patch = lay(made, figures(made), options)
+    patch = lay(made, figures(made, PLAIN), options)
     whole = np.zeros((460, 520), dtype=np.float32)
     x0, y0, x1, y1 = (value + 100 for value in patch.box)
     whole[y0:y1, x0:x1] = patch.mask

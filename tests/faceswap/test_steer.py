@@ -80,7 +80,7 @@ def test_every_marked_point_comes_to_its_place() -> None:
         place = transform(view.view_from_frame, own[number : number + 1])[0]
         down, across = np.indices((128, 128))
         spot[...] = np.exp(-((down - place[1]) ** 2 + (across - place[0]) ** 2) / 8)[..., None]
-        patch = lay(Made(view, spot), figures(Made(view, spot)), PLAIN, field)
+        patch = lay(Made(view, spot), figures(Made(view, spot), PLAIN), PLAIN, field)
         light = patch.picture[..., 0] ** 2
         rows, columns = np.indices(light.shape)
         there = np.array([(columns * light).sum(), (rows * light).sum()]) / light.sum() + patch.box[:2]
@@ -161,7 +161,7 @@ def test_a_real_face_that_was_bent_is_bent_back(footage: Path) -> None:
             miss = misses(made)
             assert miss is not None
             field = field_of(face, view.view_from_frame, 128, miss) if steering else None
-            frame = composite(scene.frame, [lay(made, figures(made), options, field)])
+            frame = composite(scene.frame, [lay(made, figures(made, PLAIN), options, field)])
             after = finder.follow(frame, [face])[0]
             assert after is not None
             inner = after.landmarks[17:] - face.landmarks[17:]
@@ -190,6 +190,6 @@ def test_a_face_is_warped_in_one_step_with_its_placing() -> None:
     made = Made(view, to_float(draw_face((128, 128), transform(view.view_from_frame, points), (210, 160, 130))))
     shift = np.array([[1.0, 0, -4], [0, 1, -4], [0, 0, 1]])
     moved = Made(view, warp_picture(made.picture, shift, (128, 128)))
-    one, other = lay(made, figures(made), PLAIN, field), lay(moved, figures(moved), PLAIN)
+    one, other = lay(made, figures(made, PLAIN), PLAIN, field), lay(moved, figures(moved, PLAIN), PLAIN)
     inside = np.minimum(one.mask, other.mask) == 1.0
     assert np.abs(one.picture - other.picture)[inside].mean() < 0.002

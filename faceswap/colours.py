@@ -1,0 +1,157 @@
+"""The colour of a made face: what is measured of both faces, and how the made one takes the other's, then the user's.
+
+Measures of each frame are vectors, which are steadied along the track before they are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceswap.options import SwapOptions
+from faceswap.view import Made
+from shared.picture.colour import LabStatistics, lab_statistics, match_lab
+from shared.picture.mask import erode
+from shared.picture.transfer import (
+    LEVELS,
+    MEMBRANE_SIDE,
+    PASSES,
+    match_moments,
+    match_quantiles,
+    match_slices,
+    membrane,
+    moments,
+    quantiles,
+    slices,
+)
+from shared.picture.warp import gaussian, grey_of, resize
+from shared.types import Floats
+
+Doubles = NDArray[np.float64]
+MOST_GROWTH: Final = np.array([2.0, 1.25, 1.25], dtype=np.float32)
+"""Furthest that the spread of L, a, b may grow: a face with red cheeks must not turn another's eyes to teal."""
+LEAST_SEEN: Final = 0.2
+"""Where less of a face than this is left by what is in front of it, all of it is measured."""
+MOST_SAMPLES: Final = 3000
+EDGE_SHARE: Final = 0.06
+"""Width of the ring on which a clone meets the frame, as a share of the view."""
+EDGE_BLUR: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One way of taking over colour.
+
+    Attributes
+    ----------
+    measure : of a made face and the (V, V) weight of its pixels, a vector to be steadied.
+    match : the made picture and the steadied vector to the picture in its new colour.
+    """
+
+    measure: Callable[[Made, Floats], Doubles]
+    match: Callable[[Floats, Doubles], Floats]
+
+
+def visible(made: Made) -> Floats:
+    """(V, V) float32: well inside the face, and nothing in front."""
+    inner = made.view.inner
+    if made.front is None:
+        return inner
+    seen = inner * (1 - resize(made.front, (inner.shape[0], inner.shape[1])))
+    return seen if float(seen.sum()) >= LEAST_SEEN * float(inner.sum()) else inner
+
+
+def matched(picture: Floats, steady: Doubles, options: SwapOptions) -> Floats:
+    """A made picture in the colour of the replaced face, as far as is asked for, and then as the user wants it."""
+    if options.colour > 0 and options.colour_method != "none":
+        new = METHODS[options.colour_method].match(picture, steady)
+        picture = new if options.colour >= 1 else picture + np.float32(options.colour) * (new - picture)
+    return np.clip(_as_wished(picture, options), 0.0, 1.0)
+
+
+def _as_wished(picture: Floats, options: SwapOptions) -> Floats:
+    if options.gamma != 1:
+        picture = np.clip(picture, 0.0, 1.0) ** np.float32(1 / options.gamma)
+    if options.contrast != 1 or options.brightness != 0:
+        picture = (picture - 0.5) * np.float32(options.contrast) + np.float32(0.5 + options.brightness)
+    if options.saturation != 1:
+        grey = grey_of(np.ascontiguousarray(picture, dtype=np.float32))[..., np.newaxis]
+        picture = grey + np.float32(options.saturation) * (picture - grey)
+    return picture.astype(np.float32, copy=False)
+
+
+def _samples(picture: Floats, weight: Floats) -> Floats:
+    chosen = picture[weight > 0.5] if (weight > 0.5).any() else picture.reshape(-1, 3)
+    return chosen[:: max(1, len(chosen) // MOST_SAMPLES)]
+
+
+def _nothing(_: Made, __: Floats) -> Doubles:
+    return np.zeros(0)
+
+
+def _as_made(picture: Floats, _: Doubles) -> Floats:
+    return picture
+
+
+def _lab_measure(made: Made, weight: Floats) -> Doubles:
+    old, new = lab_statistics(made.view.picture, weight), lab_statistics(made.picture, weight)
+    return np.concatenate([old.mean, old.std, new.mean, new.std]).astype(np.float64)
+
+
+def _lab_match(picture: Floats, steady: Doubles) -> Floats:
+    old, new = (LabStatistics(*steady[start : start + 6].astype(np.float32).reshape(2, 3)) for start in (0, 6))
+    old = LabStatistics(old.mean, np.minimum(old.std, new.std * MOST_GROWTH))
+    return match_lab(picture, new, old)
+
+
+def _histogram_measure(made: Made, weight: Floats) -> Doubles:
+    return np.stack([quantiles(_samples(picture, weight)) for picture in (made.picture, made.view.picture)]).ravel()
+
+
+def _histogram_match(picture: Floats, steady: Doubles) -> Floats:
+    own, wanted = steady.reshape(2, LEVELS, 3)
+    return match_quantiles(picture, own, wanted)
+
+
+def _linear_measure(made: Made, weight: Floats) -> Doubles:
+    parts = [moments(_samples(picture, weight)) for picture in (made.picture, made.view.picture)]
+    return np.concatenate([value.ravel() for pair in parts for value in pair])
+
+
+def _linear_match(picture: Floats, steady: Doubles) -> Floats:
+    own, wanted = ((part[:3], part[3:].reshape(3, 3)) for part in steady.reshape(2, 12))
+    return match_moments(picture, own, wanted)
+
+
+def _sliced_measure(made: Made, weight: Floats) -> Doubles:
+    return slices(_samples(made.picture, weight), _samples(made.view.picture, weight)).ravel()
+
+
+def _sliced_match(picture: Floats, steady: Doubles) -> Floats:
+    return match_slices(picture, steady.reshape(PASSES, 2, LEVELS, 3))
+
+
+def _clone_measure(made: Made, weight: Floats) -> Doubles:
+    side = len(weight)
+    ring = np.clip(weight - erode(made.view.inner, EDGE_SHARE * side), 0.0, 1.0)
+    apart = gaussian(made.view.picture - made.picture, EDGE_BLUR * side)
+    return membrane(apart, ring).ravel()
+
+
+def _clone_match(picture: Floats, steady: Doubles) -> Floats:
+    sheet = steady.reshape(MEMBRANE_SIDE, MEMBRANE_SIDE, 3).astype(np.float32)
+    return np.asarray(picture + resize(sheet, (picture.shape[0], picture.shape[1])), dtype=np.float32)
+
+
+METHODS: Final[dict[str, Method]] = {
+    "none": Method(_nothing, _as_made),
+    "lab": Method(_lab_measure, _lab_match),
+    "histogram": Method(_histogram_measure, _histogram_match),
+    "mkl": Method(_linear_measure, _linear_match),
+    "sliced": Method(_sliced_measure, _sliced_match),
+    "clone": Method(_clone_measure, _clone_match),
+}

@@ -24,11 +24,11 @@ FACES = 200
 WARM_UP = 5
 
 
-def noise(size_px: int, device: torch.device) -> FaceSet:
+def noise(size_px: int, device: torch.device, count: int = FACES) -> FaceSet:
     """A face set of noise: speed does not depend on what is seen."""
-    crops = torch.randint(0, 256, (FACES, 4, size_px, size_px), dtype=torch.uint8).to(device)
-    landmarks = torch.rand(FACES, 68, 2).to(device) * size_px
-    return FaceSet(crops, landmarks, held_out(FACES, 0.1))
+    crops = torch.randint(0, 256, (count, 4, size_px, size_px), dtype=torch.uint8).to(device)
+    landmarks = torch.rand(count, 68, 2).to(device) * size_px
+    return FaceSet(crops, landmarks, held_out(count, 0.1))
 
 
 def measured(net: str, precision: str, device: torch.device, steps: int) -> dict[str, Any]:

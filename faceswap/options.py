@@ -10,6 +10,8 @@ from models.nets import NetName
 
 CLASSIC_NETS: Final[tuple[NetName, ...]] = ("classic", "classic-lean", "light")
 """They are trained as in 2017, by default."""
+BATCHES: Final[dict[NetName, int]] = {"hd256": 8, "hd512": 4}
+"""Where 16 faces of each person take too much memory."""
 RATES: Final[dict[NetName, float]] = {
     "quick": 2e-3,
     "quick96": 2e-3,
@@ -191,7 +193,7 @@ def options_for(net: str, seed: int = 0, mask_head: bool = False) -> TrainOption
     """
     if net not in RATES:
         raise ValueError(f"expected one of {', '.join(RATES)}, got {net!r}")
-    named = TrainOptions(net=net, seed=seed, mask_head=mask_head, learning_rate=RATES[net])
+    named = TrainOptions(net=net, seed=seed, mask_head=mask_head, learning_rate=RATES[net], batch=BATCHES.get(net, 16))
     if net in CLASSIC_NETS:
         return replace(
             named,

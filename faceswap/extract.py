@@ -42,6 +42,7 @@ from shared.face.identity import unit
 from shared.picture.image import Rgb, contact_sheet, read_image, write_png
 from shared.progress import Progress, silent
 from shared.store.artefact import Fingerprint, artefact, fingerprint, is_current, lock, open_artefact
+from shared.store.corrections import corrections_digest
 from shared.types import Floats, JsonObject
 
 SHEET_FACES: Final = 96
@@ -247,6 +248,7 @@ def _details(rows: Sequence[FaceRow], clips: Sequence[ClipRow], options: Extract
         "dropped": dict(Counter(row.why for row in rows if not row.kept).most_common()),
         "clips": [Path(clip.path).name for clip in clips],
         "crop_px": options.crop_px,
+        "finder": options.finder,
         "people": [seen[person] for person in range(max(seen, default=-1) + 1)],
         "reach": reach(rows),
         "embedding": [round(float(v), 6) for v in mean],
@@ -254,7 +256,11 @@ def _details(rows: Sequence[FaceRow], clips: Sequence[ClipRow], options: Extract
 
 
 def _fingerprint(clips: Sequence[Path], options: ExtractOptions, before: str = "") -> Fingerprint:
-    return fingerprint(clips=[digest_of(clip) for clip in clips], options=options, schema=SCHEMA, before=before)
+    handwork = {number: told for number, clip in enumerate(clips) if (told := corrections_digest(clip))}
+    parts = {"corrections": handwork} if handwork else {}
+    return fingerprint(
+        clips=[digest_of(clip) for clip in clips], options=options, schema=SCHEMA, before=before, **parts
+    )
 
 
 def _identity(folder: Path) -> Floats:

@@ -54,6 +54,8 @@ LINES = 20
 @click.option("--split", "split_to", type=FILE, metavar="FACES", help="Move the faces chosen into a set of their own.")
 @click.option("--merge", multiple=True, type=FILE, metavar="FACES", help="Make one set with these, at --output.")
 @click.option("-o", "--output", type=FILE, metavar="FACES", help="Folder of the merged set.")
+@click.option("--edit", type=FILE, metavar="CSV|JSON", help="Keep landmarks, boxes and masks put right in this table.")
+@click.option("--edit-out", type=FILE, metavar="CSV|JSON", help="Write the table to be edited.")
 @click.option("--against", type=FILE, metavar="FACES", help="Compare with another set: what footage is missing?")
 @standard_options
 def faces(  # noqa: PLR0913 - one argument an option
@@ -72,12 +74,18 @@ def faces(  # noqa: PLR0913 - one argument an option
     merge: tuple[Path, ...],
     output: Path | None,
     against: Path | None,
+    edit: Path | None,
+    edit_out: Path | None,
     terminal: Terminal,
 ) -> None:
     """Look into a face set and put it in order.
 
     Without an action the faces are counted and listed. A picture deleted in a file manager counts as dropped. Every
     drop can be undone: rows stay, pictures lie in FACES/aside or are cut from their clip again.
+
+    --edit takes a table with the columns clip, frame, track, box, landmarks, mask (numbers with spaces between, in
+    pixels of the frame; empty: as found; all three empty: as found again). FACES may be a clip then. What is put right
+    is kept for each later extraction and render of the clip; frames between two that were put right follow them.
     """
     from faceswap.rows import KIND, SCHEMA
     from shared.errors import UsageError
@@ -86,6 +94,7 @@ def faces(  # noqa: PLR0913 - one argument an option
     acts = [name for name, given in (
         (f"--{action}", action), ("--export", export_to), ("--import", import_from), ("--split", split_to),
         ("--merge", merge), ("--against", against),
+        ("--edit", edit), ("--edit-out", edit_out),
     ) if given]  # fmt: skip
     if len(acts) > 1:
         raise UsageError(f"one action at a time, got {' and '.join(acts)}")
@@ -93,9 +102,14 @@ def faces(  # noqa: PLR0913 - one argument an option
         raise UsageError(f"--{action} needs --where, so that it is not every face; 'size>0' is every face")
     if bool(merge) != (output is not None):
         raise UsageError("--merge and --output go together")
-    open_artefact(faces, KIND, SCHEMA)
+    if faces.is_file() and not (edit or edit_out):
+        raise UsageError(f"{faces}: is a clip; of one --edit and --edit-out can be asked")
+    if faces.is_dir() or not faces.exists():
+        open_artefact(faces, KIND, SCHEMA)
     with lock(faces):
-        if against is not None:
+        if edit is not None or edit_out is not None:
+            done = _edited(faces, edit, edit_out, where, terminal)
+        elif against is not None:
             done = compared(faces, against, sheet, terminal)
         elif merge and output is not None:
             done = _merged([faces, *merge], output)
@@ -146,6 +160,22 @@ def _acted(
         count = shelf.split(folder, rows, split_to)
         return {"moved": count, "folder": str(split_to)}, f"{split_to}: {count} faces, moved out of {folder}"
     return None
+
+
+def _edited(
+    target: Path, table: Path | None, out: Path | None, where: tuple[str, ...], terminal: Terminal
+) -> tuple[dict[str, Any], str]:
+    from faceswap.edit import read_table, take_edits, write_table
+
+    if table is not None:
+        changed, renewed = take_edits(target, read_table(table), terminal.progress)
+        text = f"{target}: {changed} faces put right, {renewed} pictures cut anew"
+        return {"corrected": changed, "pictures_renewed": renewed}, text
+    only = None
+    if where and target.is_dir():
+        only = [(row.clip, row.frame, row.track) for row in _selected(target, where, None, False, False, terminal)]
+    count = write_table(target, out or Path(), only)
+    return {"written": count, "table": str(out)}, f"{out}: {count} faces"
 
 
 def _changed(folder: Path, table: Path | None, terminal: Terminal) -> tuple[dict[str, Any], str]:

@@ -15,7 +15,7 @@ from faceswap.align import FACE_SHARE, crop_from_frame
 from faceswap.options import MASKS, SwapOptions
 from faceswap.view import Made
 from shared.errors import UsageError
-from shared.picture.mask import erode, extended_hull, feather, hull_mask
+from shared.picture.mask import erode, extended_hull, feather, hull_mask, polygon_mask
 from shared.picture.warp import invert, piecewise_warp, resize_matrix, transform, warp_picture
 from shared.types import Face, Floats, Matrix
 
@@ -62,9 +62,15 @@ def laid_mask(
     """
     parts, side, size = mask_parts(options.mask), len(made.picture), places[0].shape
     points = transform(patch_from_frame, made.view.face.landmarks)
-    mask = outline(points, size, options, parts)
+    drawn = made.view.face.outline
+    if drawn is None:
+        mask = outline(points, size, options, parts)
+    else:
+        mask = polygon_mask(transform(patch_from_frame, drawn), size)
     inset = VIEW_INSET * side + FACE_SHARE * side * max(0.0, options.feather / 2 - options.erode)
     mask = np.minimum(mask, _within(places, side, inset, face_px / (FACE_SHARE * side)))
+    if drawn is not None:  # a person has said what is face and what lies in front of it
+        return edged(mask, points, face_px, options)
     if "learned" in parts and made.mask is not None:
         mask = np.minimum(mask, piecewise_warp(made.mask, *places))
     if "person" in parts and made.person is not None:

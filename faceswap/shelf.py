@@ -240,6 +240,7 @@ def _joint_details(details: Sequence[JsonObject], kept: int, clips: Sequence[Cli
         "dropped": {},
         "clips": [Path(clip.path).name for clip in clips],
         "crop_px": details[0].get("crop_px"),
+        "finder": details[0].get("finder", "mesh"),
         "embedding": [round(float(value), 6) for value in unit(np.sum(means, axis=0))],
     }
 

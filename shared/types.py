@@ -171,6 +171,8 @@ class Face:
     """(52,) float32 in [0, 1], or None where the finder gives none."""
     sharpness: float = 0.0
     """Variance of the Laplacian of the grey face at a size of 128 px, 8-bit units."""
+    outline: Floats | None = None
+    """(N, 2) float32 corners of the face's area as drawn by hand, upright frame pixels; None where nobody did."""
 
 
 @dataclass(frozen=True, slots=True)

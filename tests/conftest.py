@@ -44,6 +44,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     user = weights_folder()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LIPSWAP_CACHE", str(folder))
+        patch.setenv("LIPSWAP_DATA", str(folder / "handwork"))
         if user.is_dir():
             (folder / "weights").symlink_to(user, target_is_directory=True)
         yield folder

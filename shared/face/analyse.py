@@ -14,15 +14,18 @@ from typing import Literal, Self, TypeAlias
 import numpy as np
 
 from shared.errors import ArtefactError, NoFaceError, UsageError
+from shared.face.correct import Corrected
 from shared.face.detect import FaceFinder, FinderName, make_finder
 from shared.face.fill import fill
 from shared.face.identity import THRESHOLD, Embedder, cosine, unit
+from shared.face.landmarks import mouth_opening
 from shared.face.speaker import energy_of, speaking
 from shared.face.track import TrackOptions
 from shared.media.reader import clip_origin, open_clip, probe
 from shared.progress import Progress, silent
 from shared.store.artefact import Fingerprint, artefact, fingerprint, is_current, lock
 from shared.store.cache import check_base, make_room, mark_used, throw_away
+from shared.store.corrections import corrections_of
 from shared.store.faces import FILE_NAME, SCHEMA, FaceStore, StoredFrame, StoredTrack
 from shared.types import Counts, Face, Floats, Sound
 
@@ -59,23 +62,37 @@ class ClipFaces:
         self.counts = Counts(int(facts["frames"]), int(facts["with_face"]), int(facts["damaged"]))
         self.size: tuple[int, int] = (int(facts["height"]), int(facts["width"]))
         """Upright (height, width) of the clip."""
+        corrections = corrections_of(clip)
+        self._corrected = Corrected(corrections, self._store.faces_at, self._store.shot_of) if corrections else None
 
     def faces_at(self, index: int) -> tuple[Face, ...]:
         """The faces of one frame, by track number; empty where there is none."""
-        return self._store.faces_at(index)
+        faces = self._store.faces_at(index)
+        return faces if self._corrected is None else self._corrected.at(index, self._store.shot_of(index), faces)
 
     def iter(self) -> Iterator[tuple[int, float, tuple[Face, ...]]]:
         """(index, time in seconds, faces) of each frame in order."""
-        for frame in self._store.frames():
+        for frame in self.frames():
             yield frame.number, frame.time_s, frame.faces
 
     def frames(self, first: int = 0, end: int | None = None) -> Iterator[StoredFrame]:
         """As `iter` for a range of frames, with the number of the shot."""
-        return self._store.frames(first, end)
+        for frame in self._store.frames(first, end):
+            if self._corrected is not None:
+                frame = replace(frame, faces=self._corrected.at(frame.number, frame.shot, frame.faces))  # noqa: PLW2901
+            yield frame
 
     def openings(self, track: int, origin_s: float = 0.0) -> tuple[Floats, Floats]:
         """(seconds after `origin_s`, mouth openings in eye distances) of a track, both (N,) float32."""
         times, openings = self._store.openings(track)
+        if self._corrected is not None:
+            told = [
+                (frame.time_s, mouth_opening(face.landmarks))
+                for frame in self.frames()
+                for face in frame.faces
+                if face.track == track
+            ]
+            times, openings = np.array(told, dtype=np.float64).reshape(-1, 2).T
         return (times - origin_s).astype(np.float32), openings.astype(np.float32)
 
     def keep(self, changes: Iterable[tuple[int, int, bool, str]]) -> None:

@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 from shared.errors import ArtefactError
 from shared.render.job import RenderJob
 from shared.store.artefact import Fingerprint, fingerprint, tool_version, write_atomically
+from shared.store.corrections import corrections_digest
 from shared.types import JsonObject
 
 SCHEMA = 1
@@ -64,6 +65,7 @@ def job_fingerprint(job: RenderJob) -> Fingerprint:
         consent=job.consent.sha256,
         suffix=job.output.suffix,
         tool=tool_version(),
+        **({"corrections": told} if (told := corrections_digest(job.clip)) else {}),
     )
 
 

@@ -139,6 +139,11 @@ class FaceStore:
             ):
                 yield StoredFrame(number, time_s, shot, tuple(faces.get(number, ())))
 
+    def shot_of(self, number: int) -> int:
+        """The number of the shot that a frame lies in; -1 for no frame of the clip."""
+        rows = self._ask("SELECT shot FROM frames WHERE number = ?", (number,))
+        return int(rows[0][0]) if rows else -1
+
     def openings(self, track: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(times in seconds, mouth openings in eye distances) of a track."""
         rows = self._ask(

@@ -59,6 +59,19 @@ def test_masks_are_intersected() -> None:
     assert mask_of(made, sharp).sum() > 1.03 * mask_of(made, replace(sharp, mask="hull")).sum()
 
 
+def test_a_mask_drawn_by_hand_counts_before_all_others() -> None:
+    view = seen()
+    drawn = np.array([[140, 110], [190, 110], [190, 150], [140, 150]], dtype=np.float32)
+    by_hand = replace(view, face=replace(view.face, outline=drawn))
+    none = np.zeros((96, 96), dtype=np.float32)
+    sharp = replace(PLAIN, erode=0.0, feather=0.02, mask="hull,learned")
+    mask = mask_of(Made(by_hand, view.picture, mask=none, front=np.ones_like(none)), sharp)
+    assert mask[130, 165] > 0.9
+    assert mask[130, 130] < 0.1
+    assert mask[165, 165] < 0.1
+    assert mask_of(Made(view, view.picture, mask=none), sharp).max() < 0.1
+
+
 def test_what_is_in_front_stays_and_may_be_painted_over_on_wish() -> None:
     view = seen()
     front = np.zeros((48, 48), dtype=np.float32)

@@ -35,8 +35,8 @@ GAPS = ((37, 41), (38, 40), (43, 47), (44, 46), (61, 67), (62, 66), (63, 65))
 """Facing points of the lids and of the inner lips."""
 MOST_STRETCH = 1.5
 LEAST_GAP = 0.01
-"""A gap is opened at most so much wider than it is, and so far in crop coordinates: lashes and lips torn open look like
-nothing that a face does."""
+"""A gap becomes at most so many times as wide or as narrow, and so much in crop coordinates: lashes and lips torn open
+look like nothing that a face does, and from a mouth pressed shut no net can learn to open one."""
 MIRRORED = (
     *reversed(range(17)),
     *reversed(range(17, 27)),
@@ -92,7 +92,8 @@ def bent(moved_nodes: Tensor, side: int) -> Tensor:
 def nearest(landmarks: Tensor, others: Tensor, most: int, draw: Draw, mirror: bool = False) -> Tensor:
     """For each of (N, 68, 2) landmarks one of the `most` of (M, 68, 2) `others` that are nearest in shape.
 
-    Its lids and lips are closed where opening them would tear.
+    Its lids and lips are then opened about as far as these faces have theirs, for what the target shows of them must
+    be seen in the input.
 
     Parameters
     ----------
@@ -107,20 +108,22 @@ def nearest(landmarks: Tensor, others: Tensor, most: int, draw: Draw, mirror: bo
     number = ranked.gather(1, draw.whole((len(landmarks), 1), ranked.shape[1]))[:, 0]
     chosen = others[number % len(others)]
     chosen = torch.where((number < len(others))[:, None, None], chosen, mirrored(chosen))
-    return _untorn(landmarks, chosen)
+    return _as_open(landmarks, chosen)
 
 
-def _untorn(landmarks: Tensor, wanted: Tensor) -> Tensor:
-    """The wanted landmarks with lids and lips closed so far that no gap of (N, 68, 2) landmarks is torn open."""
+def _as_open(landmarks: Tensor, wanted: Tensor) -> Tensor:
+    """The wanted landmarks with lids and lips about as far open as those of (N, 68, 2) landmarks."""
     first, second = torch.tensor(GAPS, device=wanted.device).T
-    gap = wanted[:, second] - wanted[:, first]
-    own = torch.linalg.vector_norm(landmarks[:, second] - landmarks[:, first], dim=2)
-    most = MOST_STRETCH * own + LEAST_GAP
-    close = 0.5 * (1 - most / torch.linalg.vector_norm(gap, dim=2).clamp_min(1e-6)).clamp_min(0.0)[..., None] * gap
-    closed = wanted.clone()
-    closed[:, first] += close
-    closed[:, second] -= close
-    return closed
+    middle = (wanted[:, first] + wanted[:, second]) / 2
+    own, gap = landmarks[:, second] - landmarks[:, first], wanted[:, second] - wanted[:, first]
+    wide = torch.linalg.vector_norm(own, dim=2, keepdim=True)
+    length = torch.linalg.vector_norm(gap, dim=2, keepdim=True)
+    limited = length.clamp(wide / MOST_STRETCH - LEAST_GAP, wide * MOST_STRETCH + LEAST_GAP).clamp_min(0.0)
+    # A shut gap has no direction of its own.
+    along = torch.where(length > LEAST_GAP / 10, gap / length.clamp_min(1e-6), own / wide.clamp_min(1e-6))
+    opened = wanted.clone()
+    opened[:, first], opened[:, second] = middle - along * limited / 2, middle + along * limited / 2
+    return opened
 
 
 def mirrored(landmarks: Tensor) -> Tensor:

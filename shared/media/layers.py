@@ -111,7 +111,7 @@ class PictureLayers:
 
     def __init__(self, path: Path, like: ClipInfo) -> None:
         self.notes: list[str] = []
-        self._like = like
+        self._path, self._like = path, like
         folder, pattern = (path.parent, path.name) if is_sequence(path) else (path, PATTERN)
         self._pictures = NumberedPictures(folder, pattern)
         self._lines = (self._pictures.partial / MATRICES).open("w", encoding="utf-8")
@@ -128,8 +128,10 @@ class PictureLayers:
     def finish(self, interrupted: bool = False) -> None:
         """Let the folder appear."""
         self._lines.close()
-        if interrupted and not self._frames:
+        if not self._frames:
             self.abandon()
+            if not interrupted:
+                raise MediaError(f"{self._path}: no frame was given, nothing is written")
             return
         self._pictures.note(MATRICES)
         facts = {**described(self._like), "kind": "layers", "bits": 16, "alpha": "straight"}

@@ -11,6 +11,7 @@ from shared.media.encoder import choose_encoder
 from shared.media.length import sound_length_s
 from shared.media.options import EncodeOptions
 from shared.media.reader import probe
+from shared.media.sequence import is_sequence, place_of
 from shared.provenance.credentials import EMBEDDED
 from shared.render.job import Engine, RenderJob
 from shared.render.stage import ARTEFACTS, load
@@ -26,6 +27,8 @@ USUAL_CRF: Final = 18.0
 """Up to this the output is taken to be as large as the clip, and half as large for each 6 above: of 21 real clips it
 had 0.7 to 4.8 times their bytes at crf 16, 0.34 to 2.3 at 23, 0.05 to 1.8 at 35, and 5 to 74 times without loss."""
 LOSSLESS_SHARE: Final = 5.0
+PNG_SHARE: Final = 0.5
+"""Size of a PNG of real footage as a share of its samples: 0.3 to 0.6."""
 SPACE_MARGIN: Final = 4.0
 """A render is refused where not even the estimate divided by this is free: none that would fit must be."""
 
@@ -48,7 +51,8 @@ def check_soon(job: RenderJob) -> list[str]:
     for request in job.stages:
         check_artefact(request.engine, getattr(request.options, ARTEFACTS[request.engine][0]))
     info = probe(job.clip)
-    choose_encoder(job.output, info, job.encode)
+    if not is_sequence(job.output):
+        choose_encoder(job.output, info, job.encode)
     check_space(job.output, info, job.encode)
     if job.speech is None:
         return []
@@ -79,7 +83,7 @@ def check_space(output: Path, like: ClipInfo, encode: EncodeOptions) -> None:
     NoSpaceError
         Saying what is needed and what is free.
     """
-    needed, free = bytes_needed(output, like, encode), shutil.disk_usage(output.absolute().parent).free
+    needed, free = bytes_needed(output, like, encode), shutil.disk_usage(place_of(output).absolute().parent).free
     if free < needed / SPACE_MARGIN:
         raise NoSpaceError(
             f"{output}: needs about {needed / 1e6:.0f} MB while it is made, {free / 1e6:.0f} MB are free there; "
@@ -88,7 +92,10 @@ def check_space(output: Path, like: ClipInfo, encode: EncodeOptions) -> None:
 
 
 def bytes_needed(output: Path, like: ClipInfo, encode: EncodeOptions) -> float:
-    """Bytes that a render of a clip takes at its peak, estimated from the clip's bit rate and length."""
+    """Bytes that a render of a clip takes at its peak, layers apart, estimated from its bit rate, size and length."""
+    if is_sequence(output):
+        height, width = like.size
+        return PNG_SHARE * like.frame_count * height * width * 3 * (1 if like.pixels.depth == 8 else 2)
     size = float(like.path.stat().st_size)
     if like.bit_rate and like.duration_s:
         size = min(size, like.bit_rate * like.duration_s / 8)

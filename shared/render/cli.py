@@ -84,6 +84,7 @@ def job_of(
         encode=choices.encode,
         seed=seed,
         force=choices.force,
+        layers=choices.layers,
     )
 
 
@@ -100,6 +101,7 @@ def carry_out(job: RenderJob, terminal: Terminal) -> None:
         f"{report.frames_per_s:.1f} frames/s; signed",
         *(f"  note     {name}: {count} frames" for name, count in report.notes.items()),
         *(f"  note     {remark}" for remark in report.remarks),
+        *([f"  layers   {report.layers}"] if report.layers else []),
         f"  report   {report_path(report.output)}",
     ]
     terminal.result(as_json(report), "\n".join(lines))

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from shared.errors import MediaError, UsageError, from_os_error
+from shared.media.layers import check_layers, is_clip
+from shared.media.numbered import check_own
 from shared.media.options import EncodeOptions
+from shared.media.sequence import check_sequence, is_sequence, place_of
 from shared.provenance.consent import Consent
 
 Engine: TypeAlias = Literal["swap", "sync"]
@@ -50,6 +53,13 @@ class RenderJob:
     seed: int = 0
     force: bool = False
     """Replace an output that was made otherwise."""
+    layers: Path | None = None
+    """A ``.mov`` or folder for what is laid over the clip, with its matte."""
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        """All that is written."""
+        return (self.output,) if self.layers is None else (self.output, self.layers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +120,20 @@ def check_job(job: RenderJob) -> None:
     if len(set(engines)) != len(engines):
         raise UsageError(f"each engine runs once in a render, got {', '.join(engines)}")
     check_paths(job.output, (job.clip, *job.inputs, *((job.speech,) if job.speech else ())))
+    check_layers_path(job)
 
 
 def check_paths(output: Path, inputs: tuple[Path, ...], artefacts: tuple[Path, ...] = ()) -> None:
     """Check the output's name and folder, that inputs are files and artefacts there, and that the output is none."""
-    if output.suffix.lower() not in CONTAINERS:
-        raise UsageError(f"{output}: the output's name must end in one of {' '.join(CONTAINERS)}")
+    if is_sequence(output):
+        check_sequence(output)
+    elif output.suffix.lower() not in CONTAINERS:
+        raise UsageError(
+            f"{output}: the output's name must end in one of {' '.join(CONTAINERS)}, or be FOLDER/%06d.png for pictures"
+        )
+    elif output.is_dir():
+        raise UsageError(f"{output}: is a folder; give the name of a file")
+    output = place_of(output)
     if len(os.fsencode(output.name)) > LONGEST_NAME:
         raise UsageError(f"{output}: the output's name is too long; take at most {LONGEST_NAME} bytes")
     for path in (*inputs, *artefacts):
@@ -127,7 +145,19 @@ def check_paths(output: Path, inputs: tuple[Path, ...], artefacts: tuple[Path, .
             raise MediaError(f"{path}: is not a file; give a clip or a sound file")
         if output.resolve() == path.resolve() or (output.exists() and output.samefile(path)):
             raise UsageError(f"{output}: the output is also an input; choose another name")
-    if output.is_dir():
-        raise UsageError(f"{output}: is a folder; give the name of a file")
     if not output.absolute().parent.is_dir():
         raise MediaError(f"{output.absolute().parent}: no such folder for the output; make it first")
+
+
+def check_layers_path(job: RenderJob) -> None:
+    """Refuse layers of another kind, without a folder to lie in, or where something else lies."""
+    if job.layers is None:
+        return
+    check_layers(job.layers)
+    place = place_of(job.layers)
+    if place.resolve() in (place_of(job.output).resolve(), job.clip.resolve()):
+        raise UsageError(f"{job.layers}: is also the clip or the output; choose another name for the layers")
+    if not place.absolute().parent.is_dir():
+        raise MediaError(f"{place.absolute().parent}: no such folder for the layers; make it first")
+    if not is_clip(job.layers):
+        check_own(place)

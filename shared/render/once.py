@@ -14,17 +14,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shared.errors import LipswapError, NoFaceError
+from shared.errors import NoFaceError
 from shared.face.analyse import AnalyseOptions, ClipFaces, analyse, tracks_of
 from shared.interrupt import postponed
-from shared.media.reader import ClipReader, clip_origin, open_clip
-from shared.media.writer import open_writer
+from shared.media.reader import ClipReader, open_clip
+from shared.media.sequence import place_of
 from shared.pipe import in_background
 from shared.progress import Progress, silent
-from shared.provenance.credentials import Action, Ingredient, Statement, prepare, sign_as
+from shared.provenance.credentials import Action, Ingredient, Statement, prepare
 from shared.render import report as reports
 from shared.render.check import check_soon
 from shared.render.job import RenderJob, check_job, ordered
+from shared.render.outputs import Outputs, named, open_outputs, remove_unsigned, sign_output, size_of, unsigned_path
 from shared.render.report import RenderReport, State
 from shared.render.stage import DESCRIPTIONS, Tally, open_stage, run
 from shared.store.artefact import Fingerprint, cache_folder, lock
@@ -40,7 +41,7 @@ ROOM = 4
 class _Run:
     """What is gathered while a render runs."""
 
-    tally: Tally = field(default_factory=Tally)
+    tally: Tally
     remarks: list[str] = field(default_factory=list)
     timings_s: dict[str, float] = field(default_factory=dict)
 
@@ -93,21 +94,22 @@ def render(job: RenderJob, progress: Progress = silent, say: Callable[[str], Non
     check_job(job)
     wanted = reports.job_fingerprint(job)
     done = reports.earlier(job.output, wanted, job.force)
-    if done is not None:
+    if done is not None and all(place_of(output).exists() for output in job.outputs):
         say(f"{job.output}: already made from the same inputs; nothing to do (--force makes it again)")
         return done
-    found = _Run(remarks=check_soon(job))
+    reports.check_layers_replaceable(job)
+    found = _Run(Tally(keep_patches=job.layers is not None), check_soon(job))
     for remark in found.remarks:
         log.warning("%s", remark)
-    with lock(job.output):
+    with lock(place_of(job.output)):
         with _timed(found, "sign"):
             statement = _statement(job)
-        unsigned = unsigned_path(job.output)
-        unsigned.unlink(missing_ok=True)
+        for output in job.outputs:
+            remove_unsigned(output)
         try:
             _make(job, found, progress)
         except KeyboardInterrupt:
-            if unsigned.exists():
+            if all(place_of(unsigned_path(output)).exists() for output in job.outputs):
                 _finish(job, wanted, statement, found, "interrupted")
                 say(f"{job.output}: the first {found.tally.frames} frames are left there, playable and signed")
             raise
@@ -117,11 +119,6 @@ def render(job: RenderJob, progress: Progress = silent, say: Callable[[str], Non
             say(f"{job.output}: is complete and signed")
             raise KeyboardInterrupt
         return report
-
-
-def unsigned_path(output: Path) -> Path:
-    """Where a clip grows, and stays until it is signed: hidden, beside the output."""
-    return output.with_name(f".{output.stem}.unsigned{output.suffix}")
 
 
 def _make(job: RenderJob, found: _Run, progress: Progress) -> None:
@@ -145,24 +142,19 @@ def _encode(
         for request, stage in zip(job.stages, stages, strict=True):
             changed = run(stage, scenes, request.engine, tally)
             scenes = threads.enter_context(in_background(changed, ROOM, request.engine))
-        notes: list[str] = []
+        outputs: Outputs | None = None
         try:
-            with (
-                _naming(job.output),
-                open_writer(
-                    unsigned_path(job.output), reader.info, job.encode, job.speech, clip_origin(job.clip)
-                ) as writer,
-            ):
-                notes = writer.notes
+            with open_outputs(job, reader.info) as outputs:
                 for scene in scenes:
                     with postponed() as interrupted:
-                        writer.write(scene.frame)
+                        outputs.write(scene.frame, tally.patches_of(scene.frame.index), scene.faces)
                         tally.written(scene.frame.index)
                     if interrupted():
                         raise KeyboardInterrupt
                     progress(tally.frames, max(faces.counts.frames, tally.frames), label)
         finally:
-            found.remarks.extend(_named(job.output, note) for note in notes)
+            notes = outputs.picture.notes if outputs is not None else []
+            found.remarks.extend(named(job.outputs, note) for note in notes)
         tally.damaged = reader.damaged  # with those after the last good frame
         if tally.frames < faces.counts.frames:
             progress(tally.frames, tally.frames, label)
@@ -176,22 +168,6 @@ def _scenes(reader: ClipReader, faces: ClipFaces, tracks: frozenset[int], tally:
         yield Scene(frame, chosen)
 
 
-def _named(output: Path, text: str) -> str:
-    """A text about the unsigned clip, as one about the output."""
-    return text.replace(str(unsigned_path(output)), str(output))
-
-
-@contextmanager
-def _naming(output: Path) -> Iterator[None]:
-    """Let errors about the unsigned clip name the output."""
-    try:
-        yield
-    except LipswapError as error:
-        if _named(output, str(error)) == str(error):
-            raise
-        raise type(error)(_named(output, str(error))) from error
-
-
 def _statement(job: RenderJob) -> Statement:
     """All of the signature that does not need the output: keys and inputs fail before the long work, if at all."""
     parts = (Ingredient(job.clip, "parentOf"), *(Ingredient(path, "inputTo") for path in _input_files(job)))
@@ -202,21 +178,17 @@ def _statement(job: RenderJob) -> Statement:
 def _finish(job: RenderJob, wanted: Fingerprint, statement: Statement, found: _Run, state: State) -> RenderReport:
     counts = _counts(found.tally)
     details = {"fingerprint": str(wanted), "state": state, "counts": counts, "seed": job.seed}
-    unsigned = unsigned_path(job.output)
     with _timed(found, "sign"):
-        try:
-            signature = sign_as(statement, unsigned, job.output, details, move=True)
-        except LipswapError as error:
-            # No changed clip goes about unsigned under its own name, and no hours of work are thrown away.
-            raise type(error)(f"{error}; the clip itself is whole, unsigned, in {unsigned}") from error
+        signatures = [sign_output(statement, output, details) for output in reversed(job.outputs)]
     seconds = found.timings_s.get("render", 0.0)
     report = RenderReport(
         output=job.output,
         state=state,
         fingerprint=str(wanted),
         parts=wanted.parts,
-        output_bytes=job.output.stat().st_size,
-        signature=signature,
+        output_bytes=size_of(job.output),
+        signature=signatures[-1],
+        layers=job.layers,
         counts=counts,
         notes=dict(sorted(found.tally.notes.items())),
         remarks=tuple(found.remarks),

@@ -13,7 +13,7 @@ from shared.media.reader import probe
 from shared.media.sound import load_sound, voiced_spans
 from shared.progress import Progress, silent
 from shared.render.check import check_artefact, check_heard, check_soon
-from shared.render.job import Engine, RenderJob, StageRequest, Wish, check_paths
+from shared.render.job import Engine, RenderJob, StageRequest, Wish, check_layers_path, check_paths
 from shared.render.once import chosen_tracks, faces_of, quiet
 from shared.render.report import check_replaceable
 from shared.render.stage import CHECKS, OPTIONS, load
@@ -161,6 +161,7 @@ def _check(wish: Wish) -> None:
     given = (job.clip, wish.face_from, wish.speech, *job.inputs)
     made = (wish.model, wish.voice)
     check_paths(job.output, tuple(filter(None, given)), tuple(filter(None, made)))
+    check_layers_path(job)
     check_replaceable(job.output, job.force)
     check_artefact("swap", wish.model)
     check_artefact("sync", wish.voice)

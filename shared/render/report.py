@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from shared.errors import ArtefactError
+from shared.media.sequence import place_of
 from shared.render.job import RenderJob
+from shared.render.outputs import size_of
 from shared.store.artefact import Fingerprint, fingerprint, tool_version, write_atomically
 from shared.store.corrections import corrections_digest
 from shared.types import JsonObject
@@ -43,14 +45,17 @@ class RenderReport:
     frames_per_s: float
     peak_memory_mb: float
     versions: dict[str, str]
+    layers: Path | None = None
+    """What was laid over the clip, as layers for a compositor."""
     reused: bool = False
     """An equal render lay there already; nothing was done."""
     schema: int = SCHEMA
 
 
 def report_path(output: Path) -> Path:
-    """Where the report of an output lies: ``OUT.mp4.report.json``."""
-    return output.with_name(output.name + ".report.json")
+    """Where the report of an output lies: ``OUT.mp4.report.json``, ``FOLDER.report.json``."""
+    place = place_of(output)
+    return place.with_name(place.name + ".report.json")
 
 
 def job_fingerprint(job: RenderJob) -> Fingerprint:
@@ -64,6 +69,7 @@ def job_fingerprint(job: RenderJob) -> Fingerprint:
         seed=job.seed,
         consent=job.consent.sha256,
         suffix=job.output.suffix,
+        layers=None if job.layers is None else job.layers.suffix,
         tool=tool_version(),
         **({"corrections": told} if (told := corrections_digest(job.clip)) else {}),
     )
@@ -98,12 +104,14 @@ def earlier(output: Path, wanted: Fingerprint, force: bool) -> RenderReport | No
     ArtefactError
         Something else lies there, and `force` is not set.
     """
-    if not output.exists() or force:
+    place = place_of(output)
+    if not place.exists() or force:
         return None
     found = _stored(output)
     if found.fingerprint == wanted:
-        signature = output.with_name(Path(found.signature).name)  # both may have been moved together
-        if found.state != "complete" or found.output_bytes != output.stat().st_size or not signature.is_file():
+        beside = place if place.is_dir() else place.parent
+        signature = beside / Path(found.signature).name  # both may have been moved together
+        if found.state != "complete" or found.output_bytes != size_of(output) or not signature.is_file():
             return None
         return replace(found, reused=True, output=output, signature=signature, remarks=tuple(found.remarks))
     names = sorted(n for n in {*wanted.parts, *found.parts} if wanted.parts.get(n) != found.parts.get(n))
@@ -120,8 +128,23 @@ def check_replaceable(output: Path, force: bool) -> None:
     ArtefactError
         Something lies there that no render made, and `force` is not set.
     """
-    if output.exists() and not force:
+    if place_of(output).exists() and not force:
         _stored(output)
+
+
+def check_layers_replaceable(job: RenderJob) -> None:
+    """Refuse layers that the last render of this output did not write.
+
+    Raises
+    ------
+    ArtefactError
+        Something else lies there, and the job does not force its way.
+    """
+    if job.layers is None or job.force or not place_of(job.layers).exists():
+        return
+    ours = place_of(job.output).exists() and str(_stored(job.output).layers) == str(job.layers)
+    if not ours:
+        raise ArtefactError(f"{job.layers}: exists and is not ours; choose another name, or --force replaces it")
 
 
 def _stored(output: Path) -> RenderReport:

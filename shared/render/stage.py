@@ -15,7 +15,7 @@ from typing import Any
 from shared.picture.composite import composite
 from shared.progress import Progress
 from shared.render.job import Engine, StageRequest
-from shared.types import Edit, Scene, Stage
+from shared.types import Edit, Patch, Scene, Stage
 
 OPENERS: dict[Engine, str] = {"swap": "faceswap.convert:open_stage", "sync": "lipsync.composite:open_stage"}
 OPTIONS: dict[Engine, str] = {"swap": "faceswap.options:SwapOptions", "sync": "lipsync.options:SyncOptions"}
@@ -38,12 +38,15 @@ class _UnderWay:
     engines: list[Engine] = field(default_factory=list)
     """Those that changed it."""
     notes: list[str] = field(default_factory=list)
+    patches: list[Patch] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Tally:
     """What was done to the frames that are written; decoder and stages run ahead, and an interrupt may come."""
 
+    keep_patches: bool = False
+    """Hold the patches of frames under way, for `patches_of`."""
     frames: int = 0
     with_face: int = 0
     damaged: int = 0
@@ -65,6 +68,12 @@ class Tally:
         one.notes += edit.notes
         if edit.patches:
             one.engines.append(engine)
+        if self.keep_patches:
+            one.patches += edit.patches
+
+    def patches_of(self, index: int) -> tuple[Patch, ...]:
+        """All that was laid over frame `index`, in order; nothing where patches are not kept."""
+        return tuple(self._under_way[index].patches)
 
     def written(self, index: int) -> None:
         """Count frame `index` with all that was noted of it."""

@@ -38,6 +38,7 @@ class RenderChoices:
     device: str
     encode: EncodeOptions
     force: bool
+    layers: Path | None = None
 
 
 class Terminal:
@@ -229,7 +230,13 @@ def render_options(command: Callable[..., R]) -> Callable[..., R]:
         type=click.Path(path_type=Path),
         required=True,
         metavar="OUT",
-        help="Clip to write: mp4 mov mkv webm avi.",
+        help="Clip to write: mp4 mov mkv webm avi; or FOLDER/%06d.png for pictures.",
+    )
+    @click.option(
+        "--layers",
+        type=click.Path(path_type=Path),
+        metavar="NAME.mov|FOLDER",
+        help="Also write what is laid over the clip, with a straight matte: ProRes 4444, or 16-bit PNG in a folder.",
     )
     @consent_option
     @person_option
@@ -245,9 +252,10 @@ def render_options(command: Callable[..., R]) -> Callable[..., R]:
         device: str,
         encode: EncodeOptions,
         force: bool,
+        layers: Path | None,
         **kwargs: Any,  # noqa: ANN401
     ) -> R:
-        choices = RenderChoices(output, consent, person, device, encode, force)
+        choices = RenderChoices(output, consent, person, device, encode, force, layers)
         return command(*args, choices=choices, **kwargs)
 
     return wrapped

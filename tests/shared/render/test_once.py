@@ -24,9 +24,10 @@ from shared.provenance import credentials
 from shared.provenance.consent import read_consent
 from shared.provenance.credentials import SOURCE_TYPE
 from shared.provenance.verify import verify
-from shared.render import once, stage
+from shared.render import once, outputs, stage
 from shared.render.job import RenderJob, StageRequest
-from shared.render.once import render, unsigned_path
+from shared.render.once import render
+from shared.render.outputs import unsigned_path
 from shared.render.report import report_path
 from shared.store.artefact import lock
 from shared.types import Edit, Frame, Scene, Stage
@@ -273,10 +274,10 @@ def test_a_finished_clip_that_cannot_be_signed_is_kept_hidden(job: RenderJob, mo
     def full(*_: object, **__: object) -> Path:
         raise NoSpaceError("out: no room to sign it")
 
-    monkeypatch.setattr(once, "sign_as", full)
+    monkeypatch.setattr(outputs, "sign_as", full)
     unsigned = unsigned_path(job.output)
     with pytest.raises(
-        NoSpaceError, match=rf"no room to sign it; the clip itself is whole, unsigned, in .*{unsigned.name}"
+        NoSpaceError, match=rf"no room to sign it; the output itself is whole, unsigned, in .*{unsigned.name}"
     ):
         render(job)
     assert not job.output.exists()
@@ -323,7 +324,7 @@ def test_an_interrupt_while_signing_waits_for_the_signature(job: RenderJob, monk
         signal.raise_signal(signal.SIGINT)
         return really(*arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(once, "sign_as", interrupted)
+    monkeypatch.setattr(outputs, "sign_as", interrupted)
     said: list[str] = []
     with pytest.raises(KeyboardInterrupt):
         render(job, say=said.append)
@@ -339,7 +340,7 @@ def test_an_earlier_output_survives_a_render_that_fails(job: RenderJob, monkeypa
     def no_space(*_: object, **__: object) -> None:
         raise NoSpaceError("out.mkv: the disk is full")
 
-    monkeypatch.setattr(once, "open_writer", no_space)
+    monkeypatch.setattr(outputs, "open_writer", no_space)
     with pytest.raises(NoSpaceError, match="disk is full"):
         render(replace(job, force=True))
     assert job.output.read_bytes() == before
@@ -395,7 +396,7 @@ def test_steps_hold_few_frames_at_a_time(job: RenderJob, monkeypatch: pytest.Mon
         def __exit__(self, *error: object) -> None:
             self._inner.__exit__(*error)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(once, "open_writer", Slow)
+    monkeypatch.setattr(outputs, "open_writer", Slow)
     render(replace(job, clip=long))
     assert len(decoded) == 60
     assert most <= once.ROOM + 3

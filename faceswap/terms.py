@@ -77,8 +77,11 @@ def make_folder(faces: tuple[Path, Path], model: Path, options: TrainOptions, st
 
 
 def set_aside(model: Path) -> Path | None:
-    """Give a model another name beside its own, so that nothing trained is lost; None where there is no model."""
-    if not exists(model):
+    """Give a model another name beside its own, so that nothing trained is lost; None where there is no model.
+
+    One of another version, which cannot be gone on with, too.
+    """
+    if not (model / MANIFEST).is_file() or (not _is_model(model) and not exists(model)):
         return None
     number = 1
     while (aside := model.with_name(f"{model.name}.old-{number}")).exists():
@@ -187,6 +190,14 @@ def store_faces(model: Path, splits: tuple[Split, Split]) -> None:
     write_atomically(model / FACES, text.encode())
 
 
+def _is_model(folder: Path) -> bool:
+    """Whether a manifest is that of a model, of any version."""
+    try:
+        return bool(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["kind"] == KIND)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def _split(folder: Path, before: JsonObject | None, share: float) -> Split:
     rows = usable(folder)
     digests = {row.name: _digest(folder, row) for row in rows}
@@ -199,7 +210,7 @@ def _split(folder: Path, before: JsonObject | None, share: float) -> Split:
         chosen = known | _new(rows, known, share)
     return Split(
         {name: (digest, chosen[name]) for name, digest in digests.items()},
-        len(rows) - len(known),
+        len(rows) - len(known) if before is not None else 0,
         deleted,
         anew and before is not None,
     )

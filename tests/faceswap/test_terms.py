@@ -131,3 +131,19 @@ def test_what_does_not_fit_another_net_is_left_as_it_was(
     assert 20 < int(share) < 100
     net = as_module(open_model(tmp_path / "wider", "cpu").net)
     assert net.state_dict()["bottleneck.narrow.weight"].shape[0] == 24
+
+
+def test_a_model_of_another_version_is_set_aside_and_anything_else_left_alone(
+    sets: tuple[Path, Path], tmp_path: Path
+) -> None:
+    model = tmp_path / "m"
+    train(sets, model, OPTIONS, ONE)
+    manifest = json.loads((model / "manifest.json").read_text())
+    (model / "manifest.json").write_text(json.dumps(manifest | {"schema": 99}))
+    with pytest.raises(ArtefactError, match="layout 99"):
+        train(sets, model, OPTIONS, ONE)
+    assert train(sets, model, OPTIONS, ONE, force=True).steps == 1
+    assert (tmp_path / "m.old-1" / "log.jsonl").is_file()
+    with pytest.raises(ArtefactError, match="this is a faceset artefact"):
+        train(sets, sets[0], OPTIONS, ONE, force=True)
+    assert (sets[0] / "manifest.json").is_file()

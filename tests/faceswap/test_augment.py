@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +15,13 @@ from scipy.ndimage import map_coordinates
 
 from faceswap.align import VIEW_SHARE
 from faceswap.augment import Batch, augment, net_input, view
-from faceswap.options import AugmentOptions
+from faceswap.faceset import load_faceset
+from faceswap.objective import share
+from faceswap.options import AugmentOptions, options_for
+from faceswap.trainer import Trainer
+from models.autoencoder import build
+from models.nets import config_of
+from models.tensors import Precision
 from shared.picture.warp import similarity, transform
 from tests.faceswap.drawn import face_points
 
@@ -211,3 +219,28 @@ def test_one_seed_gives_one_batch() -> None:
     first, second, other = (moved(options, seed, 4) for seed in (1, 1, 2))
     assert torch.equal(first.warped, second.warped)
     assert not torch.equal(first.warped, other.warped)
+
+
+def test_a_mask_is_taught_to_leave_out_what_is_in_front() -> None:
+    options = replace(options_for("quick", mask_head=True), mask=1.0)
+    net = build(config_of("quick", True))
+    random = torch.Generator().manual_seed(1)
+    batch = augment(coordinates(2), landmarks(2), None, (64, 128), STILL, random)
+    made = net.decode(net.encode(batch.warped), 0).mask
+    assert made is not None
+    losses = [
+        float(share(net, 0, replace(batch, visible=seen), options, Precision(torch.device("cpu"), False)).loss)
+        for seen in (batch.visible, 0 * batch.visible)
+    ]
+    # The whole crop is marked as face: the mask should be 1 where it is seen, and 0 where it is not.
+    assert losses[1] - losses[0] == pytest.approx(float((2 * made - 1).mean().detach()), abs=1e-4)
+
+
+def test_a_training_with_everything_on_stays_finite(two_sets: tuple[Path, Path]) -> None:
+    moved_all = AugmentOptions(to_landmarks=0.5, clahe=0.5, occluders=1.0)
+    options = replace(options_for("quick", mask_head=True), batch=4, augment=moved_all)
+    torch.set_num_threads(1)
+    sets = load_faceset(two_sets[0], 204), load_faceset(two_sets[1], 204)
+    with closing(Trainer(sets, options, Precision(torch.device("cpu"), False))) as trainer:
+        losses = torch.stack([trainer.learn() for _ in range(3)])
+    assert bool(torch.isfinite(losses).all())

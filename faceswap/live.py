@@ -22,7 +22,7 @@ from faceswap.align import MEAN_FACE, STEADY, view_from_frame
 from faceswap.augment import net_input
 from models.autoencoder import FaceAutoencoder, as_module
 from models.tensors import floats
-from shared.picture.mask import erode, extended_hull, polygon_mask
+from shared.picture.mask import erode, extended_hull
 from shared.picture.warp import invert, scale_of, similarity, transform
 from shared.types import Floats, Matrix
 
@@ -32,9 +32,11 @@ RISE: Final = 0.08
 """How far the crop's centre lies above that of the unit square, in units."""
 SIDE_STEP: Final = 16
 """The live tool's resolutions are multiples of this."""
-FOREHEAD, SHRINK, INSET = 0.35, 0.03, 0.02
-"""The fixed mask: how far it reaches above the brows, in distances from brow to eye; by what share of the face's width
-it is made smaller; and by what share of the view it ends before the view does."""
+FOREHEAD, SHRINK = 0.35, 0.05
+"""The fixed mask: how far it reaches above the brows, in distances from brow to eye; and by what share of the face's
+width it is made smaller."""
+FADE = 0.06
+"""Masks fade to 0 over this share of the view before it ends, so that no mask shows the view's own border."""
 
 JAW: Final[Floats] = np.array(
     [
@@ -123,6 +125,7 @@ class LiveFace(nn.Module):
         self.back_columns: Tensor
         self.outside: Tensor
         self.hull: Tensor
+        self.window: Tensor
         self.register_buffer("rows", floats(rows))
         self.register_buffer("columns", floats(np.ascontiguousarray(columns.T)))
         self.register_buffer("back_rows", floats(back_rows))
@@ -130,6 +133,7 @@ class LiveFace(nn.Module):
         inside = back_rows.sum(axis=1)[:, np.newaxis] * back_columns.sum(axis=1)[np.newaxis]
         self.register_buffer("outside", floats(1.0 - np.clip(inside, 0.0, 1.0))[None, None])
         self.register_buffer("hull", floats(mean_hull(crop))[None, None])
+        self.register_buffer("window", floats(_window(crop))[None, None])
 
     def forward(self, in_face: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Turn crops into the other person's faces.
@@ -148,7 +152,7 @@ class LiveFace(nn.Module):
         view = torch.matmul(torch.matmul(self.rows, crop), self.columns)
         made = self._net.decode(self._net.encode(net_input(view, self._net.config.input_px)), self.person)
         face = self._laid(made.picture.float()) + self.outside * crop
-        mask = self.hull + 0.0 * crop[:, :1] if made.mask is None else self._laid(made.mask.float())
+        mask = self.hull + 0.0 * crop[:, :1] if made.mask is None else self._laid(made.mask.float()) * self.window
         mask = mask.clamp(0.0, 1.0).permute(0, 2, 3, 1)
         # A graph's outputs must be tensors of their own.
         return mask, face.clamp(0.0, 1.0)[:, [2, 1, 0]].permute(0, 2, 3, 1), mask * 1.0
@@ -168,11 +172,19 @@ def mean_hull(crop: LiveCrop) -> Floats:
     size = (crop.side_px, crop.side_px)
     crop_from_cm = crop.crop_from_view @ view_from_frame(_mean_landmarks(), crop.view_px)
     points = transform(crop_from_cm, _mean_landmarks())
-    hull = extended_hull(points, size, FOREHEAD)
-    low, high = INSET * crop.view_px, (1 - INSET) * crop.view_px - 1
-    corners = np.array([(low, low), (high, low), (high, high), (low, high)])
-    hull = np.minimum(hull, polygon_mask(transform(crop.crop_from_view, corners), size))
-    return erode(hull, SHRINK * float(np.ptp(points[:17, 0])))
+    hull = erode(extended_hull(points, size, FOREHEAD), SHRINK * float(np.ptp(points[:17, 0])))
+    return np.asarray(hull * _window(crop), dtype=np.float32)
+
+
+def _window(crop: LiveCrop) -> Floats:
+    """(S, S) 1 well inside the view, falling to 0 at its border."""
+    places = np.arange(crop.side_px)
+    sides = []
+    for axis in (0, 1):
+        inner = (places - crop.crop_from_view[axis, 2]) / crop.crop_from_view[0, 0]
+        away = np.minimum(inner, crop.view_px - 1 - inner) / (FADE * crop.view_px)
+        sides.append(np.clip(away, 0.0, 1.0))
+    return np.asarray(np.minimum(sides[1][:, np.newaxis], sides[0][np.newaxis]), dtype=np.float32)
 
 
 def _mean_landmarks() -> Floats:

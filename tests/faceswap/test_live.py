@@ -122,6 +122,8 @@ def test_masks_are_the_learned_one_within_the_view_or_else_the_mean_hull() -> No
     assert abs(float(celeb[1, middle, middle, 0]) - 0.8) < 1e-5
     assert float(celeb[:, 0].max()) == float(celeb[:, :, 0].max()) == 0.0
     assert torch.equal(own, celeb)
+    top = round(crop.crop_from_view[1, 2])
+    assert float(celeb[0, top + 1, middle, 0]) < 0.3 < float(celeb[0, top + 8, middle, 0])
     _, _, fixed = LiveFace(Echo(128), 1, crop)(in_face)
     np.testing.assert_allclose(array(fixed[1, :, :, 0]), mean_hull(crop))
 

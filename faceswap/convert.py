@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from faceswap.along import Layer
+from faceswap.detail import noise_around
 from faceswap.front import Fronts
-from faceswap.lay import figures, lay
+from faceswap.gaps import bridged
 from faceswap.matte import PERSON_PX, mask_parts, person_crop
 from faceswap.model import SwapModel, open_model
 from faceswap.options import SwapOptions
-from faceswap.steady import Steadied
-from faceswap.steer import Field, PointFinder, field_of, misses, mixed, steered
+from faceswap.steer import PointFinder, steered
 from faceswap.view import Made, Shown, View, look_at
 from shared.errors import UsageError
 from shared.face.analyse import ClipFaces
@@ -71,7 +70,7 @@ def swapped(
 ) -> Iterator[tuple[Scene, Edit]]:
     """Each scene with its faces swapped; a scene without faces passes through.
 
-    At most twice `options.batch` scenes, and the few that steadying looks ahead, are held at a time.
+    At most twice `options.batch` scenes, the few that steadying looks ahead, and those of an open gap are held.
 
     Parameters
     ----------
@@ -81,9 +80,10 @@ def swapped(
     shown = _made(scenes, model, options, people)
     if finder is not None and options.steer > 0:
         shown = steered(shown, finder)
-    steady = _Steadied(Steadied(options.colour_window_s), Steadied(options.steer_window_s))
+    shown = bridged(shown, options.gap_s)
+    layer = Layer(options)
     while few := tuple(islice(shown, max(1, options.batch))):
-        yield from _laid(few, steady, options)
+        yield from layer.laid(few)
 
 
 def _made(
@@ -98,6 +98,8 @@ def _made(
             faces = list(islice(made, len(scene.faces)))
             if people is not None:
                 faces = [replace(face, person=_person(scene.frame, face, people)) for face in faces]
+            if options.grain > 0:
+                faces = [replace(face, noise=noise_around(scene.frame, face.view.face)) for face in faces]
             yield Shown(scene, tuple(faces))
 
 
@@ -116,45 +118,6 @@ def _drawn(views: Sequence[View], model: SwapModel, fronts: Fronts, options: Swa
 def _person(frame: Frame, made: Made, people: PersonFinder) -> Floats:
     crop = warp(frame, person_crop(made.view.face), (PERSON_PX, PERSON_PX))
     return people.person(eight_bit(crop))
-
-
-@dataclass(frozen=True, slots=True)
-class _Steadied:
-    """What is steadied along tracks, each over its own window."""
-
-    colour: Steadied
-    shape: Steadied
-
-
-def _laid(few: Sequence[Shown], steady: _Steadied, options: SwapOptions) -> Iterator[tuple[Scene, Edit]]:
-    measured = [[(figures(made, options), misses(made)) for made in shown.faces] for shown in few]
-    colours: dict[int, list[NDArray[np.float64]]] = defaultdict(list)
-    shapes: dict[int, list[NDArray[np.float64]]] = defaultdict(list)
-    for shown, of_scene in zip(few, measured, strict=True):
-        for made, (colour, miss) in zip(shown.faces, of_scene, strict=True):
-            colours[made.view.face.track].append(colour)
-            if miss is not None:
-                shapes[made.view.face.track].append(miss)
-    steady.colour.start(colours)
-    steady.shape.start(shapes)
-    for shown, of_scene in zip(few, measured, strict=True):
-        patches = []
-        for made, (colour, miss) in zip(shown.faces, of_scene, strict=True):
-            known = steady.colour.add(made.view.face.track, shown.time_s, colour)
-            patches.append(lay(made, known, options, _field(made, miss, shown.time_s, steady.shape, options)))
-        yield shown.scene, Edit(tuple(patches), notes=shown.notes)
-
-
-def _field(
-    made: Made, miss: NDArray[np.float64] | None, time_s: float, steady: Steadied, options: SwapOptions
-) -> Field | None:
-    """How a made face is to be warped; where the finder lost it, by what is usual along its track."""
-    track = made.view.face.track
-    usual = steady.known(track) if miss is None else steady.add(track, time_s, miss)
-    if usual is None:
-        return None
-    undone = mixed(usual if miss is None else miss, usual, options.steer, options.steer_shape)
-    return field_of(made.view.face, made.view.view_from_frame, len(made.picture), undone)
 
 
 def _check_direction(model: SwapModel, clip: ClipFaces, options: SwapOptions) -> None:

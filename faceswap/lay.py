@@ -2,69 +2,81 @@
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.align import FACE_SHARE
 from faceswap.colours import METHODS, matched, visible
+from faceswap.detail import enlarge, grained, in_motion, log_details, sharpened, streak_of
 from faceswap.matte import laid_mask
 from faceswap.options import SwapOptions
 from faceswap.steer import GRID, MARGIN, Field
 from faceswap.view import Made, View
 from shared.picture.warp import (
     box_around,
-    gaussian,
-    grey_of,
     invert,
-    laplacian,
     piecewise_warp,
     scale_of,
     warp_picture,
 )
 from shared.types import Floats, IntBox, Matrix, Patch
 
-UNSHARP_SIGMA_PX: Final = 1.5
-"""At the net's own size; finer detail than that it does not draw."""
-MOST_UNSHARP: Final = 2.0
-SMALLEST_DETAIL: Final = 1e-6
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a patch takes from its place in the clip.
+
+    Attributes
+    ----------
+    field : how the made face is warped; None where it is laid as it is.
+    motion_px : of the face since the last frame, x y in frame pixels.
+    seed : of the grain: frame and track.
+    """
+
+    field: Field | None = None
+    motion_px: tuple[float, float] = (0.0, 0.0)
+    seed: tuple[int, int] = (0, 0)
 
 
 def figures(made: Made, options: SwapOptions) -> NDArray[np.float64]:
-    """What is steadied along the track: log detail of the old and of the made face, and the measures of their colour.
+    """What is steadied along the track: log detail of both faces, noise of the old one, measures of their colour.
 
     Returns
     -------
-    (2 + K,) float64, K by the method of colour.
+    (4 + K,) float64, K by the method of colour.
     """
     seen = visible(made)
-    details = [np.log(max(SMALLEST_DETAIL, _detail(picture, seen))) for picture in (made.view.picture, made.picture)]
-    return np.concatenate([details, METHODS[options.colour_method].measure(made, seen)])
+    colour = METHODS[options.colour_method].measure(made, seen)
+    return np.concatenate([log_details(made, seen), np.zeros(2) if made.noise is None else made.noise, colour])
 
 
-def lay(made: Made, steady: NDArray[np.float64], options: SwapOptions, field: Field | None = None) -> Patch:
+def lay(
+    made: Made, measured: NDArray[np.float64], steady: NDArray[np.float64], options: SwapOptions, setting: Setting
+) -> Patch:
     """Make the patch that puts a made face into the frame.
 
     Parameters
     ----------
-    steady : the steadied `figures`.
-    field : how the made face is warped; None where it is laid as it is.
+    measured, steady : the `figures` of this frame and the steadied ones.
     """
-    view, picture = made.view, made.picture
-    picture = matched(picture, steady[2:], options)
-    picture = _sharpen(picture, float(np.exp((steady[0] - steady[1]) / 2)), options.sharpen)
+    view = made.view
+    picture = sharpened(matched(made.picture, steady[4:], options), steady[:2], options.sharpen)
     side = len(picture)
     face_px = FACE_SHARE * side / scale_of(view.view_from_frame)
     box = _box(view, face_px, options)
     shift = np.eye(3)
     shift[:2, 2] = -box[0], -box[1]
-    size = (box[3] - box[1], box[2] - box[0])
     patch_from_view = shift @ invert(view.view_from_frame)
-    places = _places(patch_from_view, size, side, field)
+    places = _places(patch_from_view, (box[3] - box[1], box[2] - box[0]), side, setting.field)
     mask = laid_mask(made, shift, places, face_px, options)
-    enlarged = _enlarged(picture, places, scale_of(patch_from_view))
-    return Patch(box, enlarged, mask, view.view_from_frame, view.face.track)
+    placed = _enlarged(picture, places, scale_of(patch_from_view))
+    if options.motion_blur > 0:
+        placed = in_motion(placed, streak_of(setting.motion_px, measured[0], steady[0], options.motion_blur))
+    if options.grain > 0:
+        placed = grained(placed, steady[2:4], options.grain, setting.seed)
+    return Patch(box, placed, mask, view.view_from_frame, view.face.track)
 
 
 def _box(view: View, face_px: float, options: SwapOptions) -> IntBox:
@@ -103,41 +115,3 @@ def _enlarged(picture: Floats, places: tuple[Floats, Floats], growth: float) -> 
         picture = enlarge(picture, times)
         places = (places[0] * times + (times - 1) / 2, places[1] * times + (times - 1) / 2)
     return np.clip(piecewise_warp(picture, *places), 0.0, 1.0)
-
-
-def enlarge(picture: Floats, times: int) -> Floats:
-    """A whole number of times larger, by Catmull-Rom cubics (Keys 1981, a = -0.5)."""
-    rows = _cubic(picture.shape[0], times)
-    columns = _cubic(picture.shape[1], times)
-    height, width, channels = picture.shape
-    tall = (rows @ picture.reshape(height, -1)).reshape(-1, width, channels)
-    by_channel = np.ascontiguousarray(np.moveaxis(tall, 2, 1)).reshape(-1, width)
-    wide = (by_channel @ columns.T).reshape(len(rows), channels, len(columns))
-    return np.ascontiguousarray(np.moveaxis(wide, 1, 2))
-
-
-def _cubic(length: int, times: int) -> Floats:
-    """(length * times, length) weights, edges repeated."""
-    places = (np.arange(length * times) + 0.5) / times - 0.5
-    weights = np.zeros((length * times, length), dtype=np.float32)
-    first = np.floor(places).astype(int) - 1
-    for step in range(4):
-        distance = np.abs(places - (first + step))
-        near = 1.5 * distance**3 - 2.5 * distance**2 + 1
-        far = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
-        value = np.where(distance < 1, near, np.where(distance < 2, far, 0.0))
-        np.add.at(weights, (np.arange(length * times), np.clip(first + step, 0, length - 1)), value)
-    return weights
-
-
-def _sharpen(picture: Floats, ratio: float, strength: float) -> Floats:
-    """Unsharp masking by as much as the old face has more fine detail than the new one."""
-    amount = strength * min(MOST_UNSHARP, max(0.0, ratio - 1.0))
-    if amount <= 0:
-        return picture
-    return np.clip(picture + np.float32(amount) * (picture - gaussian(picture, UNSHARP_SIGMA_PX)), 0.0, 1.0)
-
-
-def _detail(picture: Floats, inner: Floats) -> float:
-    """Mean square of the Laplacian over the inner face."""
-    return float((laplacian(grey_of(picture)) ** 2 * inner).sum() / inner.sum())

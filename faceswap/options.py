@@ -259,6 +259,10 @@ class SwapOptions:
     """Factor of the colours about their grey, 0 to 3."""
     sharpen: float = 1.0
     """How far the new face is sharpened to match the old one, 0 (not at all) to 1."""
+    grain: float = 1.0
+    """How far the new face gets the noise of the old one, 0 (not at all) to 1."""
+    motion_blur: float = 1.0
+    """How far the new face is streaked where the old one is softened by its motion, 0 (not at all) to 1."""
     steer: float = 1.0
     """How far brows, eyes, lips and jaw line are moved to where the replaced face has its own, 0 (not at all) to 1."""
     steer_shape: float = 0.5
@@ -266,6 +270,9 @@ class SwapOptions:
     followed) to 1 (the new face takes the old one's proportions)."""
     steer_window_s: float = 2.0
     """Time constant that tells lasting differences from movement, in seconds, > 0."""
+    gap_s: float = 0.2
+    """Frames in which a face is lost are filled from those around them where the gap is at most so long, in seconds,
+    0 (never) to 2; longer ones pass through."""
     batch: int = 8
     """Faces decoded at once, >= 1."""
 

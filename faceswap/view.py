@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from faceswap.align import view_from_frame
 from shared.picture.mask import erode, hull_mask
@@ -45,6 +46,7 @@ class Made:
     mask : (V, V) float32, the net's own mask of it; None where it draws none.
     front : (S, S) float32 over the view, 1 = something in front of the face; None where it was not looked for.
     person : (S, S) float32 over the crop of `person_from_frame`, 1 = person; None where it was not looked for.
+    noise : (2,) variances of fine and of coarser noise of the clip there; None where it was not measured.
     found : the face that the finder sees in `picture`, in frame pixels; None where it was not looked for or not found.
     """
 
@@ -53,6 +55,7 @@ class Made:
     mask: Floats | None = None
     front: Floats | None = None
     person: Floats | None = None
+    noise: NDArray[np.float64] | None = None
     found: Face | None = None
 
 

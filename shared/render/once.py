@@ -191,6 +191,7 @@ def _finish(job: RenderJob, wanted: Fingerprint, statement: Statement, found: _R
         layers=job.layers,
         counts=counts,
         notes=dict(sorted(found.tally.notes.items())),
+        noted_frames={name: tuple(runs) for name, runs in sorted(found.tally.noted_frames.items())},
         remarks=tuple(found.remarks),
         settings=reports.settings_of(job),
         timings_s={name: round(value, 3) for name, value in found.timings_s.items()},

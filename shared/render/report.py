@@ -37,7 +37,9 @@ class RenderReport:
     counts: dict[str, int]
     """frames, with_face, changed, untouched, damaged, and for each engine ENGINE_changed."""
     notes: dict[str, int]
-    """Marks of the stages (``held``, ``faded``...), with the number of frames."""
+    """Marks of the stages (``held``, ``face-filled``...), with the number of frames."""
+    noted_frames: dict[str, tuple[tuple[int, int], ...]]
+    """Which frames those are: first and last of each run."""
     remarks: tuple[str, ...]
     """What the writer and the render did that the user should know."""
     settings: JsonObject

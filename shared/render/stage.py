@@ -56,6 +56,8 @@ class Tally:
     changed: Counter[Engine] = field(default_factory=Counter)
     """Frames that each engine changed."""
     notes: Counter[str] = field(default_factory=Counter)
+    noted_frames: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    """First and last frame of each run of frames that bear a note."""
     _under_way: dict[int, _UnderWay] = field(default_factory=dict)
 
     def begin(self, index: int, with_face: bool, damaged: int) -> None:
@@ -84,6 +86,11 @@ class Tally:
         self.touched += bool(one.engines)
         self.changed.update(one.engines)
         self.notes.update(one.notes)
+        for note in dict.fromkeys(one.notes):
+            runs = self.noted_frames.setdefault(note, [])
+            goes_on = bool(runs) and runs[-1][1] == index - 1
+            first = runs.pop()[0] if goes_on else index
+            runs.append((first, index))
 
 
 def load(name: str) -> Any:  # noqa: ANN401 - whatever the string names

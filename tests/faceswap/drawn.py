@@ -10,11 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.align import crop_from_frame
+from faceswap.lay import Setting, figures, lay
+from faceswap.options import SwapOptions
 from faceswap.rows import KIND, PICTURES, SCHEMA, FaceRow, write_rows
+from faceswap.steer import Field
+from faceswap.view import Made
 from shared.picture.image import write_png
 from shared.picture.warp import transform
 from shared.store.artefact import artefact, fingerprint
-from shared.types import ColourSpec, Face, Floats, Frame, PixelFormat
+from shared.types import ColourSpec, Face, Floats, Frame, Patch, PixelFormat
 
 Rgb = NDArray[np.uint8]
 
@@ -93,3 +97,9 @@ def make_faceset(folder: Path, skin: tuple[int, int, int], count: int, seed: int
             )
         write_rows(partial, rows)
     return folder
+
+
+def laid_alone(made: Made, options: SwapOptions, field: Field | None = None, measured: Made | None = None) -> Patch:
+    """A made face laid by its own figures, or by those of another one, as if nothing came before it."""
+    numbers = figures(measured or made, options)
+    return lay(made, numbers, numbers, options, Setting(field))

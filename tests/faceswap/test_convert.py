@@ -58,8 +58,8 @@ def scene(index: int, tracks: tuple[int, ...], light: float = 1.0) -> Scene:
     return Scene(frame_of(np.asarray(picture * light, dtype=np.uint8), index), tuple(faces))
 
 
-def options(batch: int = 4, direction: bool = False, colour: float = 1.0) -> SwapOptions:
-    return SwapOptions(Path("model"), swap_direction=direction, batch=batch, colour=colour)
+def options(batch: int = 4, direction: bool = False, colour: float = 1.0, gap_s: float = 0.0) -> SwapOptions:
+    return SwapOptions(Path("model"), swap_direction=direction, batch=batch, colour=colour, gap_s=gap_s)
 
 
 def test_scenes_come_back_in_order_with_a_patch_for_each_face() -> None:
@@ -70,6 +70,13 @@ def test_scenes_come_back_in_order_with_a_patch_for_each_face() -> None:
     assert all(before is expected for (before, _), expected in zip(results, given, strict=True))
     assert [len(edit.patches) for _, edit in results] == [1, 0, 2, 0, 1]
     assert net.batches == [1, 2, 1]
+
+
+def test_a_face_that_is_lost_for_a_moment_is_filled_in_and_noted() -> None:
+    given = [scene(0, (1,)), scene(1, ()), scene(2, (1,)), *(scene(index, ()) for index in range(3, 12))]
+    results = list(swapped(iter(given), model()[0], options(gap_s=0.2)))
+    assert [len(edit.patches) for _, edit in results] == [1, 1, 1, *[0] * 9]
+    assert [edit.notes for _, edit in results[:4]] == [(), ("face-filled",), (), ("no-face",)]
 
 
 def test_no_more_than_two_batches_of_scenes_are_held() -> None:

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceswap.lay import enlarge, figures, lay
+from faceswap.detail import enlarge
 from faceswap.options import SwapOptions
 from faceswap.view import Made, View, look_at
 from shared.picture.colour import lab_statistics
 from shared.picture.planes import changed_support, composite, cut
 from shared.picture.warp import gaussian, to_float
 from shared.types import Floats, Frame
-from tests.faceswap.drawn import draw_face, face_of, face_points, frame_of
+from tests.faceswap.drawn import draw_face, face_of, face_points, frame_of, laid_alone
 
 PLAIN = SwapOptions(model=Path("unused"), colour=0.0, sharpen=0.0)
 
@@ -29,7 +29,7 @@ def seen(width: float = 90.0, centre: tuple[float, float] = (150.0, 130.0), turn
 
 def laid(frame: Frame, view: View, made: Floats, options: SwapOptions) -> Floats:
     """The frame with the made face in it, as float RGB."""
-    patch = lay(Made(view, made), figures(Made(view, made), PLAIN), options)
+    patch = laid_alone(Made(view, made), options)
     return to_float(cut(composite(frame, [patch]), (0, 0, 320, 260)))
 
 
@@ -44,7 +44,7 @@ def test_a_face_laid_on_itself_changes_next_to_nothing(width: float) -> None:
 
 def test_the_patch_is_exactly_nothing_on_its_border_and_whole_in_the_face() -> None:
     frame, view = seen()
-    patch = lay(Made(view, view.picture), figures(Made(view, view.picture), PLAIN), PLAIN)
+    patch = laid_alone(Made(view, view.picture), PLAIN)
     for edge in (patch.mask[0], patch.mask[-1], patch.mask[:, 0], patch.mask[:, -1]):
         assert edge.max() == 0.0
     nose = np.rint(view.face.landmarks[30]).astype(int) - patch.box[:2]
@@ -61,7 +61,7 @@ def test_no_edge_of_the_view_shows_where_the_face_reaches_beyond_it() -> None:
     points[:17, 1] += 60  # a jaw far below the view
     frame = frame_of(draw_face((260, 320), points, (210, 160, 130)))
     view = look_at(frame, face_of(points), 96)
-    patch = lay(Made(view, np.zeros_like(view.picture)), figures(Made(view, view.picture), PLAIN), PLAIN)
+    patch = laid_alone(Made(view, np.zeros_like(view.picture)), PLAIN)
     steps = np.abs(np.diff(patch.mask, axis=0))
     assert steps.max() < 0.35
 
@@ -80,17 +80,17 @@ def test_colour_is_taken_from_the_face_replaced() -> None:
 def test_a_soft_face_is_sharpened_and_a_sharp_one_left_alone() -> None:
     _, view = seen()
     soft = gaussian(view.picture, 1.2)
-    plain = lay(Made(view, soft), figures(Made(view, soft), PLAIN), PLAIN).picture
-    sharper = lay(Made(view, soft), figures(Made(view, soft), PLAIN), replace(PLAIN, sharpen=1.0)).picture
-    wanted = lay(Made(view, view.picture), figures(Made(view, soft), PLAIN), PLAIN).picture
+    plain = laid_alone(Made(view, soft), PLAIN).picture
+    sharper = laid_alone(Made(view, soft), replace(PLAIN, sharpen=1.0)).picture
+    wanted = laid_alone(Made(view, view.picture), PLAIN, measured=Made(view, soft)).picture
     assert np.abs(sharper - wanted).mean() < np.abs(plain - wanted).mean()
-    same = lay(Made(view, view.picture), figures(Made(view, view.picture), PLAIN), replace(PLAIN, sharpen=1.0)).picture
-    assert np.array_equal(same, lay(Made(view, view.picture), figures(Made(view, view.picture), PLAIN), PLAIN).picture)
+    same = laid_alone(Made(view, view.picture), replace(PLAIN, sharpen=1.0)).picture
+    assert np.array_equal(same, laid_alone(Made(view, view.picture), PLAIN).picture)
 
 
 def test_a_face_at_the_frames_edge_is_laid_without_complaint() -> None:
     frame, view = seen(centre=(10.0, 20.0))
-    patch = lay(Made(view, view.picture), figures(Made(view, view.picture), PLAIN), PLAIN)
+    patch = laid_alone(Made(view, view.picture), PLAIN)
     assert composite(frame, [patch]).size == (260, 320)
 
 

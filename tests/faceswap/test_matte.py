@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceswap.lay import figures, lay
 from faceswap.matte import edged, mask_parts, person_crop
 from faceswap.options import SwapOptions
 from faceswap.view import Made, View, look_at
@@ -20,7 +19,7 @@ from shared.picture.mask import hull_mask
 from shared.picture.planes import warp
 from shared.picture.warp import eight_bit, transform
 from shared.types import Floats
-from tests.faceswap.drawn import draw_face, face_of, face_points, frame_of
+from tests.faceswap.drawn import draw_face, face_of, face_points, frame_of, laid_alone
 
 PLAIN = SwapOptions(model=Path("unused"), colour=0.0, sharpen=0.0)
 
@@ -32,7 +31,7 @@ def seen(turn: float = 0.0) -> View:
 
 def mask_of(made: Made, options: SwapOptions) -> Floats:
     """The mask over the whole frame."""
-    patch = lay(made, figures(made, PLAIN), options)
+    patch = laid_alone(made, options)
     whole = np.zeros((460, 520), dtype=np.float32)
     x0, y0, x1, y1 = (value + 100 for value in patch.box)
     whole[y0:y1, x0:x1] = patch.mask

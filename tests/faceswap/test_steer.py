@@ -11,7 +11,6 @@ import pytest
 from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 
-from faceswap.lay import figures, lay
 from faceswap.options import SwapOptions
 from faceswap.steer import GRID, MARGIN, field_of, find_made, misses, mixed, spline, steered
 from faceswap.view import Made, Shown, View, look_at
@@ -21,7 +20,7 @@ from shared.media.reader import open_clip
 from shared.picture.planes import composite
 from shared.picture.warp import piecewise_warp, to_float, transform, warp_picture
 from shared.types import Face, Floats, Scene
-from tests.faceswap.drawn import draw_face, face_of, face_points, frame_of
+from tests.faceswap.drawn import draw_face, face_of, face_points, frame_of, laid_alone
 
 PLAIN = SwapOptions(model=Path("unused"), colour=0.0, sharpen=0.0)
 
@@ -80,7 +79,7 @@ def test_every_marked_point_comes_to_its_place() -> None:
         place = transform(view.view_from_frame, own[number : number + 1])[0]
         down, across = np.indices((128, 128))
         spot[...] = np.exp(-((down - place[1]) ** 2 + (across - place[0]) ** 2) / 8)[..., None]
-        patch = lay(Made(view, spot), figures(Made(view, spot), PLAIN), PLAIN, field)
+        patch = laid_alone(Made(view, spot), PLAIN, field)
         light = patch.picture[..., 0] ** 2
         rows, columns = np.indices(light.shape)
         there = np.array([(columns * light).sum(), (rows * light).sum()]) / light.sum() + patch.box[:2]
@@ -161,7 +160,7 @@ def test_a_real_face_that_was_bent_is_bent_back(footage: Path) -> None:
             miss = misses(made)
             assert miss is not None
             field = field_of(face, view.view_from_frame, 128, miss) if steering else None
-            frame = composite(scene.frame, [lay(made, figures(made, PLAIN), options, field)])
+            frame = composite(scene.frame, [laid_alone(made, options, field)])
             after = finder.follow(frame, [face])[0]
             assert after is not None
             inner = after.landmarks[17:] - face.landmarks[17:]
@@ -190,6 +189,6 @@ def test_a_face_is_warped_in_one_step_with_its_placing() -> None:
     made = Made(view, to_float(draw_face((128, 128), transform(view.view_from_frame, points), (210, 160, 130))))
     shift = np.array([[1.0, 0, -4], [0, 1, -4], [0, 0, 1]])
     moved = Made(view, warp_picture(made.picture, shift, (128, 128)))
-    one, other = lay(made, figures(made, PLAIN), PLAIN, field), lay(moved, figures(moved, PLAIN), PLAIN)
+    one, other = laid_alone(made, PLAIN, field), laid_alone(moved, PLAIN)
     inside = np.minimum(one.mask, other.mask) == 1.0
     assert np.abs(one.picture - other.picture)[inside].mean() < 0.002

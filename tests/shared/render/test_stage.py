@@ -40,6 +40,7 @@ def test_only_patched_frames_are_new_objects_and_counted() -> None:
         tally.written(index)
     assert tally.changed == {"swap": 3}
     assert tally.notes == {"held": 3}
+    assert tally.noted_frames == {"held": [(1, 1), (3, 3), (5, 5)]}
     assert (tally.frames, tally.touched) == (6, 3)
 
 
@@ -54,6 +55,7 @@ def test_only_what_is_written_counts() -> None:
     assert (tally.frames, tally.with_face, tally.touched, tally.damaged) == (3, 2, 3, 0)
     assert tally.changed == {"sync": 3, "swap": 1}
     assert tally.notes == {"faded": 3}
+    assert len(tally.noted_frames["faded"]) == 1
     tally.written(3)
     assert tally.damaged == 2
 

@@ -13,6 +13,7 @@ from faceswap.options import ExtractOptions, TrainLimits, TrainOptions, options_
 from faceswap.terms import model_fingerprint
 from faceswap.train import train
 from shared.errors import ArtefactError
+from shared.face.detect import FinderName
 from shared.progress import Progress, silent
 from shared.store.artefact import is_current
 
@@ -27,15 +28,15 @@ LEAST_MINUTES: Final = 0.05
 
 
 def make_model(
-    clip: Path,
-    face_from: Path,
+    clips: tuple[Path, Path],
     folder: Path,
     minutes: float = 20.0,
     device: str = "auto",
     progress: Progress = silent,
     options: TrainOptions | None = None,
+    finder: FinderName = "mesh",
 ) -> Path:
-    """Make the model that lays the face of `face_from` on the person in `clip`, into ``folder/swap``.
+    """Make the model that lays the face in the second clip on the person in the first, into ``folder/swap``.
 
     What is there from an earlier run is taken up again: `minutes` count over all runs. What an older version made
     there is made anew.
@@ -51,14 +52,13 @@ def make_model(
         If a clip shows too few usable faces.
     """
     sets = (folder / NAMES[0], folder / NAMES[1])
-    for source, target in zip((clip, face_from), sets, strict=True):
-        _extract(source, target, progress)
+    for source, target in zip(clips, sets, strict=True):
+        _extract(source, target, ExtractOptions(most=MOST_FACES, finder=finder), progress)
     _train(sets, folder / MODEL, options or options_for("quick"), minutes, device, progress)
     return folder / MODEL
 
 
-def _extract(clip: Path, folder: Path, progress: Progress) -> None:
-    chosen = ExtractOptions(most=MOST_FACES)
+def _extract(clip: Path, folder: Path, chosen: ExtractOptions, progress: Progress) -> None:
     try:
         report = extract([clip], folder, chosen, progress)
     except ArtefactError as error:

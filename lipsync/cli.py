@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,12 +12,16 @@ from shared.render.cli import carry_out, job_of
 from shared.render.terminal import (
     RenderChoices,
     Terminal,
+    finder_option,
     force_option,
     person_option,
     render_options,
     seed_option,
     standard_options,
 )
+
+if TYPE_CHECKING:  # it brings OpenCV, which a help text can do without
+    from shared.face.detect import FinderName
 
 FILE = click.Path(path_type=Path)
 LEARNED, SYNCED = VoiceOptions(), SyncOptions(voice=Path(), speech=Path())
@@ -31,6 +36,7 @@ LEARNED, SYNCED = VoiceOptions(), SyncOptions(voice=Path(), speech=Path())
 )
 @click.option("--most-frames", type=click.IntRange(1), default=LEARNED.most_frames, help="Keep at most so many mouths.")
 @person_option
+@finder_option
 @seed_option
 @force_option
 @standard_options
@@ -42,6 +48,7 @@ def learn(  # noqa: PLR0913 - one argument an option
     patience: int,
     most_frames: int,
     person: str,
+    finder: FinderName,
     seed: int,
     force: bool,
     terminal: Terminal,
@@ -53,7 +60,12 @@ def learn(  # noqa: PLR0913 - one argument an option
     from shared.render.job import parse_person
 
     options = VoiceOptions(
-        person=parse_person(person), updates=updates, patience=patience, most_frames=most_frames, seed=seed
+        person=parse_person(person),
+        finder=finder,
+        updates=updates,
+        patience=patience,
+        most_frames=most_frames,
+        seed=seed,
     )
 
     from lipsync.prepare import learn_voice

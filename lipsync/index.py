@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from lipsync.features import LOUDNESS_DBFS, SAMPLE_RATE_HZ, audio_features, row_times_s
 from lipsync.learn import Example
 from lipsync.mouth import FreeFace, MouthBasis, aperture_cm, free_face
+from models.tensors import pick_device
 from shared.clock import resample_track
 from shared.errors import NoFaceError
-from shared.face.analyse import ClipFaces, PersonChoice, analyse, pick_tracks
+from shared.face.analyse import AnalyseOptions, ClipFaces, PersonChoice, analyse, pick_tracks
+from shared.face.detect import FinderName
 from shared.media.reader import clip_origin, probe
 from shared.media.sound import load_sound, normalise_rms, voiced_spans
 from shared.picture.mask import lower_face_outline
@@ -78,7 +80,12 @@ class _Part:
 
 
 def gather(
-    footage: Sequence[Path], cache: Path, person: PersonChoice, counts: Counter[str], progress: Progress = silent
+    footage: Sequence[Path],
+    cache: Path,
+    person: PersonChoice,
+    counts: Counter[str],
+    progress: Progress = silent,
+    finder: FinderName = "mesh",
 ) -> list[ClipMouths]:
     """Find the speaker in each clip, and hear him.
 
@@ -91,9 +98,10 @@ def gather(
     """
     lengths = [max(probe(path).frame_count, 1) for path in footage]
     found = []
+    options = AnalyseOptions(finder=finder, device="cpu" if finder == "mesh" else str(pick_device("auto")))
     for number, path in enumerate(footage):
         part = _Part(progress, sum(lengths[:number]), sum(lengths))
-        with analyse(path, cache, progress=part) as faces:
+        with analyse(path, cache, options, part) as faces:
             clip = _mouths(path, faces, person, counts)
         if clip is not None:
             found.append(clip)

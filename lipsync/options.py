@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from shared.face.detect import FinderName
     from shared.render.job import PersonChoice
 
 
@@ -16,6 +17,8 @@ class VoiceOptions:
 
     person: PersonChoice = "largest"
     """Whose mouth."""
+    finder: FinderName = "mesh"
+    """Who finds the faces: ``mesh``, or ``fan``, the face-alignment package."""
     updates: int = 3000
     """Optimiser steps of the network; the best validation checkpoint is kept. >= 1."""
     most_frames: int = 30_000

@@ -21,6 +21,7 @@ from lipsync.textures import write_textures
 from lipsync.voice import KIND, SCHEMA, TEXTURES, lips_of, save_mouths, save_net
 from models.audio2mouth import Audio2Mouth, predict
 from shared.errors import NoFaceError
+from shared.face.detect import FinderName
 from shared.progress import Progress, silent
 from shared.store.artefact import artefact, cache_folder, fingerprint, is_current, lock, open_artefact
 from shared.types import JsonObject
@@ -44,10 +45,11 @@ def make_voice(
     device: str = "auto",  # noqa: ARG001 - the signature that both engines share; 60 cells are fastest on the CPU
     progress: Progress = silent,
     seed: int = 0,
+    finder: FinderName = "mesh",
 ) -> Path:
     """Learn a voice into ``folder/voice``, in no more time than it needs; what `shared.render.prepare` calls."""
     made = folder / NAME
-    learn_voice(footage, made, VoiceOptions(patience=PATIENCE, seed=seed), progress=progress)
+    learn_voice(footage, made, VoiceOptions(finder=finder, patience=PATIENCE, seed=seed), progress=progress)
     return made
 
 
@@ -95,7 +97,7 @@ def _learn(
     tell: Callable[[str], None] | None,
 ) -> JsonObject:
     counts: Counter[str] = Counter()
-    clips = gather(footage, cache_folder(), options.person, counts, progress)
+    clips = gather(footage, cache_folder(), options.person, counts, progress, options.finder)
     heard = speech_s(clips)
     if heard < LEAST_SPEECH_S:
         raise NoFaceError(

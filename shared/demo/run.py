@@ -150,7 +150,7 @@ def _model(
             return folder / str(said["model"])
     chosen = load(TRAIN_OPTIONS)("quick", options.seed)
     model: Path = load(MAKE_MODEL)(
-        footage.first, footage.second, folder, options.train_minutes, options.device, progress, chosen
+        (footage.first, footage.second), folder, options.train_minutes, options.device, progress, chosen
     )
     write_atomically(note, json.dumps(wanted | {"model": str(model.relative_to(folder))}).encode())
     return model

@@ -80,6 +80,7 @@ def job_of(
         stages=stages,
         speech=speech,
         person=parse_person(choices.person),
+        finder=choices.finder,
         device=choices.device,
         encode=choices.encode,
         seed=seed,

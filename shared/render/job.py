@@ -6,7 +6,7 @@ import os
 import stat
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from shared.errors import MediaError, UsageError, from_os_error
 from shared.media.layers import check_layers, is_clip
@@ -14,6 +14,9 @@ from shared.media.numbered import check_own
 from shared.media.options import EncodeOptions
 from shared.media.sequence import check_sequence, is_sequence, place_of
 from shared.provenance.consent import Consent
+
+if TYPE_CHECKING:  # it brings OpenCV, which a job can do without
+    from shared.face.detect import FinderName
 
 Engine: TypeAlias = Literal["swap", "sync"]
 PersonChoice: TypeAlias = Literal["largest", "all", "speaker"] | int | Path
@@ -47,6 +50,8 @@ class RenderJob:
     inputs: tuple[Path, ...] = ()
     """Further files that went into it (the clip a face is from, footage): named in the signature."""
     person: PersonChoice = "largest"
+    finder: FinderName = "mesh"
+    """Who finds the faces."""
     device: str = "auto"
     """``auto``, ``cpu`` or ``cuda``."""
     encode: EncodeOptions = field(default_factory=EncodeOptions)

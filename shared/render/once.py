@@ -23,11 +23,11 @@ from shared.pipe import in_background
 from shared.progress import Progress, silent
 from shared.provenance.credentials import Action, Ingredient, Statement, prepare
 from shared.render import report as reports
-from shared.render.check import check_soon
+from shared.render.check import PICK_DEVICE, check_soon
 from shared.render.job import RenderJob, check_job, ordered
 from shared.render.outputs import Outputs, named, open_outputs, remove_unsigned, sign_output, size_of, unsigned_path
 from shared.render.report import RenderReport, State
-from shared.render.stage import DESCRIPTIONS, Tally, open_stage, run
+from shared.render.stage import DESCRIPTIONS, Tally, load, open_stage, run
 from shared.store.artefact import Fingerprint, cache_folder, lock
 from shared.types import Scene, Stage
 
@@ -50,18 +50,21 @@ def quiet(text: str) -> None:
     """Say nothing: the default of library calls."""
 
 
-def faces_of(clip: Path, progress: Progress = silent) -> ClipFaces:
-    """The analysed faces of a clip, from the cache where they are there.
+def faces_of(job: RenderJob, progress: Progress = silent) -> ClipFaces:
+    """The analysed faces of a job's clip, from the cache where they are there.
 
     Raises
     ------
     NoFaceError
         There is no face in any frame.
     """
-    faces = analyse(clip, cache_folder(), AnalyseOptions(), progress)
+    where = "cpu" if job.finder == "mesh" else str(load(PICK_DEVICE)(job.device))
+    faces = analyse(job.clip, cache_folder(), AnalyseOptions(finder=job.finder, device=where), progress)
     if faces.counts.with_face == 0:
         faces.close()
-        raise NoFaceError(f"{clip}: no face in any of its {faces.counts.frames} frames; nothing can be changed in it")
+        raise NoFaceError(
+            f"{job.clip}: no face in any of its {faces.counts.frames} frames; nothing can be changed in it"
+        )
     return faces
 
 
@@ -124,7 +127,7 @@ def render(job: RenderJob, progress: Progress = silent, say: Callable[[str], Non
 def _make(job: RenderJob, found: _Run, progress: Progress) -> None:
     """Write the unsigned clip."""
     with _timed(found, "analyse"):
-        analysed = faces_of(job.clip, progress)
+        analysed = faces_of(job, progress)
     with analysed as faces:
         tracks = chosen_tracks(job, faces)
         with _timed(found, "open"):

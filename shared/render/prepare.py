@@ -9,6 +9,7 @@ from pathlib import Path
 
 from shared.errors import ArtefactError, LipswapError, MediaError, NoFaceError, UsageError, WeightsError
 from shared.face.analyse import SPEECH_RATE_HZ, ClipFaces, pick_tracks
+from shared.face.detect import FinderName
 from shared.media.reader import probe
 from shared.media.sound import load_sound, voiced_spans
 from shared.progress import Progress, silent
@@ -39,6 +40,7 @@ class Settings:
 
     device: str = "auto"
     seed: int = 0
+    finder: FinderName = "mesh"
 
 
 def complete(wish: Wish, progress: Progress = silent, say: Callable[[str], None] = quiet) -> RenderJob:
@@ -53,12 +55,12 @@ def complete(wish: Wish, progress: Progress = silent, say: Callable[[str], None]
     """
     job = wish.job
     _check(wish)
-    with faces_of(job.clip, progress) as faces:
+    with faces_of(job, progress) as faces:
         _check_person(wish, faces)
     stages = list(job.stages)
     inputs = list(job.inputs)
     speech = job.speech
-    settings = Settings(job.device, job.seed)
+    settings = Settings(job.device, job.seed, job.finder)
     if wish.speech or wish.voice:
         voice = wish.voice or make_voice(job.clip, settings, progress, say)
         spoken = wish.speech or job.clip  # a voice alone re-syncs the mouth to the clip's own sound
@@ -87,7 +89,8 @@ def make_model(
     """
     chosen = settings or Settings()
     options = load(TRAIN_OPTIONS)("quick", chosen.seed)
-    recipe = {"extract": load(EXTRACT_OPTIONS)(), "train": options, "schemas": [load(name) for name in MODEL_SCHEMAS]}
+    cut = load(EXTRACT_OPTIONS)(finder=chosen.finder)
+    recipe = {"extract": cut, "train": options, "schemas": [load(name) for name in MODEL_SCHEMAS]}
     folder = _folder("model", fingerprint(clip=clip, face_from=face_from, **recipe))
     with lock(folder):
         made, trained = _prepared(folder, "swap")
@@ -96,9 +99,8 @@ def make_model(
             return made
         say(f"no --model given: training one in {folder}, until it gets no better or for {minutes:g} minutes")
         make_room(cache_folder())
-        made = _made(
-            folder, lambda: load(MAKE_MODEL)(clip, face_from, folder, minutes, chosen.device, progress, options)
-        )
+        given = ((clip, face_from), folder, minutes, chosen.device, progress, options, chosen.finder)
+        made = _made(folder, lambda: load(MAKE_MODEL)(*given))
         return _note(folder, made, minutes)
 
 
@@ -116,7 +118,7 @@ def make_voice(
         The clip holds no learnable speech.
     """
     chosen = settings or Settings()
-    recipe = {"options": load(VOICE_OPTIONS)(seed=chosen.seed), "schema": load(VOICE_SCHEMA)}
+    recipe = {"options": load(VOICE_OPTIONS)(finder=chosen.finder, seed=chosen.seed), "schema": load(VOICE_SCHEMA)}
     folder = _folder("voice", fingerprint(footage=clip, **recipe))
     with lock(folder):
         made, _ = _prepared(folder, "sync")
@@ -126,7 +128,8 @@ def make_voice(
         check_speech([clip])
         say(f"no --voice given: learning one from the clip itself, in {folder}")
         make_room(cache_folder())
-        made = _made(folder, lambda: load(MAKE_VOICE)([clip], folder, chosen.device, progress, chosen.seed))
+        given = ([clip], folder, chosen.device, progress, chosen.seed, chosen.finder)
+        made = _made(folder, lambda: load(MAKE_VOICE)(*given))
         return _note(folder, made, 0.0)
 
 

@@ -67,6 +67,7 @@ def job_fingerprint(job: RenderJob) -> Fingerprint:
         stages=job.stages,
         speech=job.speech,
         person=job.person,
+        finder=job.finder,
         encode=replace(job.encode, threads=0),
         seed=job.seed,
         consent=job.consent.sha256,

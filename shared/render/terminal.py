@@ -9,7 +9,7 @@ import functools
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -20,6 +20,7 @@ from shared.media.options import PRESETS, WORST_CRF, EncodeOptions
 from shared.progress import Progress, TerminalProgress, silent
 
 if TYPE_CHECKING:  # the types bring numpy, which a help text can do without
+    from shared.face.detect import FinderName
     from shared.types import JsonObject
 
 P = ParamSpec("P")
@@ -35,6 +36,7 @@ class RenderChoices:
     consent: str | None
     """The statement or the name of a file that holds it."""
     person: str
+    finder: FinderName
     device: str
     encode: EncodeOptions
     force: bool
@@ -203,6 +205,16 @@ def person_option(command: Callable[P, R]) -> Callable[P, R]:
     )(command)
 
 
+def finder_option(command: Callable[P, R]) -> Callable[P, R]:
+    """Add ``--finder``."""
+    return click.option(
+        "--finder",
+        type=click.Choice(["mesh", "fan"]),
+        default="mesh",
+        help="Who finds the faces; fan is the face-alignment package, for footage and clip alike.",
+    )(command)
+
+
 def encode_options(command: Callable[..., R]) -> Callable[..., R]:
     """Add ``--crf``, ``--preset`` and ``--lossless``, passed together as the argument `encode`."""
     usual = EncodeOptions()
@@ -240,22 +252,13 @@ def render_options(command: Callable[..., R]) -> Callable[..., R]:
     )
     @consent_option
     @person_option
+    @finder_option
     @device_option
     @encode_options
     @force_option
     @functools.wraps(command)
-    def wrapped(
-        *args: Any,  # noqa: ANN401 - passed on
-        output: Path,
-        consent: str | None,
-        person: str,
-        device: str,
-        encode: EncodeOptions,
-        force: bool,
-        layers: Path | None,
-        **kwargs: Any,  # noqa: ANN401
-    ) -> R:
-        choices = RenderChoices(output, consent, person, device, encode, force, layers)
-        return command(*args, choices=choices, **kwargs)
+    def wrapped(*args: Any, **given: Any) -> R:  # noqa: ANN401 - passed on
+        choices = RenderChoices(**{field.name: given.pop(field.name) for field in fields(RenderChoices)})
+        return command(*args, choices=choices, **given)
 
     return wrapped

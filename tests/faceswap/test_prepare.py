@@ -35,7 +35,7 @@ def drawn_instead_of_extracted(monkeypatch: pytest.MonkeyPatch) -> None:
 def made(folder: Path, minutes: float, seed: int = 0, progress: Progress = silent) -> int:
     """Steps of the model after `make_model`."""
     clips = (Path("target.mp4"), Path("source.mp4"))
-    model = prepare.make_model(*clips, folder, minutes, "cpu", progress, replace(SMALL, seed=seed))
+    model = prepare.make_model(clips, folder, minutes, "cpu", progress, replace(SMALL, seed=seed))
     assert model == folder / "swap"
     return int(facts_of(model)["step"])
 

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from shared.cli import root
+from tests.shared.render.made import make_clip
 
 
 @pytest.mark.parametrize("command", ["learn", "sync"])
@@ -27,6 +28,19 @@ def test_learning_from_a_file_that_is_not_there_names_it(tmp_path: Path) -> None
     result = CliRunner().invoke(root, ["learn", str(tmp_path / "gone.mp4"), "-o", str(tmp_path / "voice")])
     assert result.exit_code == 6
     assert "gone.mp4" in result.output
+
+
+def test_the_fan_finder_without_its_weights_says_which_file_goes_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("face_alignment")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    clip = make_clip(tmp_path / "clip.mp4", frames=5)
+    result = CliRunner().invoke(root, ["learn", str(clip), "-o", str(tmp_path / "voice"), "--finder", "fan"])
+    assert result.exit_code == 5, result.output
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: the fan finder's weights are missing: fetch https://")
+    assert last.endswith(f"into {tmp_path / 'hub' / 'checkpoints'}")
 
 
 def test_learning_needs_footage(tmp_path: Path) -> None:

@@ -40,8 +40,8 @@ def make_voice(clips: Sequence[Path], folder: Path, device: str, progress: Calla
     return folder / "voice"
 
 
-def make_model(clip: Path, face_from: Path, folder: Path, minutes: float, *_: object) -> Path:
-    assert (clip.name, face_from.name) == ("first.mp4", "second.mp4")
+def make_model(clips: tuple[Path, Path], folder: Path, minutes: float, *_: object) -> Path:
+    assert [clip.name for clip in clips] == ["first.mp4", "second.mp4"]
     MADE.append(f"model in {minutes:g} minutes")
     seal(folder / "swap", "faceswap.model")
     return folder / "swap"

@@ -25,9 +25,9 @@ class Makers:
         made = {prepare.MAKE_MODEL: self.model, prepare.MAKE_VOICE: self.voice}
         return made[name] if name in made else stage.load(name)
 
-    def model(self, clip: Path, face_from: Path, folder: Path, minutes: float, *rest: object) -> Path:
+    def model(self, clips: tuple[Path, Path], folder: Path, minutes: float, *rest: object) -> Path:
         self.rest.append(rest)
-        self.calls.append(f"model {clip.name} {face_from.name} {minutes:g}")
+        self.calls.append(f"model {clips[0].name} {clips[1].name} {minutes:g}")
         (folder / "model").mkdir(exist_ok=True)
         return folder / "model"
 
@@ -113,12 +113,12 @@ def test_a_maker_that_stumbles_over_damaged_work_begins_anew_but_only_then(
     begun: list[bool] = []
     make = makers.model
 
-    def stumble(clip: Path, face_from: Path, folder: Path, *_: object) -> Path:
+    def stumble(clips: tuple[Path, Path], folder: Path, *_: object) -> Path:
         begun.append((folder / "half").exists())
         if len(begun) == 1:
             (folder / "half").touch()
             raise WeightsError(f"{folder}/half: damaged")
-        return make(clip, face_from, folder, 1.0)
+        return make(clips, folder, 1.0)
 
     monkeypatch.setattr(makers, "model", stumble)
     complete(wish)
@@ -156,8 +156,18 @@ def test_the_seed_reaches_both_makers(wish: Wish, makers: Makers, tmp_path: Path
     for seed in (0, 7):
         complete(replace(wish, job=replace(wish.job, seed=seed)))
     voices, models = makers.rest[::2], makers.rest[1::2]
-    assert [rest[-1] for rest in voices] == [0, 7]
-    assert [rest[-1].seed for rest in models] == [0, 7]  # type: ignore[attr-defined]
+    assert [rest[-2] for rest in voices] == [0, 7]
+    assert [rest[-2].seed for rest in models] == [0, 7]  # type: ignore[attr-defined]
+
+
+def test_the_finder_reaches_both_makers_and_what_it_found_is_kept_apart(
+    wish: Wish, makers: Makers, tmp_path: Path
+) -> None:
+    ada = make_clip(tmp_path / "ada.mp4", frames=5)
+    wish = replace(wish, face_from=ada, speech=ada)
+    complete(wish)
+    complete(replace(wish, job=replace(wish.job, finder="fan")))
+    assert [rest[-1] for rest in makers.rest] == ["mesh", "mesh", "fan", "fan"]
 
 
 def test_a_voice_is_learned_from_the_clip_itself(wish: Wish, makers: Makers, tmp_path: Path) -> None:

@@ -7,11 +7,12 @@ import pytest
 from click.testing import CliRunner
 
 from shared.cli import root
+from shared.face.analyse import AnalyseOptions
 from shared.media.options import EncodeOptions
 from shared.render import cli, once, stage
 from shared.render.job import RenderJob
 from shared.render.report import report_path
-from tests.shared.render.made import make_artefact, make_clip
+from tests.shared.render.made import FRAMES, MadeFaces, face, make_artefact, make_clip
 
 
 @pytest.fixture
@@ -61,6 +62,24 @@ def test_all_commands_that_render_take_the_same_choices_and_report_alike(
     )
     assert settings["consent"]["sha256"] == job.consent.sha256
     assert settings["speech"] == (None if command == "swap" else str(job.clip))
+
+
+@pytest.mark.parametrize("finder", ["mesh", "fan"])
+def test_the_finder_asked_for_looks_for_the_faces(
+    call: list[str], finder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[AnalyseOptions] = []
+    faces = MadeFaces({index: (face(),) for index in range(FRAMES)})
+
+    def analyse(_: Path, __: Path, options: AnalyseOptions, ___: object) -> MadeFaces:
+        asked.append(options)
+        return faces
+
+    monkeypatch.setattr(once, "analyse", analyse)
+    result = CliRunner().invoke(root, [*call, "--consent", "I agree", "--finder", finder, "--device", "cpu", "--json"])
+    assert result.exit_code == 0, result.stderr
+    assert {(options.finder, options.device) for options in asked} == {(finder, "cpu")}
+    assert json.loads(result.stdout)["settings"]["finder"] == finder
 
 
 def test_without_consent_nothing_is_rendered(call: list[str], job: RenderJob) -> None:

@@ -38,7 +38,7 @@ def job_of(clip: Path, output: Path, encode: EncodeOptions = LOSSLESS) -> Render
 def test_times_size_and_samples_outside_the_mask_are_the_sources(footage: Path, tmp_path: Path, name: str) -> None:
     clip, output = footage / "hard" / "derived" / name, tmp_path / "out.mkv"
     report = render(job_of(clip, output))
-    faces = faces_of(clip)
+    faces = faces_of(job_of(clip, output))
     assert report.counts["changed"] > 0
     before, after = probe(clip), probe(output)
     assert (after.size, after.coded_size, after.quarter_turns) == (before.size, before.coded_size, before.quarter_turns)

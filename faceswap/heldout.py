@@ -22,8 +22,9 @@ from shared.picture.image import Rgb
 from shared.picture.warp import to_uint8
 from shared.types import Floats, JsonObject
 
-MOST_LOOKED_AT: Final = 64
-"""Held-out faces of each person that a look measures, spread evenly."""
+MOST_LOOKED_AT, FEWEST_LOOKED_AT = 64, 16
+"""Held-out faces of each person that a look measures, spread evenly: fewer of those larger than 128 px, so that a look
+costs no more than two steps."""
 SHOWN: Final = 4
 """Faces of each person on the preview sheet."""
 AT_ONCE: Final = 16
@@ -92,7 +93,7 @@ class HeldOut:
         """(2, 4, output_px, output_px) float32: mean face of the training faces, and mean of what counts how much."""
         self._views, self._landmarks, self._mean_face_db = [], [], []
         for one, mean in zip(sets, self.means, strict=True):
-            chosen = torch.from_numpy(_spread(len(one.unseen), MOST_LOOKED_AT))
+            chosen = torch.from_numpy(_spread(len(one.unseen), _looked_at(output_px)))
             views = view(one.unseen[chosen.to(one.crops.device)], output_px)
             self._views.append(views)
             self._landmarks.append(_in_view(array(one.unseen_landmarks)[chosen], one.crops.shape[-1], output_px))
@@ -141,6 +142,11 @@ def _made(net: FaceAutoencoder, faces: Tensor, person: int, how: Precision) -> t
                 pictures.append(net.decode(code, who).picture.float())
     rebuilt, swapped = (torch.cat(pictures) for pictures in made)
     return rebuilt, swapped
+
+
+def _looked_at(output_px: int) -> int:
+    """How many faces of this side a look measures."""
+    return max(FEWEST_LOOKED_AT, min(MOST_LOOKED_AT, MOST_LOOKED_AT * 128**2 // output_px**2))
 
 
 def _spread(count: int, most: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

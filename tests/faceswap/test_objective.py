@@ -12,7 +12,7 @@ import torch
 
 from faceswap.augment import Batch
 from faceswap.model import CHECKPOINTS, open_model
-from faceswap.objective import Stage, picture_loss, share, stage_of, staged
+from faceswap.objective import Stage, picture_loss, share, stage_of, staged, weights_of
 from faceswap.options import AugmentOptions, TrainLimits, TrainOptions, options_for
 from faceswap.train import train
 from models.autoencoder import build
@@ -102,3 +102,17 @@ def test_a_training_with_a_discriminator_taken_up_again_follows_the_same_curve(
     assert straight.part("critic")
     assert straight.part("critic_optimiser")
     assert all(torch.equal(value, twice.tensors[name]) for name, value in straight.tensors.items())
+
+
+def test_split_codes_give_gradients_to_both_people() -> None:
+    torch.manual_seed(0)
+    net = build(config_of("liae128"))
+    some = batch(128)
+    shares = [share(net, person, some, options_for("liae128"), EXACT) for person in (0, 1)]
+    shared, own = weights_of(net)
+    for person, made in enumerate(shares):
+        assert [one.shape for one in made.shared] == [one.shape for one in shared]
+        assert [one.shape for one in made.own] == [one.shape for one in own[person]]
+    assert len(own[0]) > 0
+    assert len(own[1]) == 0
+    assert float(shares[0].own[0].abs().sum()) > 0

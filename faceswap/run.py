@@ -226,7 +226,7 @@ class Run:
         facts |= {name: level for name, level in levels.items() if math.isfinite(level)}
         save_checkpoint(self._folder, self._trainer.step, tensors, facts, best)
         self._saved = time.monotonic()
-        if self._trainer.step > self._failed_at:
+        if self._trainer.step >= self._failed_at:
             self._rollbacks = 0
 
     def _snap(self, minutes: int, look: Look) -> None:
@@ -245,7 +245,7 @@ class Run:
             If that was of no use several times in a row.
         """
         trainer, failed = self._trainer, self._trainer.step
-        self._rollbacks += 1
+        self._rollbacks = trainer.team.agreed(self._rollbacks + 1, trainer.precision.device)
         self._failed_at = max(self._failed_at, failed)
         why = self._fault or "the training has gone wrong"
         best = self._folder / BEST

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -11,8 +12,11 @@ from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import numpy as np
 import torch
 
+from faceswap import trainer
+from faceswap.objective import Share, share
 from faceswap.options import TrainLimits, TrainOptions, options_for
 from faceswap.train import train
 from models.nets import NETS, AutoencoderConfig
@@ -92,10 +96,27 @@ def watched(death: Death | None) -> Iterator[None]:
             setattr(os, name, call)
 
 
-def live_together(faces: tuple[Path, Path], model: Path, options: TrainOptions, steps: int, place: Place) -> None:
-    """Train as one of several processes, as torchrun would start them."""
+def live_together(
+    faces: tuple[Path, Path], model: Path, options: TrainOptions, steps: int, place: Place, spoilt: tuple[int, ...] = ()
+) -> None:
+    """Train as one of several processes, as torchrun would start them.
+
+    Parameters
+    ----------
+    spoilt : calls of the loss, from 0, that give no number, in the last process.
+    """
     torch.set_num_threads(1)
+    calls = itertools.count()
+
+    def spoiling(*arguments: Any) -> Share:  # noqa: ANN401 - passed on
+        made = share(*arguments)
+        if next(calls) in spoilt and place.rank == place.size - 1:
+            return replace(made, loss=made.loss * np.nan)
+        return made
+
+    vars(trainer)["share"] = spoiling
     NETS["quick"] = lambda: TINY
     told = {"RANK": place.rank, "LOCAL_RANK": place.rank, "WORLD_SIZE": place.size, "MASTER_PORT": place.port}
     os.environ.update({name: str(value) for name, value in told.items()}, MASTER_ADDR="127.0.0.1")
-    train(faces, model, options, replace(EACH_STEP, save_every_minutes=5.0, look_every=2, steps=steps))
+    limits = EACH_STEP if spoilt else replace(EACH_STEP, save_every_minutes=5.0)
+    train(faces, model, options, replace(limits, look_every=2, steps=steps))

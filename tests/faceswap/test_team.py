@@ -23,14 +23,20 @@ FOUR = replace(OPTIONS, batch=4)
 
 
 def trained(
-    context: ForkServerContext, faces: tuple[Path, Path], model: Path, options: TrainOptions, size: int, steps: int
+    context: ForkServerContext,
+    faces: tuple[Path, Path],
+    model: Path,
+    options: TrainOptions,
+    size: int,
+    steps: int,
+    spoilt: tuple[int, ...] = (),
 ) -> list[JsonObject]:
     """The log of a training by `size` processes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     processes = [
-        context.Process(target=live_together, args=(faces, model, options, steps, Place(number, size, port)))
+        context.Process(target=live_together, args=(faces, model, options, steps, Place(number, size, port), spoilt))
         for number in range(size)
     ]
     for process in processes:
@@ -62,6 +68,15 @@ def test_a_training_goes_on_with_another_number_of_processes(
     both = trained(context, two_sets, tmp_path / "both", FOUR, 2, 6)
     assert facts_of(tmp_path / "both")["step"] == 6
     assert both[-1]["psnr_a_db"] == pytest.approx(alone[-1]["psnr_a_db"], rel=2e-4)
+
+
+def test_all_processes_roll_back_together_as_often_as_needed(
+    context: ForkServerContext, two_sets: tuple[Path, Path], tmp_path: Path
+) -> None:
+    model = tmp_path / "both"
+    lines = trained(context, two_sets, model, FOUR, 2, 10, spoilt=(4, 8, 12, 16))
+    assert [line["step"] for line in lines] == list(range(1, 11))
+    assert facts_of(model)["slower"] == 0.5**4
 
 
 def test_the_rows_of_all_processes_are_the_batch() -> None:

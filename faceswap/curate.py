@@ -5,6 +5,7 @@ Each step gives every face it drops its reason; what a person decided by hand st
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.cover import placed, spread
-from faceswap.covered import texture_of, unusual
+from faceswap.covered import FEWEST_FACES, texture_of, unusual
 from faceswap.looks import looks_of
 from faceswap.options import ExtractOptions
 from faceswap.rows import FaceRow
@@ -130,8 +131,15 @@ def _uncovered(
     mine = [row for row in rows if row.kept and row.person == person and row.name in textures]
     if not mine:
         return list(rows)
-    scores = unusual(np.stack([textures[row.name] for row in mine]))
-    score_of = {row.name: float(score) for row, score in zip(mine, scores, strict=True)}
+    counts = Counter(row.clip for row in mine)
+    groups: dict[int, list[FaceRow]] = {}
+    for row in mine:  # each clip has its own light; those with few faces are looked at together
+        groups.setdefault(row.clip if counts[row.clip] >= FEWEST_FACES else -1, []).append(row)
+    score_of = {
+        row.name: float(score)
+        for group in groups.values()
+        for row, score in zip(group, unusual(np.stack([textures[row.name] for row in group])), strict=True)
+    }
     out = []
     for row in rows:
         score = score_of.get(row.name, row.covered)

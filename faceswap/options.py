@@ -71,7 +71,7 @@ class ExtractOptions:
     """Where in the picture the middle of a face must lie: left, top, right, bottom as shares of its size."""
     most_crowd: float = 0.05
     """Pictures with somebody else in them are set aside: largest share of the view under other faces, 0 to 1."""
-    most_tint: float = 15.0
+    most_tint: float = 30.0
     """Tinted faces are set aside: distance of the skin's colour from this person's usual one, CIE a*b*; 0 keeps all."""
     least_light: float = 10.0
     """Dark faces are set aside: least mean lightness of the skin, CIE L*, 0 to 100."""

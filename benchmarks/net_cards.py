@@ -56,6 +56,7 @@ HEADS = {
     "batch": "batch",
     "train_memory_gb": "memory, GB",
     "train_faces_per_s": "EG/s",
+    "train_faces_per_core_s": "EG/core-s",
 }
 
 
@@ -78,24 +79,26 @@ def saved_bytes(net: str) -> int:
     return sum(size for place, size in kept.items() if place not in weights)
 
 
-def speed(net: str, how: Precision) -> float:
-    """Faces a second of training, of both people together."""
+def speed(net: str, how: Precision) -> tuple[float, float]:
+    """Faces of both people together that training sees in a second, and in a second of a core."""
     size = 2 * round(config_of(net).output_px / VIEW_SHARE / 2)
     first, second = (noise(size, how.device, FACES) for _ in range(2))
     with closing(Trainer((first, second), options_for(net), how)) as trainer:
         for _ in range(WARM_UP):
             trainer.learn()
-        start, steps = time.perf_counter(), 0
+        start, cpu, steps = time.perf_counter(), time.process_time(), 0
         while time.perf_counter() - start < LEAST_S:
             trainer.learn()
             steps += 1
-        return steps * trainer.faces_a_step / (time.perf_counter() - start)
+        faces = steps * trainer.faces_a_step
+        return faces / (time.perf_counter() - start), faces / (time.process_time() - cpu)
 
 
 def row(net: str, how: Precision) -> dict[str, Any]:
     """All figures of one net."""
     config = config_of(net)
     card, batch = card_of(config), options_for(net).batch
+    faces_per_s, faces_per_core_s = speed(net, how)
     return {
         "net": net,
         "for": ROLES[net],
@@ -106,22 +109,25 @@ def row(net: str, how: Precision) -> dict[str, Any]:
         "decode_gmac": round(card.decode_macs / 1e9, 3),
         "batch": batch,
         "train_memory_gb": round((STATE_BYTES * card.parameters + 2 * batch * saved_bytes(net)) / 1e9, 2),
-        "train_faces_per_s": round(speed(net, how), 1),
+        "train_faces_per_s": round(faces_per_s, 1),
+        "train_faces_per_core_s": round(faces_per_core_s, 1),
     }
 
 
 def table(rows: list[dict[str, Any]], how: Precision) -> str:
     """The rows as a document."""
     where = f"{machine()['cores']} cores" if how.device.type == "cpu" else torch.cuda.get_device_name()
+    kind = "bfloat16" if how.bfloat16 else "float32"
     names = list(rows[0])
     lines = [
         "# The nets",
         "",
         "Made by `python benchmarks/net_cards.py -o models/CARDS.md`. GMAC: multiplications with an addition for one",
         "face in 10^9; a training step costs three times as many a face. Memory: weights, optimiser, average and",
-        "what is kept for the way back, for both batches in float32, computed. EG/s: faces a second of training,",
-        f"both people together, measured on {where} in {'bfloat16' if how.bfloat16 else 'float32'} at a load of",
-        f"{machine()['load_1min']}; compare the rows, not the machines. Every net can draw a mask too (`--mask-head`).",
+        "what is kept for the way back, for both batches in float32, computed. EG/s: faces a second of training, and",
+        f"a second of a core, both people together, measured on {where} in {kind}",
+        f"at a load of {machine()['load_1min']}; compare the rows, not the machines. Every net can draw a mask too",
+        "(`--mask-head`).",
         "",
         f"| {' | '.join(HEADS[name] for name in names)} |",
         f"|{'---|' * len(names)}",

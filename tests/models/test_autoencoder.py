@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from models.autoencoder import FaceAutoencoder, as_module, build
 from models.blocks import stretch
 from models.nets import NETS, config_of
+from models.tensors import channels_last
 
 
 def made(name: str, seed: int = 0) -> FaceAutoencoder:
@@ -122,3 +124,30 @@ def test_stretching_by_products_is_linear_interpolation() -> None:
     weights = stretch(6, 24)
     wanted = torch.nn.functional.interpolate(values, size=(24, 24), mode="bilinear", align_corners=False)
     assert torch.allclose(weights @ (values @ weights.T), wanted, atol=1e-6)
+
+
+def upscale(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(inputs, 4 * outputs, 3, padding=1), nn.LeakyReLU(0.1), nn.PixelShuffle(2))
+
+
+def test_the_light_net_is_what_anybody_would_write_in_plain_torch_gradients_included() -> None:
+    net = made("light")
+    channels_last(as_module(net))
+    shrinks = [
+        nn.Sequential(nn.Conv2d(a, b, 5, stride=2, padding=2), nn.LeakyReLU(0.1))
+        for a, b in ((3, 64), (64, 128), (128, 256), (256, 512))
+    ]
+    dense = [nn.Flatten(), nn.Linear(8192, 512), nn.Linear(512, 8192), nn.Unflatten(1, (512, 4, 4))]
+    decoder = [upscale(256, 128), upscale(128, 64), upscale(64, 32), nn.Conv2d(32, 3, 5, padding=2), nn.Sigmoid()]
+    plain = nn.Sequential(*shrinks, *dense, upscale(512, 256), *decoder)
+    ours = [value for name, value in as_module(net).named_parameters() if not name.startswith("own.1.")]
+    theirs = list(plain.parameters())
+    for value, weight in zip(theirs, ours, strict=True):
+        value.data.copy_(weight.data)
+    pictures = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+    mine, wanted = net.decode(net.encode(pictures), 0).picture, plain(pictures)
+    assert torch.allclose(mine, wanted, atol=1e-5)
+    gradients = (torch.autograd.grad(one.square().sum(), of) for one, of in ((mine, ours), (wanted, theirs)))
+    for one, other in zip(*gradients, strict=True):
+        # A unit that is all but 0 may fall on the other side of its rectifier.
+        assert float((one - other).norm()) <= 0.03 * float(other.norm())

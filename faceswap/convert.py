@@ -91,6 +91,7 @@ def _made(
 ) -> Iterator[Shown]:
     """Each scene with its faces as the net draws them, a batch of scenes at a time."""
     fronts = Fronts()
+    before: Frame | None = None
     while few := tuple(islice(scenes, max(1, options.batch))):
         views = [look_at(scene.frame, face, model.view_px) for scene in few for face in scene.faces]
         made = iter(_drawn(views, model, fronts, options) if views else ())
@@ -98,8 +99,9 @@ def _made(
             faces = list(islice(made, len(scene.faces)))
             if people is not None:
                 faces = [replace(face, person=_person(scene.frame, face, people)) for face in faces]
-            if options.grain > 0:
-                faces = [replace(face, noise=noise_around(scene.frame, face.view.face)) for face in faces]
+            if options.grain > 0 and before is not None:
+                faces = [replace(face, noise=noise_around(scene.frame, before, face.view.face)) for face in faces]
+            before = scene.frame
             yield Shown(scene, tuple(faces))
 
 

@@ -42,14 +42,22 @@ def log_details(made: Made, seen: Floats) -> NDArray[np.float64]:
     return np.array([np.log(max(SMALLEST_DETAIL, _detail(picture, seen))) for picture in pictures])
 
 
-def noise_around(frame: Frame, face: Face) -> NDArray[np.float64]:
-    """(2,) variances of fine and of coarser noise in the middle of a face, at the frame's own size."""
+def noise_around(frame: Frame, before: Frame, face: Face) -> NDArray[np.float64]:
+    """(2,) variances of fine and of coarser noise in the middle of a face, at the frame's own size.
+
+    Pores and stubble look like noise in one frame, motion looks like noise between two: the smaller one counts.
+
+    Parameters
+    ----------
+    before : the frame before.
+    """
     points = face.landmarks
     middle = points[27:36].mean(axis=0)
     half = min(NOISE_PX / 2, 0.35 * float(np.linalg.norm(points[16] - points[0])))
-    x0, y0 = np.floor(middle - half).astype(int)
+    x0, y0 = (int(value) for value in np.floor(middle - half))
     side = max(16, int(2 * half))
-    return noise_variances(grey_of(to_float(eight_bit(cut(frame, (int(x0), int(y0), int(x0) + side, int(y0) + side))))))
+    now, then = (grey_of(to_float(eight_bit(cut(one, (x0, y0, x0 + side, y0 + side))))) for one in (frame, before))
+    return np.minimum(noise_variances(now), noise_variances(now - then) / 2)
 
 
 def sharpened(picture: Floats, log_detail: NDArray[np.float64], strength: float) -> Floats:

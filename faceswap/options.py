@@ -238,7 +238,7 @@ class SwapOptions:
     """The same from the picture's left side."""
     erode_right: float = 0.0
     """The same from the picture's right side."""
-    feather: float = 0.12
+    feather: float = 0.16
     """Width of the mask's soft edge, as a share of the face's width, 0 to 0.5."""
     forehead: float = 0.35
     """How far the mask reaches above the brows, in distances from brow to eye, 0 to 1.5."""

@@ -3,7 +3,8 @@
 The finder looks at each made face inside the target's own surroundings; its points are steadied in time exactly as the
 target's were. What remains between both is split by time: its mean along the track is the difference of the two faces'
 shapes, the rest is movement that the net did not follow (a blink, a glance, a mouth not wide enough). The warp between
-the points is a smoothed thin-plate spline (Bookstein, PAMI 11(6), 1989; smoothing as in Wahba 1990).
+the points is a smoothed multiquadric (Hardy, J. Geophys. Res. 76(8), 1971), which stays local where points that lie
+close together, as the lids of a closing eye, move apart; a thin-plate spline overshoots there.
 """
 
 from __future__ import annotations
@@ -33,14 +34,18 @@ PRESENT: Final = 0.5
 FOREHEAD: Final = OVAL[:6] + OVAL[-5:]
 IRISES: Final = (468, 473)
 JAW: Final = slice(0, 17)
-SMOOTHING: Final = 2e-4
-"""Of the spline, in squared shares of the view: noise of the finder is not followed, lids 2% of the view apart are."""
+ROUND: Final = 0.003
+"""The spline is round within this share of the view about each point."""
+SMOOTHING: Final = 1e-4
+"""Added to the spline's own kernel: points that fall together share their steps."""
 GRID: Final = 64
 """Places a side at which the spline is computed; between them it is linear."""
 MARGIN: Final = 0.15
 """The warp reaches this share of the view beyond the view on each side."""
 LEAST_AREA: Final = 0.1
 """A place is never stretched more than tenfold in area, nor folded over."""
+TREMBLE: Final = 0.002
+"""Size of the finder's noise on made faces, in shares of the view: movement of this size is followed by half."""
 CALMING_TURNS: Final = 8
 SHUT: Final = 0.06
 """Opening of an eye over its width below which its iris cannot be seen."""
@@ -121,10 +126,15 @@ def misses(made: Made) -> NDArray[np.float64] | None:
 
 
 def mixed(miss: NDArray[np.float64], usual: NDArray[np.float64], steer: float, shape: float) -> NDArray[np.float64]:
-    """The part of a miss that is to be undone: of movement `steer`, of shape `shape`, of the jaw line all of it."""
+    """The part of a miss that is to be undone: of movement `steer`, of shape `shape`, of the jaw line all of it.
+
+    Movement near the finder's own noise is left alone, as a Wiener filter would, or the made face would tremble.
+    """
     share = np.full((len(miss), 1), shape)
     share[JAW] = 1.0
-    return steer * (miss - usual + share * usual)
+    movement = miss - usual
+    squares = (movement**2).sum(axis=1, keepdims=True)
+    return steer * (movement * squares / (squares + TREMBLE**2) + share * usual)
 
 
 def field_of(face: Face, view_from_frame: NDArray[np.float64], side: int, miss: NDArray[np.float64]) -> Field:
@@ -170,7 +180,7 @@ def _areas(steps: Floats) -> Floats:
 def spline(
     points: NDArray[np.float64], values: NDArray[np.float64], places: NDArray[np.float64], smoothing: float
 ) -> NDArray[np.float64]:
-    """The smoothed thin-plate spline through values at points, at other places.
+    """The smoothed multiquadric spline, with an affine part, through values at points, at other places.
 
     Parameters
     ----------
@@ -196,10 +206,9 @@ def spline(
 
 
 def _bend(ones: NDArray[np.float64], others: NDArray[np.float64]) -> Floats:
-    """r^2 log r^2 between all pairs of (N, 2) and (P, 2) places: twice Bookstein's U(r)."""
+    """-sqrt(r^2 + c^2) between all pairs of (N, 2) and (P, 2) places."""
     squares = (ones**2).sum(axis=1)[:, np.newaxis] + (others**2).sum(axis=1) - 2 * ones @ others.T
-    squares = np.maximum(squares, 1e-12).astype(np.float32)
-    return np.asarray(squares * np.log(squares), dtype=np.float32)
+    return np.asarray(-np.sqrt(np.maximum(squares, 0.0) + ROUND**2), dtype=np.float32)
 
 
 def _places() -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ import pytest
 from faceswap.detail import grained, in_motion, noise_around, sharpened, streak_of
 from shared.picture.grain import noise_variances, tile
 from shared.picture.warp import gaussian, grey_of, to_uint8
-from shared.types import Floats
+from shared.types import Floats, Frame
 from tests.faceswap.drawn import face_of, face_points, frame_of
 
 
@@ -16,11 +16,17 @@ def flat(level: float = 0.5) -> Floats:
     return np.full((160, 160, 3), level, dtype=np.float32)
 
 
+def noisy(seed: int, texture: float = 0.0) -> Frame:
+    picture = np.full((240, 240, 3), 0.5, dtype=np.float32) + 0.02 * tile(0, (240, 240), (seed, 1))[..., None]
+    return frame_of(to_uint8(picture + texture * tile(0, (240, 240), (99, 9))[..., None]))
+
+
 def test_the_made_face_gets_the_noise_of_the_clip() -> None:
-    points = face_points((120, 120), 150)
-    noisy = np.full((240, 240, 3), 0.5, dtype=np.float32) + 0.02 * tile(0, (240, 240), (1, 1))[..., None]
-    wanted = noise_around(frame_of(to_uint8(noisy)), face_of(points))
+    face = face_of(face_points((120, 120), 150))
+    wanted = noise_around(noisy(1), noisy(2), face)
     assert np.sqrt(wanted[0]) == pytest.approx(0.02, abs=0.002)
+    assert np.sqrt(noise_around(noisy(1, 0.05), noisy(2, 0.05), face)[0]) == pytest.approx(0.02, abs=0.003)
+    assert noise_around(noisy(1), noisy(1), face).max() < 1e-6
     made = grained(flat(), wanted, 1.0, (3, 1))
     assert np.sqrt(noise_variances(grey_of(made))[0]) == pytest.approx(0.02, abs=0.003)
     assert np.array_equal(made, grained(flat(), wanted, 1.0, (3, 1)))

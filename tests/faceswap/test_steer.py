@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 
 from faceswap.options import SwapOptions
-from faceswap.steer import GRID, MARGIN, field_of, find_made, misses, mixed, spline, steered
+from faceswap.steer import GRID, MARGIN, ROUND, field_of, find_made, misses, mixed, spline, steered
 from faceswap.view import Made, Shown, View, look_at
 from shared.face.detect import make_finder
 from shared.face.mesh import MeshFinder
@@ -42,9 +42,12 @@ def test_the_spline_is_scipys() -> None:
     random = np.random.default_rng(0)
     points, values, places = random.random((30, 2)), random.normal(size=(30, 2)), random.random((50, 2))
     for smoothing in (0.0, 1e-2):
-        # Twice U(r), so half the smoothing there.
-        wanted = RBFInterpolator(points, values, kernel="thin_plate_spline", smoothing=smoothing / 2)(places)
-        assert np.abs(spline(points, values, places, smoothing) - wanted).max() < 1e-3
+        # scipy's kernel is -sqrt(1 + (r / c)^2), so 1 / c of the smoothing there.
+        reference = RBFInterpolator(
+            points, values, kernel="multiquadric", epsilon=1 / ROUND, degree=1, smoothing=smoothing / ROUND
+        )
+        wanted = reference(places)
+        assert np.abs(spline(points, values, places, smoothing) - wanted).max() < 2e-3
 
 
 def test_smoothing_calms_a_lone_outlier() -> None:
@@ -52,7 +55,7 @@ def test_smoothing_calms_a_lone_outlier() -> None:
     points = np.stack([np.tile(line, 8), np.repeat(line, 8)], axis=1)
     values = np.zeros((64, 1))
     values[27] = 1.0
-    exact, calm = (spline(points, values, points, smoothing)[27, 0] for smoothing in (0.0, 0.1))
+    exact, calm = (spline(points, values, points, smoothing)[27, 0] for smoothing in (0.0, 0.3))
     assert exact == pytest.approx(1.0, abs=1e-4)
     assert calm < 0.6
 
@@ -99,9 +102,15 @@ def test_no_place_is_folded_however_far_points_move() -> None:
 def test_movement_is_followed_whole_and_shape_in_part_but_for_the_jaw() -> None:
     usual, miss = np.full((68, 2), 0.1), np.full((68, 2), 0.15)
     half = mixed(miss, usual, 1.0, 0.5)
-    assert half[:17] == pytest.approx(0.15)
-    assert half[17:] == pytest.approx(0.05 + 0.05)
+    assert half[:17] == pytest.approx(0.15, rel=0.01)
+    assert half[17:] == pytest.approx(0.05 + 0.05, rel=0.01)
     assert mixed(miss, usual, 0.0, 0.5) == pytest.approx(0.0)
+
+
+def test_a_trembling_finder_does_not_make_the_face_tremble() -> None:
+    usual = np.full((68, 2), 0.02)
+    noisy = usual + np.random.default_rng(0).normal(0, 0.0005, (68, 2))
+    assert np.abs(mixed(noisy, usual, 1.0, 1.0) - usual).mean() < 0.25 * np.abs(noisy - usual).mean()
 
 
 class Nowhere:

@@ -13,7 +13,8 @@ from types import FrameType
 def postponed() -> Iterator[Callable[[], bool]]:
     """Inside the block an interrupt only makes the given function true; a second one interrupts at once.
 
-    Outside the main thread, where Python hears no signals, the function stays false.
+    Outside the main thread, where Python hears no signals, the function stays false; so it does for a signal that the
+    process ignores, as one started in the background of a script ignores Ctrl-C.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
@@ -25,7 +26,8 @@ def postponed() -> Iterator[Callable[[], bool]]:
             signal.default_int_handler(number, frame)
         heard.set()
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    heeded = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, note) for number in heeded}
     try:
         yield heard.is_set
     finally:

@@ -25,7 +25,7 @@ from faceswap.options import ExportOptions
 from models.tensors import array, floats, one_thread
 from shared.errors import ArtefactError, InstallError, MediaError, UsageError, WeightsError, from_os_error
 from shared.provenance.consent import Consent
-from shared.provenance.credentials import DATA_TYPE, Action, Ingredient, prepare, sign_as
+from shared.provenance.credentials import DATA_TYPE, Action, Ingredient, prepare, sidecars_of, sign_as
 from shared.store.artefact import fingerprint, lock, tool_version, write_atomically
 from shared.types import Floats
 
@@ -199,8 +199,7 @@ def _earlier(output: Path, wanted: str) -> Path | None:
         found = {}
     if found.get(FINGERPRINT) != wanted:
         raise ArtefactError(f"{output}: was made otherwise or is not ours; choose another name, or --force replaces it")
-    sidecar = output.with_suffix(".c2pa")
-    return sidecar if sidecar.is_file() else None
+    return next(filter(Path.is_file, sidecars_of(output)), None)
 
 
 def _difference(net: LiveFace, output: Path) -> float:

@@ -40,9 +40,16 @@ DISTRIBUTIONS = {
     "safetensors": "safetensors",
     "c2pa-python": "c2pa",
     "cryptography": "cryptography",
+    "onnx": "onnx",
+    "onnxruntime": "onnxruntime",
 }
 """Distribution -> the module that shows that it works."""
-OPTIONAL = {"librosa": "only the measure of lag needs it", "soundfile": "only librosa needs it"}
+OPTIONAL = {
+    "librosa": "only the measure of lag needs it",
+    "soundfile": "only librosa needs it",
+    "onnx": "only export needs it",
+    "onnxruntime": "only export --check needs it",
+}
 """Distribution -> what its absence costs; without the others lipswap does not run."""
 CPU_FEATURES = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "neon", "asimd", "bf16")
 ENCODERS = ("libx264", "libx265", "libvpx-vp9", "libsvtav1", "ffv1", "prores_ks", "dnxhd", "h264_nvenc", "hevc_nvenc")

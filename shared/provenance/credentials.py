@@ -280,6 +280,11 @@ def _sidecar_for(path: Path) -> Path:
     return path.with_name(path.name + ".c2pa") if short.exists() and twins_of(path) else short
 
 
+def sidecars_of(path: Path) -> tuple[Path, Path]:
+    """Where the sidecar of a file may lie, the more particular name first."""
+    return path.with_name(path.name + ".c2pa"), path.with_suffix(".c2pa")
+
+
 def twins_of(path: Path) -> list[Path]:
     """Other clips of the same stem that would share the sidecar ``NAME.c2pa``."""
     found = path.parent.glob(f"{glob.escape(path.stem)}.*")

@@ -10,7 +10,7 @@ from typing import Literal
 import c2pa
 
 from shared.errors import ConsentError, from_os_error
-from shared.provenance.credentials import CONSENT_LABEL, context_of, media_type, one_line, twins_of
+from shared.provenance.credentials import CONSENT_LABEL, context_of, media_type, one_line, sidecars_of, twins_of
 from shared.provenance.keys import user_root
 from shared.types import JsonObject
 
@@ -43,7 +43,7 @@ def verify(path: Path) -> Credentials:
     MediaError
         The file cannot be read.
     """
-    sidecar = next((p for p in (path.with_name(path.name + ".c2pa"), path.with_suffix(".c2pa")) if p.is_file()), None)
+    sidecar = next(filter(Path.is_file, sidecars_of(path)), None)
     try:
         with path.open("rb") as file, context_of(user_root()) as context:
             try:

@@ -139,7 +139,7 @@ def _make(job: RenderJob, found: _Run, progress: Progress) -> None:
 def _encode(
     job: RenderJob, faces: ClipFaces, tracks: frozenset[int], stages: list[Stage], found: _Run, progress: Progress
 ) -> None:
-    label, tally = f"rendering {job.output.name}", found.tally
+    label, tally = f"rendering {place_of(job.output).name}", found.tally
     with open_clip(job.clip) as reader, ExitStack() as threads:
         scenes = threads.enter_context(in_background(_scenes(reader, faces, tracks, tally), ROOM, "decode"))
         for request, stage in zip(job.stages, stages, strict=True):

@@ -114,6 +114,18 @@ def test_an_equal_file_is_left_and_another_is_not_overwritten(model: Path, tmp_p
         export(ExportOptions(model), output, consent)
 
 
+def test_a_picture_of_the_same_stem_beside_it_takes_no_signature_away(
+    model: Path, tmp_path: Path, consent: Consent
+) -> None:
+    output = tmp_path / "out.dfm"
+    export(ExportOptions(model), output, consent)
+    (tmp_path / "out.png").write_bytes(b"a picture of the result")
+    again = export(ExportOptions(model, swap_direction=True), output, consent, force=True)
+    assert again.signature == tmp_path / "out.dfm.c2pa"
+    assert export(ExportOptions(model, swap_direction=True), output, consent).signature == again.signature
+    assert verify(output).state == "trusted"
+
+
 def test_a_file_that_computes_something_else_is_refused(
     model: Path, tmp_path: Path, consent: Consent, monkeypatch: pytest.MonkeyPatch
 ) -> None:

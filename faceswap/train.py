@@ -37,8 +37,8 @@ from faceswap.terms import (
 from faceswap.trainer import Trainer
 from models.checkpoint import load_checkpoint, newest
 from models.nets import config_of
-from models.tensors import Precision, pick_device, pick_precision
-from shared.errors import WeightsError
+from models.tensors import Precision, is_out_of_memory, pick_device, pick_precision
+from shared.errors import UsageError, WeightsError
 from shared.face.identity import Embedder
 from shared.interrupt import postponed
 from shared.progress import Progress, silent
@@ -126,6 +126,8 @@ def train(  # noqa: PLR0913 - what is to be done, and two callbacks beside it
         If the training goes wrong again and again.
     NoSpaceError
         If the disk is full; the last checkpoint stays.
+    UsageError
+        If memory does not suffice for the net and the faces.
     """
     task = _Task(faces, model, options, start_from, force)
     with together(pick_device(device), (options or TrainOptions()).batch) as (team, where):
@@ -134,7 +136,15 @@ def train(  # noqa: PLR0913 - what is to be done, and two callbacks beside it
             if team.leads:
                 _prepare(task, speak)
             team.wait()
-            return _trained(task, limits or TrainLimits(), (team, where), progress if team.leads else silent, speak)
+            try:
+                return _trained(task, limits or TrainLimits(), (team, where), progress if team.leads else silent, speak)
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                raise UsageError(
+                    f"{model}: {options_of(model).net} and its faces need more memory than there is; choose a smaller "
+                    "--net, or fewer faces"
+                ) from error
 
 
 def _prepare(task: _Task, tell: Tell) -> None:

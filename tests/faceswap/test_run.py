@@ -179,6 +179,17 @@ def test_memory_for_not_even_one_face_is_said_so(
         train(two_sets, tmp_path / "m", OPTIONS, replace(EACH_STEP, steps=6))
 
 
+def test_memory_that_runs_out_elsewhere_is_one_line(
+    two_sets: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8589934592 bytes.")
+
+    monkeypatch.setattr(torch.optim.Adam, "step", refused)
+    with pytest.raises(UsageError, match="quick and its faces need more memory than there is"):
+        train(two_sets, tmp_path / "m", OPTIONS, replace(EACH_STEP, steps=2))
+
+
 def test_other_errors_are_not_taken_for_missing_memory(
     two_sets: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

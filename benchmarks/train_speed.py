@@ -4,7 +4,8 @@
 
 The reference is written here: the same layers, contiguous NCHW float32, torch's default Adam, mean absolute error,
 both people, on pictures that are ready. Ours has everything in: drawing and warping the pictures, both people, the
-losses of the net's recipe, the optimiser, the average where the recipe has one.
+losses of the net's recipe, the optimiser, the average where the recipe has one. On a busy machine torch's threads wait
+for each other by spinning, which counts as work: compare core seconds with --threads 1 there.
 """
 
 from __future__ import annotations
@@ -96,9 +97,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--net", default="classic", choices=list(RATES))
     parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="1 where other work runs beside")
     chosen = parser.parse_args()
     torch.manual_seed(0)
-    threads = torch.get_num_threads()
+    threads = chosen.threads
+    torch.set_num_threads(threads)
     with ExitStack() as stack:
         steps = {"plain_float32": plain_step()}
         steps |= {name: our_step(chosen.net, name == "bfloat16", threads, stack) for name in ("float32", "bfloat16")}

@@ -170,7 +170,7 @@ class TrainLimits:
     """Steps between two looks at the held-out faces, >= 1."""
     save_every_minutes: float = 3.0
     """Minutes between two checkpoints, > 0."""
-    plateau_looks: int = 12
+    plateau_looks: int = 0
     """Ends when the held-out PSNR has not risen by `plateau_db` in so many looks; 0 for never."""
     plateau_db: float = 0.05
     """In dB, >= 0."""

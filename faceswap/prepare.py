@@ -23,6 +23,8 @@ NAMES: Final = ("faces-target", "faces-source")
 MODEL: Final = "swap"
 MOST_FACES: Final = 1500
 """Of each person; more do not make a quick net better within minutes."""
+PLATEAU_LOOKS: Final = 12
+"""Nobody watches this training: it ends when so many looks bring no gain."""
 LEAST_MINUTES: Final = 0.05
 """Less time than this left over is not worth taking a training up again."""
 
@@ -75,7 +77,7 @@ def _train(
     left = minutes - float(facts.get("seconds", 0.0)) / 60
     if facts.get("ended") == "plateau" or left < LEAST_MINUTES:
         return
-    limits = TrainLimits(minutes=left)
+    limits = TrainLimits(minutes=left, plateau_looks=PLATEAU_LOOKS)
     report = train(sets, model, options, limits, device=device, force=not current, progress=progress, tell=logger.info)
     for older in model.parent.glob(f"{model.name}.old-*"):  # a cache needs no models that were made otherwise
         shutil.rmtree(older)

@@ -148,6 +148,8 @@ class ClipLayers:
 
     def __init__(self, path: Path, like: ClipInfo) -> None:
         self.notes: list[str] = []
+        if like.field_order != "progressive":
+            self.notes.append(f"layers are marked progressive; the clip is {like.field_order}")
         self._path, self._like = path, like
         self._colour = _prores_colour(like.colour)
         self._partial = path.with_name(f".{path.stem}.partial{path.suffix}")

@@ -68,6 +68,8 @@ class SequenceWriter:
         self.notes = ["an image sequence holds no sound and no subtitles"] if len(like.streams) > 1 else []
         if like.pixels.kind == "yuv":
             self.notes.append(f"{like.pixels.name} written as RGB of {_bits(like)} bits")
+        if like.field_order != "progressive":
+            self.notes.append(f"pictures hold both fields ({like.field_order}); no PNG says so")
         self._last_s: Fraction | None = None
         self._pictures = NumberedPictures(path.parent, path.name)
 
@@ -124,6 +126,7 @@ def described(like: ClipInfo) -> JsonObject:
             "primaries_h273": colour.primaries_code,
             "transfer_h273": colour.transfer_code,
         },
+        "field_order": like.field_order,
         "sample_aspect": str(like.sample_aspect),
         "rate": str(like.rate),
         "time_base": str(like.time_base),

@@ -156,7 +156,7 @@ def _encode(
                         raise KeyboardInterrupt
                     progress(tally.frames, max(faces.counts.frames, tally.frames), label)
         finally:
-            notes = outputs.picture.notes if outputs is not None else []
+            notes = outputs.notes if outputs is not None else []
             found.remarks.extend(named(job.outputs, note) for note in notes)
         tally.damaged = reader.damaged  # with those after the last good frame
         if tally.frames < faces.counts.frames:

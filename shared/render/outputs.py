@@ -26,6 +26,11 @@ class Outputs:
     picture: ClipWriter | SequenceWriter
     layers: LayerWriter | None
 
+    @property
+    def notes(self) -> list[str]:
+        """What the writers did that the user should know."""
+        return [*self.picture.notes, *(self.layers.notes if self.layers is not None else [])]
+
     def write(self, frame: Frame, patches: Sequence[Patch], faces: Sequence[Face]) -> None:
         """Write a finished frame, and what was laid over it."""
         self.picture.write(frame)

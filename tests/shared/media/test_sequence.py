@@ -96,6 +96,17 @@ def test_colour_is_tagged_in_the_picture_and_in_the_list(tmp_path: Path) -> None
     assert (int(picture.color_primaries), int(picture.color_trc)) == (9, 16)
 
 
+def test_the_order_of_fields_is_told_since_no_picture_holds_it(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "in.mp4", Recipe(frames=2))
+    with open_clip(source) as reader:
+        info = replace(reader.info, field_order="tff")
+        with open_sequence(tmp_path / "out" / "%d.png", info) as writer:
+            for frame in reader.frames():
+                writer.write(frame)
+    assert "pictures hold both fields (tff); no PNG says so" in writer.notes
+    assert contents(tmp_path / "out")["field_order"] == "tff"
+
+
 def test_a_failure_leaves_nothing_and_an_interrupt_leaves_the_pictures_so_far(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "in.mp4", Recipe())
 

@@ -134,7 +134,8 @@ def mixed(miss: NDArray[np.float64], usual: NDArray[np.float64], steer: float, s
     share[JAW] = 1.0
     movement = miss - usual
     squares = (movement**2).sum(axis=1, keepdims=True)
-    return steer * (movement * squares / (squares + TREMBLE**2) + share * usual)
+    undone = steer * (movement * squares / (squares + TREMBLE**2) + share * usual)
+    return np.asarray(undone, dtype=np.float64)
 
 
 def field_of(face: Face, view_from_frame: NDArray[np.float64], side: int, miss: NDArray[np.float64]) -> Field:

@@ -69,6 +69,7 @@ def remove_unsigned(output: Path) -> None:
             shutil.rmtree(place)
         else:
             place.unlink(missing_ok=True)
+            matrices_path(place).unlink(missing_ok=True)
     except OSError as error:
         raise from_os_error(error, place, "removing what an earlier run left") from error
 
@@ -87,9 +88,12 @@ def sign_output(statement: Statement, output: Path, details: JsonObject) -> Path
         if not hidden.is_dir():
             return _sign_clip(statement, unsigned, output, details)
         sidecar = sign_folder(statement, hidden, details)
+        old = place.with_name(f".{place.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
         if place.is_dir():
-            shutil.rmtree(place)
+            place.rename(old)
         hidden.rename(place)
+        shutil.rmtree(old, ignore_errors=True)
         return place / sidecar.name
     except OSError as error:
         raise from_os_error(error, place, "letting it appear") from error

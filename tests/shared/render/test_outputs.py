@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from shared.cli import root
-from shared.errors import ArtefactError, MediaError, UsageError
+from shared.errors import ArtefactError, MediaError, NoSpaceError, UsageError
 from shared.media.layers import matrices_path
 from shared.media.numbered import CONTENTS
 from shared.media.reader import ClipReader, open_clip
@@ -22,7 +22,7 @@ from shared.picture.planes import cut
 from shared.picture.warp import to_float
 from shared.provenance.folder import verify_folder
 from shared.provenance.verify import verify
-from shared.render import stage
+from shared.render import outputs, stage
 from shared.render.job import RenderJob, StageRequest
 from shared.render.once import render
 from shared.render.report import report_path
@@ -174,6 +174,26 @@ def test_matrices_lie_beside_a_clip_of_layers_and_are_in_its_signature(job: Rend
     assert found.state == "trusted"
     said = next(each["data"] for each in found.manifest["assertions"] if each["label"] == "org.lipswap.render")
     assert len(said["matrices_sha256"]) == 64
+
+
+def test_pictures_that_cannot_be_signed_stay_hidden_and_leave_the_earlier_ones(
+    pictures: RenderJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    render(pictures)
+    before = (pictures.output.parent / CONTENTS).read_bytes()
+
+    def full(*_: object) -> Path:
+        raise NoSpaceError("frames: no room to sign it")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(outputs, "sign_folder", full)
+        with pytest.raises(NoSpaceError, match=r"the output itself is whole, unsigned, in .*\.frames\.unsigned"):
+            render(replace(pictures, seed=1, force=True))
+    assert (pictures.output.parent / CONTENTS).read_bytes() == before
+    assert verify_folder(pictures.output.parent).state == "trusted"
+    assert hidden(pictures.clip.parent) == [".frames.unsigned"]
+    render(replace(pictures, seed=1, force=True))
+    assert hidden(pictures.clip.parent) == []
 
 
 def test_layers_that_are_gone_are_made_again_and_strangers_are_left_alone(job: RenderJob) -> None:

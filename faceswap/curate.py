@@ -19,7 +19,7 @@ from faceswap.covered import FEWEST_FACES, texture_of, unusual
 from faceswap.looks import looks_of
 from faceswap.options import ExtractOptions
 from faceswap.rows import FaceRow
-from faceswap.who import People, whose
+from faceswap.who import People, slipped_tracks, whose
 from shared.face.identity import Embedder
 from shared.picture.image import read_image
 from shared.progress import Progress
@@ -39,8 +39,8 @@ def measured(
 
     Parameters
     ----------
-    mixed : (clip, track) of those that share a shot with somebody else; each of their faces gets its identity, of the
-        others one a second.
+    mixed : (clip, track) of those that share a shot with somebody else; each of their faces gets its identity, and
+        so does each of a track that turns out to have slipped; of the others one a second.
     """
     embedder: Embedder | None = None
     embedded: dict[tuple[int, int], float] = {}
@@ -57,6 +57,11 @@ def measured(
         found.append(full)
         textures[row.name] = texture_of(picture, row.landmarks)
         progress(number + 1, len(rows), "looking at faces")
+    slipped = slipped_tracks(found) - mixed
+    for number, row in enumerate(found):
+        if embedder is not None and row.embedding is None and (row.clip, row.track) in slipped:
+            picture = read_image(folder / row.name)
+            found[number] = replace(row, embedding=embedder.embed_picture(picture, row.landmarks))
     return found, textures
 
 

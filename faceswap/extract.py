@@ -36,7 +36,7 @@ from faceswap.rows import (
     write_rows,
 )
 from faceswap.survey import Survey, cut, shared_out, survey, thinned
-from faceswap.who import People, tell_apart
+from faceswap.who import People, divided, slipped_tracks, tell_apart
 from shared.errors import NoFaceError, UsageError
 from shared.face.identity import unit
 from shared.picture.image import Rgb, contact_sheet, read_image, write_png
@@ -161,6 +161,10 @@ def _fill(
         cut(path, [row for row in (*seen, *_examples(unseen, number)) if row.clip == number], pictures,
             options.crop_px, progress)  # fmt: skip
     looked, textures = measured(seen, pictures, mixed, progress)
+    if slipped_tracks(looked) - mixed:
+        surveys = divided(surveys, looked)
+        people = tell_apart(surveys, options, None if before is None else _identity(before))
+        mixed = frozenset((one.clip.number, track) for one in surveys for track in one.mixed)
     fixed = frozenset(row.name for row in old)
     rows = judged([*old, *unseen, *looked], textures, people, mixed, options, fixed)
     rows = thinned_alike(rows, options, fixed)

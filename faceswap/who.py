@@ -19,10 +19,17 @@ from faceswap.rows import FaceRow
 from faceswap.survey import Survey
 from shared.errors import NoFaceError, UsageError
 from shared.face.identity import THRESHOLD, people_of, unit
+from shared.store.faces import StoredTrack
 from shared.types import Floats
 
 CLEAR: Final = 0.08
 """How much nearer, as a cosine, a face must be to one person than to the next for itself to tell whose it is."""
+UNLIKE: Final = 0.2
+"""Cosine below which two faces of one track are not the same person's: of one person they stay above 0.4."""
+AHEAD_DEG: Final = 35.0
+FEWEST: Final = 3
+"""Fewer faces are an accident (a blur, a hand), not a person."""
+GROUPS: Final = 10_000
 Track = tuple[int, int]
 """Number of the clip and of the track in it."""
 
@@ -71,6 +78,70 @@ def tell_apart(surveys: Sequence[Survey], options: ExtractOptions, known: Floats
         sums[rank[number]] += node.identity * node.weight
     identities = np.stack([unit(one.astype(np.float32)) for one in sums])
     return _choose(surveys, People(of, identities, frozenset()), options, known)
+
+
+def slipped_tracks(rows: Sequence[FaceRow]) -> frozenset[Track]:
+    """Tracks some of whose faces are clearly unlike others of it: they went from one person to another.
+
+    Only faces that look more or less ahead count: from the side one is unlike oneself.
+    """
+    known: dict[Track, list[Floats]] = {}
+    for row in rows:
+        if row.embedding is not None and abs(row.yaw_deg) <= AHEAD_DEG and abs(row.pitch_deg) <= AHEAD_DEG:
+            known.setdefault((row.clip, row.track), []).append(row.embedding)
+    return frozenset(
+        track for track, found in known.items() if float((np.stack(found) @ np.stack(found).T).min()) < UNLIKE
+    )
+
+
+def divided(surveys: Sequence[Survey], rows: Sequence[FaceRow]) -> list[Survey]:
+    """Surveys in which each track that slipped counts as one track for each person in it.
+
+    The faces of such a track belong to nobody by their track, and are told by their own identity.
+
+    Parameters
+    ----------
+    rows : faces with their identities, all of those of a track that slipped.
+    """
+    slipped = slipped_tracks(rows) - {(one.clip.number, number) for one in surveys for number in one.mixed}
+    out = []
+    for one in surveys:
+        tracks = [track for track in one.tracks if (one.clip.number, track.number) not in slipped]
+        for track in one.tracks:
+            if (one.clip.number, track.number) in slipped:
+                own = [row for row in rows if (row.clip, row.track) == (one.clip.number, track.number)]
+                tracks += _people_in(track, own)
+        mixed = one.mixed | {number for clip, number in slipped if clip == one.clip.number}
+        out.append(replace(one, tracks=tuple(tracks), mixed=frozenset(mixed)))
+    return out
+
+
+def _people_in(track: StoredTrack, rows: Sequence[FaceRow]) -> list[StoredTrack]:
+    """The people that a track that slipped shows, each as a track with a number of its own below 0."""
+    ahead = [row for row in rows if abs(row.yaw_deg) <= AHEAD_DEG and abs(row.pitch_deg) <= AHEAD_DEG]
+    known = [(row.frame, row.embedding) for row in ahead if row.embedding is not None]
+    groups = people_of([embedding for _, embedding in known], [frozenset()] * len(known))
+    share = track.frames / max(1, len(known))
+    found = []
+    for group in sorted(set(groups)):
+        mine = [one for one, number in zip(known, groups, strict=True) if number == group]
+        if len(mine) < FEWEST:
+            continue
+        mean = unit(np.sum([embedding for _, embedding in mine], axis=0))
+        number = -1 - group - GROUPS * track.number
+        frames = [frame for frame, _ in mine]
+        found.append(
+            replace(
+                track,
+                number=number,
+                person=number,
+                first=min(frames),
+                last=max(frames),
+                frames=max(1, round(share * len(mine))),
+                embedding=mean,
+            )
+        )
+    return found
 
 
 def whose(row: FaceRow, people: People, mixed: bool) -> FaceRow:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import av
 import numpy as np
@@ -24,9 +24,18 @@ from shared.types import Floats
 HEIGHT, WIDTH, FRAMES = 288, 640, 56
 REACH: Final = 1.15
 """Half axes of a head's cut-out, in halves of its face's height."""
-Place = tuple[float, float, float]
-"""Middle of a head across (a share of the width; NaN where it is not in the picture), its size, and which is in front
-(the larger number)."""
+
+
+class Place(NamedTuple):
+    """Where a head is."""
+
+    across: float
+    """Its middle, as a share of the width."""
+    size: float = 1.0
+    depth: int = 0
+    """The larger number is in front."""
+    opaque: float = 1.0
+    """Less than 1 while it fades in; 0 where it is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,31 +90,30 @@ def make(path: Path, people: Sequence[Head], places: Callable[[int, float], tupl
     for number in range(FRAMES):
         where = places(number, number / (FRAMES - 1))
         canvas = np.full((HEIGHT, WIDTH, 3), (96, 110, 104), dtype=np.float32)
-        for person in sorted((0, 1), key=lambda one: where[one][2]):
-            across, size, _ = where[person]
-            if np.isfinite(across):
-                truth[number, person] = _paste(canvas, people[person], number, across * WIDTH, size)
+        for person in sorted((0, 1), key=lambda one: where[one].depth):
+            if where[person].opaque > 0:
+                truth[number, person] = _paste(canvas, people[person], number, where[person])
         apart = abs(truth[number, 0, 0] - truth[number, 1, 0])
-        if apart < 0.75 * (people[0].face_px * where[0][1] + people[1].face_px * where[1][1]):
-            hidden[number, int(where[0][2] > where[1][2])] = True
+        if apart < 0.75 * (people[0].face_px * where[0].size + people[1].face_px * where[1].size):
+            hidden[number, int(where[0].depth > where[1].depth)] = True
         pictures.append(canvas.clip(0, 255).astype(np.uint8))
     _write(path, pictures)
     return TwoPeople(path, truth, hidden)
 
 
-def _paste(canvas: NDArray[np.float32], head: Head, number: int, middle_px: float, size: float) -> NDArray[np.float64]:
+def _paste(canvas: NDArray[np.float32], head: Head, number: int, where: Place) -> NDArray[np.float64]:
     """Lay a head over the canvas; where the middle of its face came to lie."""
     place = number % len(head.pictures)
-    side = int(head.alpha.shape[0] * size)
+    side = int(head.alpha.shape[0] * where.size)
     scale = side / head.alpha.shape[0]
     steps = np.minimum((np.arange(side) / scale).astype(int), head.alpha.shape[0] - 1)
     picture, alpha = head.pictures[place][steps][:, steps].astype(np.float32), head.alpha[steps][:, steps]
-    left, top = int(middle_px - side / 2), int((HEIGHT - side) / 2)
+    left, top = int(where.across * WIDTH - side / 2), int((HEIGHT - side) / 2)
     x0, x1 = max(0, left), min(WIDTH, left + side)
     y0, y1 = max(0, top), min(HEIGHT, top + side)
     inside = (slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
     ground = canvas[y0:y1, x0:x1]
-    canvas[y0:y1, x0:x1] = ground + alpha[inside] * (picture[inside] - ground)
+    canvas[y0:y1, x0:x1] = ground + where.opaque * alpha[inside] * (picture[inside] - ground)
     return np.asarray(head.middles[place] * scale + (left, top), dtype=np.float64)
 
 

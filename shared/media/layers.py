@@ -52,11 +52,6 @@ def is_clip(path: Path) -> bool:
     return path.suffix.lower() == ".mov"
 
 
-def layers_place(path: Path) -> Path:
-    """What appears on the disk: the clip, or the folder of pictures."""
-    return path.parent if is_sequence(path) else path
-
-
 def check_layers(path: Path) -> None:
     """Refuse a name that is neither a folder nor a ``.mov``.
 

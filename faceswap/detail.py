@@ -5,7 +5,6 @@ All measures are taken where nothing is in front of the face.
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Final
 
@@ -112,34 +111,9 @@ def grained(picture: Floats, noise: NDArray[np.float64], strength: float, seed: 
         return picture
     grain = np.zeros((height, width), dtype=np.float32)
     for kind, share in enumerate(lacks):
-        grain += np.float32(share) * tile(kind, (height, width), seed)
+        if share > 0:
+            grain += np.float32(share) * tile(kind, (height, width), seed)
     return np.asarray(np.clip(picture + grain[..., np.newaxis], 0.0, 1.0), dtype=np.float32)
-
-
-def enlarge(picture: Floats, times: int) -> Floats:
-    """A whole number of times larger, by Catmull-Rom cubics (Keys 1981, a = -0.5)."""
-    rows = _cubic(picture.shape[0], times)
-    columns = _cubic(picture.shape[1], times)
-    height, width, channels = picture.shape
-    tall = (rows @ picture.reshape(height, -1)).reshape(-1, width, channels)
-    by_channel = np.ascontiguousarray(np.moveaxis(tall, 2, 1)).reshape(-1, width)
-    wide = (by_channel @ columns.T).reshape(len(rows), channels, len(columns))
-    return np.ascontiguousarray(np.moveaxis(wide, 1, 2))
-
-
-@functools.lru_cache(maxsize=16)
-def _cubic(length: int, times: int) -> Floats:
-    """(length * times, length) weights, edges repeated."""
-    places = (np.arange(length * times) + 0.5) / times - 0.5
-    weights = np.zeros((length * times, length), dtype=np.float32)
-    first = np.floor(places).astype(int) - 1
-    for step in range(4):
-        distance = np.abs(places - (first + step))
-        near = 1.5 * distance**3 - 2.5 * distance**2 + 1
-        far = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
-        value = np.where(distance < 1, near, np.where(distance < 2, far, 0.0))
-        np.add.at(weights, (np.arange(length * times), np.clip(first + step, 0, length - 1)), value)
-    return weights
 
 
 def _detail(picture: Floats, seen: Floats) -> float:

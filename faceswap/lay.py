@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from faceswap.align import FACE_SHARE
 from faceswap.colours import METHODS, matched, visible
-from faceswap.detail import enlarge, grained, in_motion, log_details, sharpened, streak_of
+from faceswap.detail import grained, in_motion, log_details, sharpened, streak_of
 from faceswap.matte import laid_mask
 from faceswap.options import SwapOptions
 from faceswap.steer import GRID, MARGIN, Field
 from faceswap.view import Made, View
 from shared.picture.warp import (
     box_around,
+    enlarge,
     invert,
     piecewise_warp,
     scale_of,
@@ -110,7 +111,7 @@ def _places(patch_from_view: Matrix, size: tuple[int, int], side: int, field: Fi
 
 def _enlarged(picture: Floats, places: tuple[Floats, Floats], growth: float) -> Floats:
     """Resample to the patch; where it grows, by a cubic first, since linear interpolation alone would soften it."""
-    times = min(8, int(np.ceil(1.5 * growth))) if growth > 0.75 else 1
+    times = min(8, int(np.ceil(growth))) if growth > 0.75 else 1
     if times > 1:
         picture = enlarge(picture, times)
         places = (places[0] * times + (times - 1) / 2, places[1] * times + (times - 1) / 2)

@@ -9,6 +9,7 @@ close together, as the lids of a closing eye, move apart; a thin-plate spline ov
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections import deque
 from collections.abc import Iterator
@@ -202,16 +203,24 @@ def spline(
     system[count + 1 :, :count] = points.T
     wanted = np.concatenate([values, np.zeros((3, values.shape[1]))])
     weights = np.linalg.solve(system, wanted)
-    bends = _bend(places, points).astype(np.float64)
-    return np.asarray(bends @ weights[:count] + weights[count] + places @ weights[count + 1 :])
+    # No matrix product: BLAS would wake its threads, which costs more than the sum itself beside a running encoder.
+    bent = np.einsum("np,pk->nk", _bend(places, points), weights[:count].astype(np.float32))
+    return np.asarray(bent + weights[count] + places @ weights[count + 1 :], dtype=np.float64)
 
 
 def _bend(ones: NDArray[np.float64], others: NDArray[np.float64]) -> Floats:
-    """-sqrt(r^2 + c^2) between all pairs of (N, 2) and (P, 2) places."""
-    squares = (ones**2).sum(axis=1)[:, np.newaxis] + (others**2).sum(axis=1) - 2 * ones @ others.T
-    return np.asarray(-np.sqrt(np.maximum(squares, 0.0) + ROUND**2), dtype=np.float32)
+    """-sqrt(r^2 + c^2) between all pairs of (N, 2) and (P, 2) places; single precision, since they are many."""
+    first, second = ones.astype(np.float32), others.astype(np.float32)
+    apart = first[:, :1] - second[:, 0]
+    squares = apart * apart
+    np.subtract(first[:, 1:], second[:, 1], out=apart)
+    squares += np.multiply(apart, apart, out=apart)
+    squares += np.float32(ROUND**2)
+    np.sqrt(squares, out=squares)
+    return np.asarray(np.negative(squares, out=squares), dtype=np.float32)
 
 
+@functools.lru_cache(maxsize=1)
 def _places() -> NDArray[np.float64]:
     line = (np.arange(GRID) + 0.5) / GRID * (1 + 2 * MARGIN) - MARGIN
     return np.stack([np.tile(line, GRID), np.repeat(line, GRID)], axis=1)

@@ -42,9 +42,9 @@ def tile(kind: int, size: tuple[int, int], seed: tuple[int, int]) -> Floats:
     across, down, turned = np.random.default_rng(seed).integers(0, (TILE_PX, TILE_PX, 2))
     whole = _tiles()[kind]
     whole = whole[::-1] if turned else whole
-    rows = (np.arange(size[0]) + down) % TILE_PX
-    columns = (np.arange(size[1]) + across) % TILE_PX
-    return np.asarray(whole[rows][:, columns])
+    rows = np.take(whole, np.arange(down, down + size[0]) % TILE_PX, axis=0)
+    parts = [rows[:, across:], *[rows] * (size[1] // TILE_PX + 1)]
+    return np.asarray(np.concatenate(parts, axis=1)[:, : size[1]])
 
 
 def streaked(picture: Floats, streak_px: tuple[float, float]) -> Floats:

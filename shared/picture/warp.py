@@ -180,6 +180,14 @@ def resize(picture: Pixels, size: tuple[int, int]) -> Pixels:
     return _same_rank(smaller, picture)
 
 
+def enlarge(picture: Pixels, times: int) -> Pixels:
+    """A picture a whole number of times larger, by cubics (Keys 1981, a = -0.75): edges stay, and stay sharp."""
+    if times < 1:
+        raise ValueError(f"times must be at least 1, got {times}")
+    size = (picture.shape[1] * times, picture.shape[0] * times)
+    return _same_rank(cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC), picture)
+
+
 def gaussian(picture: Pixels, sigma_px: float) -> Pixels:
     """A picture blurred by a Gaussian, its edge repeated outside; `sigma_px` 0 or less copies it."""
     if sigma_px <= 0:

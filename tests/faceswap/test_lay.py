@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceswap.detail import enlarge
 from faceswap.options import SwapOptions
 from faceswap.view import Made, View, look_at
 from shared.picture.colour import lab_statistics
@@ -92,15 +91,3 @@ def test_a_face_at_the_frames_edge_is_laid_without_complaint() -> None:
     frame, view = seen(centre=(10.0, 20.0))
     patch = laid_alone(Made(view, view.picture), PLAIN)
     assert composite(frame, [patch]).size == (260, 320)
-
-
-@pytest.mark.parametrize("times", [1, 2, 3])
-def test_enlarging_reproduces_a_parabola_inside(times: int) -> None:
-    def surface(side: int, step: float) -> Floats:
-        line = (np.arange(side) + 0.5) * step
-        value = 0.01 * line[:, None] ** 2 - 0.02 * line[None] * line[:, None] + 0.3 * line[None]
-        return np.repeat(value[..., None], 3, axis=2).astype(np.float32)
-
-    large = enlarge(surface(12, 1.0), times)
-    inside = slice(3 * times, -3 * times)
-    assert np.abs(large - surface(12 * times, 1 / times))[inside, inside].max() < 1e-4

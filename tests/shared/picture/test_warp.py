@@ -162,3 +162,21 @@ def test_sixteen_bits_become_the_nearest_eight_and_eight_stay() -> None:
     np.testing.assert_array_equal(warp.eight_bit(every.astype(np.uint16) * 257), every)
     with pytest.raises(ValueError, match="expected uint8 or uint16, got float32"):
         warp.eight_bit(noise(1, 4, 4))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_enlarging_keeps_planes_and_the_place_and_sharpness_of_edges(times: int) -> None:
+    rows, columns = np.indices((12, 12), dtype=np.float32)
+    plane = (0.02 * rows + 0.03 * columns + 0.1).astype(np.float32)
+    fine = (np.arange(12 * times, dtype=np.float32) + 0.5) / times - 0.5
+    inside = slice(3 * times, -3 * times)
+    wanted = 0.02 * fine[:, None] + 0.03 * fine + 0.1
+    assert np.abs(warp.enlarge(plane, times) - wanted)[inside, inside].max() < 5e-3
+    edge = np.repeat((columns >= 6).astype(np.float32)[..., None], 3, axis=2)
+    large = warp.enlarge(edge, times)
+    assert large.shape == (12 * times, 12 * times, 3)
+    line = large[6 * times, :, 0]
+    assert int(np.argmax(line > 0.5)) == 6 * times
+    assert np.diff(line).max() >= np.diff(warp.resize(edge, large.shape[:2])[6 * times, :, 0]).max() - 1e-6
+    with pytest.raises(ValueError, match="at least 1"):
+        warp.enlarge(edge, 0)

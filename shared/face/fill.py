@@ -26,7 +26,9 @@ LOG = logging.getLogger(__name__)
 ROOM: Final = 6
 """Frames decoded ahead of the finder: 3 MB each at 1080p 4:2:0."""
 SAVE_EVERY_S: Final = 2.0
-"""Work that an interrupt may cost; saving takes a few milliseconds."""
+"""Work that an interrupt may cost, where saving is cheap: some milliseconds with a few faces,"""
+SAVE_SHARE: Final = 0.01
+"""and the most of the time that saving may take where it is not."""
 
 
 def fill(path: Path, file: Path, finder: FaceFinder, options: TrackOptions, progress: Progress) -> None:
@@ -63,13 +65,12 @@ def _find(clip: ClipReader, writer: FaceWriter, finder: FaceFinder, options: Tra
         state = _state(clip, writer, frames, progress)
         if state is None:
             return False
-        tracker, saved_s = Tracker(finder, options, state=state), time.monotonic()
+        tracker, due_s = Tracker(finder, options, state=state), time.monotonic() + SAVE_EVERY_S
         for frame in frames:
             _add(writer, tracker.push(frame))
             progress(frame.index + 1, total, "finding faces")
-            if tracker.is_settled and time.monotonic() - saved_s >= SAVE_EVERY_S:
-                writer.save(pack(tracker.state))
-                saved_s = time.monotonic()
+            if tracker.is_settled and time.monotonic() >= due_s:
+                due_s = _save(writer, tracker.state)
     _add(writer, tracker.end())
     _finish(clip, writer, tracker.state)
     return True
@@ -90,8 +91,16 @@ def _state(clip: ClipReader, writer: FaceWriter, frames: Iterator[Frame], progre
 
 def _told(frames: Iterable[Frame], until: int, progress: Progress) -> Iterator[Frame]:
     for frame in frames:
-        progress(frame.index + 1, until, f"going back to frame {until}")
+        progress(frame.index + 1, until, f"returning to frame {until}")
         yield frame
+
+
+def _save(writer: FaceWriter, state: TrackState) -> float:
+    """Save what was done; when it is worth saving again, on the monotonic clock."""
+    begun_s = time.monotonic()
+    writer.save(pack(state))
+    ended_s = time.monotonic()
+    return ended_s + max(SAVE_EVERY_S, (ended_s - begun_s) / SAVE_SHARE)
 
 
 def _add(writer: FaceWriter, done: Iterable[Seen]) -> None:

@@ -30,6 +30,7 @@ from shared.face.smooth import Seen, Window
 from shared.face.state import Live, TrackState, TrackSummary
 from shared.progress import Progress, silent
 from shared.store.faces import FILE_NAME
+from shared.store.facewriter import FaceWriter
 from shared.types import Face, Floats, Frame
 from tests.shared.face.staged import Actor, Namer, Script, blank
 
@@ -92,6 +93,7 @@ def analysed(clip: Path, cache: Path, progress: Progress = silent, save_every_s:
         patch.setattr(analysis, "_finder", lambda _: script)
         patch.setattr(tracking, "Embedder", lambda: Namer(script, frozenset(range(90, 100))))
         patch.setattr(filling, "SAVE_EVERY_S", save_every_s)
+        patch.setattr(filling, "SAVE_SHARE", float("inf"))
         analyse(clip, cache, progress=progress).close()
     return script
 
@@ -196,12 +198,22 @@ def test_a_killed_analysis_ends_with_the_same_rows(
     assert store_in(tmp_path) == whole
 
 
+@pytest.mark.parametrize(("took_s", "next_s"), [(0.005, 2.0), (0.5, 50.0)])
+def test_where_saving_is_slow_it_is_done_seldom(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, took_s: float, next_s: float
+) -> None:
+    clock = iter([100.0, 100.0 + took_s])
+    with FaceWriter(tmp_path / FILE_NAME) as writer, monkeypatch.context() as patch:
+        patch.setattr("time.monotonic", lambda: next(clock))
+        assert filling._save(writer, TrackState()) == pytest.approx(100.0 + took_s + next_s)
+
+
 def test_the_way_back_is_told_and_nothing_is_analysed_twice(clip: Path, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt, match=r"first 11\d frames"):
         analysed(clip, tmp_path, stop_at(112))
     told: list[tuple[str, float]] = []
     analysed(clip, tmp_path, lambda done, _, label: told.append((label, done)))
-    back = [done for label, done in told if label.startswith("going back to frame 11")]
+    back = [done for label, done in told if label.startswith("returning to frame 11")]
     found = [done for label, done in told if label == "finding faces"]
     assert back == list(range(1, len(back) + 1))
     assert found == list(range(len(back) + 1, FRAMES + 1))
@@ -346,6 +358,7 @@ def test_real_footage_too_ends_with_the_same_rows(
     clip = footage / "hard" / name
     analyse(clip, tmp_path / "whole", options).close()
     monkeypatch.setattr(filling, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(filling, "SAVE_SHARE", float("inf"))
     for number in stops:
         with pytest.raises(KeyboardInterrupt, match="are kept"):
             analyse(clip, tmp_path / "parts", options, stop_at(number))

@@ -19,9 +19,10 @@ from typing import Final, Protocol
 
 import av
 import numpy as np
+from av.codec.codec import UnknownCodecError
 from av.video.stream import VideoStream
 
-from shared.errors import MediaError, UsageError, from_os_error
+from shared.errors import LipswapError, MediaError, UsageError, from_os_error
 from shared.media.describe import display_matrix
 from shared.media.ending import Ends, ended
 from shared.media.muxer import as_media_errors, open_muxer
@@ -33,7 +34,9 @@ from shared.types import ClipInfo, ColourSpec, Face, Frame, JsonObject, Patch, P
 
 MATRICES: Final = "matrices.jsonl"
 PATTERN: Final = "%06d.png"
-PRORES: Final = {"profile": "4444", "alpha_bits": "16", "vendor": "apl0", "bits_per_mb": "8000"}
+ENCODER: Final = "prores_aw"
+"""FFmpeg's faster ProRes encoder: at 1080p 22 core-milliseconds a frame where prores_ks takes 140, at the same size."""
+PROFILE_4444: Final = "4"
 YUVA: Final = "yuva444p10le"
 YUV: Final = PixelFormat("yuv444p10le", 10, (0, 0), "yuv")
 
@@ -154,9 +157,13 @@ class ClipLayers:
         try:
             self._stream = self._add_stream()
             self._lines = self._lines_partial.open("w", encoding="utf-8")
-        except OSError as error:
-            self._output.close()
-            raise from_os_error(error, path, "opening the layers") from error
+        except (LipswapError, OSError) as error:
+            with suppress(av.FFmpegError, OSError, ValueError):
+                self._output.close()
+            self._partial.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise from_os_error(error, path, "opening the layers") from error
+            raise
         about = {"clip": like.path.name, "alpha": "straight", "orientation": "upright", "size": list(like.size)}
         self._lines.write(json.dumps({"about": about}) + "\n")
 
@@ -205,9 +212,12 @@ class ClipLayers:
 
     def _add_stream(self) -> VideoStream:
         like, colour = self._like, self._colour
-        stream = self._output.add_stream("prores_ks", rate=like.rate, options=dict(PRORES))
+        try:
+            stream = self._output.add_stream(ENCODER, rate=like.rate, options={"profile": PROFILE_4444})
+        except UnknownCodecError as error:
+            raise MediaError(f"{ENCODER}: this installation has no such encoder; write layers into a folder") from error
         if not isinstance(stream, VideoStream):
-            raise MediaError("prores_ks is no video encoder of this installation")
+            raise MediaError(f"{ENCODER} is no video encoder; write layers into a folder")
         context = stream.codec_context
         context.height, context.width = like.coded_size
         context.pix_fmt = YUVA

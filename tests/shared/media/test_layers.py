@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from av.video.stream import VideoStream
 
-from shared.errors import UsageError
+from shared.errors import MediaError, UsageError
 from shared.media.layers import MATRICES, check_layers, matrices_path, open_layers
 from shared.media.numbered import CONTENTS
 from shared.media.reader import open_clip
@@ -188,6 +188,16 @@ def test_a_failure_leaves_nothing_and_an_interrupt_what_there_is(name: str, sour
     with pytest.raises(KeyboardInterrupt):
         stop(KeyboardInterrupt(), frames, tmp_path / name)
     assert len(read_layers(tmp_path / name)) == 4
+
+
+def test_an_installation_without_the_encoder_is_told_and_leaves_nothing(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.media.layers.ENCODER", "prores_none")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(MediaError, match="write layers into a folder"):
+        write_layers(source, tmp_path / "out.mov")
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_names_of_other_clips_are_refused() -> None:

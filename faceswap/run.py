@@ -102,7 +102,10 @@ class Run:
             if self._record is not None and trainer.step == 0:
                 self._record.go_back(0)
                 self._save(None, None)
-            while True:
+            verdict = Verdict.STEPS if 0 < self._limits.steps <= trainer.step else Verdict.GO_ON
+            if verdict == Verdict.STEPS and not self.figures and self._record is not None:
+                self._looked(regular=False)
+            while verdict not in ENDINGS:
                 losses = trainer.learn()
                 self._losses.add(losses)
                 self._recent.add(losses)
@@ -110,8 +113,6 @@ class Run:
                 verdict = Verdict(trainer.team.agreed(verdict, trainer.precision.device))
                 if verdict == Verdict.ROLL_BACK:
                     self._roll_back()
-                elif verdict != Verdict.GO_ON:
-                    break
                 self._report(progress)
             if self._record is not None:
                 self._finish(self._record)

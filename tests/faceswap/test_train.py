@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from faceswap.model import CHECKPOINTS, CURVE, LOG, PREVIEW, facts_of, open_model
+from faceswap.model import CHECKPOINTS, CURVE, LOG, PREVIEW, TIMELAPSE, facts_of, open_model
 from faceswap.objective import face_mask, learning_rate, loss_weight
 from faceswap.options import AugmentOptions, TrainLimits, TrainOptions, options_for
 from faceswap.terms import options_of, wanted_options
@@ -68,6 +68,18 @@ def test_a_training_taken_up_again_follows_the_same_curve(two_sets: tuple[Path, 
         assert all(torch.equal(straight[name], twice[name]) for name in straight)
     last = [json.loads((tmp_path / name / LOG).read_text().splitlines()[-1]) for name in ("straight", "twice")]
     assert last[0]["psnr_a_db"] == last[1]["psnr_a_db"]
+
+
+def test_a_training_that_has_all_its_steps_makes_no_more(two_sets: tuple[Path, Path], tmp_path: Path) -> None:
+    model = tmp_path / "m"
+    first = train(two_sets, model, SMALL, replace(QUIET, steps=6))
+    (model / f"{TIMELAPSE}.mp4").unlink()
+    again = train(two_sets, model, SMALL, replace(QUIET, steps=4))
+    assert (again.steps, again.ended, again.psnr_db) == (6, "steps", first.psnr_db)
+    assert facts_of(model)["step"] == 6
+    assert (model / f"{TIMELAPSE}.mp4").is_file()  # the film of the previews that are there
+    (model / LOG).unlink()
+    assert train(two_sets, model, SMALL, replace(QUIET, steps=6)).psnr_db == first.psnr_db
 
 
 def test_an_interrupt_saves_and_is_taken_up_again(two_sets: tuple[Path, Path], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -12,6 +13,12 @@ from shared.store.weights import check_weights, weights_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 FOOTAGE = Path(os.environ.get("LIPSWAP_FOOTAGE", ROOT.parent / "shared" / "data"))
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C although a shell that starts tests in the background has it ignored: some tests send it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def footage_is_here() -> bool:

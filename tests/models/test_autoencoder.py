@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from models.autoencoder import FaceAutoencoder, as_module, build
 from models.blocks import stretch
@@ -15,6 +15,12 @@ from models.tensors import channels_last
 def made(name: str, seed: int = 0) -> FaceAutoencoder:
     torch.manual_seed(seed)
     return build(config_of(name))
+
+
+def noise(net: FaceAutoencoder, count: int = 1) -> Tensor:
+    """Pictures of noise of the size that the net sees."""
+    side = net.config.input_px
+    return torch.rand(count, 3, side, side, generator=torch.Generator().manual_seed(4))
 
 
 @pytest.mark.parametrize("name", list(NETS))
@@ -36,7 +42,7 @@ def test_decoders_give_pictures_of_the_stated_size_in_range(name: str) -> None:
 
 def test_without_a_mask_head_there_is_no_mask() -> None:
     net = made("light")
-    assert net.decode(net.encode(torch.rand(1, 3, 64, 64)), 0).mask is None
+    assert net.decode(net.encode(noise(net)), 0).mask is None
 
 
 def test_the_classic_net_has_the_layers_it_is_known_for() -> None:
@@ -56,7 +62,7 @@ def test_the_quick_net_starts_near_the_mean_face_of_each_person() -> None:
     means = torch.rand(2, 4, 128, 128, generator=torch.Generator().manual_seed(3)) * 0.8 + 0.1
     net.start_from(means)
     with torch.inference_mode():
-        code = net.encode(torch.rand(2, 3, 64, 64))
+        code = net.encode(noise(net, 2))
         errors = [float((net.decode(code, person).picture - means[person, :3]).abs().mean()) for person in (0, 1)]
         other = float((net.decode(code, 0).picture - means[1, :3]).abs().mean())
     assert max(errors) < 0.03
@@ -65,7 +71,7 @@ def test_the_quick_net_starts_near_the_mean_face_of_each_person() -> None:
 
 def test_the_quick_net_sees_past_light_and_tint() -> None:
     net = made("quick")
-    picture = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(4)) * 0.5 + 0.2
+    picture = noise(net) * 0.5 + 0.2
     tinted = picture * torch.tensor([1.2, 0.9, 0.8])[:, None, None] + 0.05
     with torch.inference_mode():
         plain, changed = net.encode(picture), net.encode(tinted)
@@ -76,7 +82,7 @@ def test_the_quick_net_sees_past_light_and_tint() -> None:
 @pytest.mark.parametrize("name", ["light", "quick"])
 def test_learning_one_person_leaves_the_other_decoder_alone(name: str) -> None:
     net = made(name)
-    torch.autograd.backward([net.decode(net.encode(torch.rand(2, 3, 64, 64)), 0).picture.sum()])
+    torch.autograd.backward([net.decode(net.encode(noise(net, 2)), 0).picture.sum()])
     touched = {n for n, value in as_module(net).named_parameters() if value.grad is not None}
     assert any(n.startswith("own.0") for n in touched)
     assert not any(n.startswith("own.1") for n in touched)
@@ -95,11 +101,11 @@ def test_an_unknown_net_is_a_callers_mistake() -> None:
 
 def test_split_codes_share_the_decoder_and_keep_one_code_for_the_person_who_is_replaced() -> None:
     net = made("liae128")
-    torch.autograd.backward([net.decode(net.encode(torch.rand(1, 3, 128, 128)), 1).picture.sum()])
+    torch.autograd.backward([net.decode(net.encode(noise(net)), 1).picture.sum()])
     touched = {n for n, value in as_module(net).named_parameters() if value.grad is not None}
     assert any(n.startswith("decoder.") for n in touched)
     assert not any(n.startswith("own.") for n in touched)
-    torch.autograd.backward([net.decode(net.encode(torch.rand(1, 3, 128, 128)), 0).picture.sum()])
+    torch.autograd.backward([net.decode(net.encode(noise(net)), 0).picture.sum()])
     touched = {n for n, value in as_module(net).named_parameters() if value.grad is not None}
     assert any(n.startswith("own.0.") for n in touched)
 
@@ -109,7 +115,7 @@ def test_a_quick_net_with_a_mask_head_starts_with_the_mean_mask_too() -> None:
     net = build(config_of("quick96", mask=True))
     means = torch.rand(2, 4, 96, 96, generator=torch.Generator().manual_seed(3)) * 0.8 + 0.1
     net.start_from(means)
-    mask = net.decode(net.encode(torch.rand(1, 3, 64, 64)), 1).mask
+    mask = net.decode(net.encode(noise(net)), 1).mask
     assert mask is not None
     assert float((mask.detach() - means[1, 3:]).abs().mean()) < 0.03
 

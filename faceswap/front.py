@@ -29,13 +29,16 @@ SOFT_PX: Final = 1.0
 LIGHT_WEIGHT: Final = 1 / 1.5
 """Of L beside a and b: shadows and wrinkles change light more than colour."""
 FOREHEAD: Final = 0.35
-WELL_REBUILT: Final = 3.2
+WELL_REBUILT: Final = 4.4
 """In Lab units, `LEVEL_PERCENTILE` of a face's differences: above it the model does not know this person or light, and
 what is usual is read off the track's first frames."""
+STRANGE_LEVEL, STRANGE_SHARE = 3.4, 0.55
+"""The level where it does not is at least the first, and the second as a share of what it was before the usual
+difference was taken off: expressions to come will differ more than those frames do."""
 LEVEL_PERCENTILE: Final = 70
 LEAST_LEVEL: Final = 0.3
 FLOOR: Final = 0.7
-STRONG, WEAK = 2.4, 1.1
+STRONG, WEAK = 2.1, 1.0
 """In units of what is usual: a region begins above the first and grows above the second."""
 STRANGE: Final = 1.6
 """By how much less sure differences are where the model does not rebuild the person well."""
@@ -122,7 +125,7 @@ def _started(first: Sequence[tuple[Floats, NDArray[np.bool_]]]) -> _Track:
     doubt = 1.0
     if level > WELL_REBUILT:
         offset = gaussian(np.median(np.stack([d for d, _ in first]), axis=0).astype(np.float32), SOFT_PX)
-        level, doubt = max(_level(first, offset), WELL_REBUILT), STRANGE
+        level, doubt = max(_level(first, offset), STRANGE_LEVEL, STRANGE_SHARE * level), STRANGE
     return _Track(level, offset, np.full((SIDE_PX, SIDE_PX), level, dtype=np.float32), doubt)
 
 

@@ -59,7 +59,7 @@ def test_a_person_whom_the_model_does_not_know_is_not_taken_for_a_thing() -> Non
 
 def test_another_light_on_the_whole_face_is_no_thing() -> None:
     view, fronts = view_of(), Fronts()
-    yellow = replace(view, picture=np.asarray(view.picture * np.array([1.0, 0.95, 0.8], dtype=np.float32)))
+    yellow = replace(view, picture=np.asarray(view.picture * np.array([1.0, 0.97, 0.88], dtype=np.float32)))
     made = [seen(yellow, number) for number in range(8)]
     assert np.mean(fronts.look(made, [view.picture] * 8)) < 0.01
 

@@ -55,7 +55,6 @@ HEADS = {
     "decode_gmac": "decoder, GMAC",
     "batch": "batch",
     "train_memory_gb": "memory, GB",
-    "train_faces_per_s": "EG/s",
     "train_faces_per_core_s": "EG/core-s",
 }
 
@@ -118,16 +117,15 @@ def table(rows: list[dict[str, Any]], how: Precision) -> str:
     """The rows as a document."""
     where = f"{machine()['cores']} cores" if how.device.type == "cpu" else torch.cuda.get_device_name()
     kind = "bfloat16" if how.bfloat16 else "float32"
-    names = list(rows[0])
+    names = [name for name in rows[0] if name in HEADS]
     lines = [
         "# The nets",
         "",
         "Made by `python benchmarks/net_cards.py -o models/CARDS.md`. GMAC: multiplications with an addition for one",
         "face in 10^9; a training step costs three times as many a face. Memory: weights, optimiser, average and",
-        "what is kept for the way back, for both batches in float32, computed. EG/s: faces a second of training, and",
-        f"a second of a core, both people together, measured on {where} in {kind}",
-        f"at a load of {machine()['load_1min']}; compare the rows, not the machines. Every net can draw a mask too",
-        "(`--mask-head`).",
+        "what is kept for the way back, for both batches in float32, computed. EG/core-s: faces of training, both people",
+        f"together, in a second of a core, on {where} in {kind}; compare the rows, not the machines.",
+        "Every net can draw a mask too (`--mask-head`).",
         "",
         f"| {' | '.join(HEADS[name] for name in names)} |",
         f"|{'---|' * len(names)}",

@@ -123,7 +123,7 @@ def table(rows: list[dict[str, Any]], how: Precision) -> str:
         "",
         "Made by `python benchmarks/net_cards.py -o models/CARDS.md`. GMAC: multiplications with an addition for one",
         "face in 10^9; a training step costs three times as many a face. Memory: weights, optimiser, average and",
-        "what is kept for the way back, for both batches in float32, computed. EG/core-s: faces of training, both people",
+        "what is kept for the way back, for both batches in float32, computed. EG/core-s: training faces, both people",
         f"together, in a second of a core, on {where} in {kind}; compare the rows, not the machines.",
         "Every net can draw a mask too (`--mask-head`).",
         "",

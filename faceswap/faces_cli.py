@@ -49,7 +49,11 @@ LINES = 20
 @click.option("--undo", "action", flag_value="undo", help="Take the last change back.")
 @click.option("--export", "export_to", type=FILE, metavar="FOLDER", help="Copy the chosen pictures, with faces.csv.")
 @click.option(
-    "--import", "import_from", type=FILE, metavar="CSV", help="Drop and keep as its columns name and kept say."
+    "--import",
+    "import_from",
+    type=FILE,
+    metavar="CSV|FOLDER",
+    help="Drop and keep as a table says (name, kept), or add a folder of pictures.",
 )
 @click.option("--split", "split_to", type=FILE, metavar="FACES", help="Move the faces chosen into a set of their own.")
 @click.option("--merge", multiple=True, type=FILE, metavar="FACES", help="Make one set with these, at --output.")
@@ -106,6 +110,9 @@ def faces(  # noqa: PLR0913 - one argument an option
         raise UsageError(f"{faces}: is a clip; of one --edit and --edit-out can be asked")
     if faces.is_dir() or not faces.exists():
         open_artefact(faces, KIND, SCHEMA)
+    if import_from is not None and import_from.is_dir():
+        terminal.result(*_added(faces, import_from, terminal))
+        return
     with lock(faces):
         if edit is not None or edit_out is not None:
             done = _edited(faces, edit, edit_out, where, terminal)
@@ -186,6 +193,18 @@ def _changed(folder: Path, table: Path | None, terminal: Terminal) -> tuple[dict
         return {"undone": count}, f"{folder}: " + (f"{count} faces as before" if count else "nothing to undo")
     gone, back = shelf.take_decisions(folder, table, terminal.progress)
     return {"dropped": gone, "kept": back}, f"{folder}: {gone} faces dropped, {back} taken back"
+
+
+def _added(folder: Path, pictures: Path, terminal: Terminal) -> tuple[dict[str, Any], str]:
+    """Add a folder of pictures, as ``extract --append`` would with the set's own size of picture."""
+    from faceswap.extract import append
+    from faceswap.options import ExtractOptions
+    from faceswap.rows import KIND, SCHEMA
+    from shared.store.artefact import open_artefact
+
+    made = open_artefact(folder, KIND, SCHEMA).details
+    report = append([pictures], folder, ExtractOptions(crop_px=made["crop_px"]), terminal.progress)
+    return {"folder": str(folder), "faces": report.faces}, f"{folder}: {report.faces} faces with those of {pictures}"
 
 
 def _merged(folders: list[Path], output: Path) -> tuple[dict[str, Any], str]:

@@ -96,6 +96,19 @@ def test_deleted_and_thinned_faces_are_cut_from_their_clip_again(footage: Path, 
     assert len(usable(tmp_path / "faces")) == 19 + len(rows)
 
 
+@pytest.mark.footage
+@pytest.mark.usefixtures("weights")
+def test_exported_pictures_are_imported_into_another_set(footage: Path, tmp_path: Path) -> None:
+    hq = footage / "train" / "grid_s1" / "hq"
+    for name in ("bbaf2n", "bbas3a"):
+        extract([hq / f"{name}.mp4"], tmp_path / name, ExtractOptions(every=3, alike=0))
+    assert "25 pictures" in called("faces", tmp_path / "bbas3a", "--export", tmp_path / "out").output
+    added = called("faces", tmp_path / "bbaf2n", "--import", tmp_path / "out", "--json", "-q")
+    assert added.exit_code == 0, added.output
+    assert 25 < json.loads(added.stdout)["faces"] <= 50  # those alike are thinned
+    assert len(usable(tmp_path / "bbaf2n")) == json.loads(added.stdout)["faces"]
+
+
 def test_decisions_come_back_from_a_table(folder: Path, tmp_path: Path) -> None:
     assert export(folder, faces_in(folder), tmp_path / "out") == 24
     table = tmp_path / "out" / "faces.csv"

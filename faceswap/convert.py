@@ -14,7 +14,8 @@ from faceswap.along import Layer
 from faceswap.detail import noise_around
 from faceswap.front import Fronts
 from faceswap.gaps import bridged
-from faceswap.matte import PERSON_PX, mask_parts, person_crop
+from faceswap.masks import mask_parts
+from faceswap.matte import PERSON_PX, person_crop
 from faceswap.model import SwapModel, open_model
 from faceswap.options import SwapOptions
 from faceswap.steer import PointFinder, steered

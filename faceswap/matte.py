@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceswap.align import FACE_SHARE, crop_from_frame
-from faceswap.options import MASKS, SwapOptions
+from faceswap.masks import mask_parts
+from faceswap.options import SwapOptions
 from faceswap.view import Made
-from shared.errors import UsageError
 from shared.picture.mask import erode, extended_hull, feather, hull_mask, polygon_mask
 from shared.picture.warp import invert, piecewise_warp, resize_matrix, transform, warp_picture
 from shared.types import Face, Floats, Matrix
@@ -22,20 +22,6 @@ from shared.types import Face, Floats, Matrix
 VIEW_INSET: Final = 0.02
 """The mask ends this share of the view before the view does."""
 PERSON_PX: Final = 256
-
-
-def mask_parts(text: str) -> tuple[str, ...]:
-    """The masks that ``--mask`` names, whose intersection is laid.
-
-    Raises
-    ------
-    UsageError
-        There is none of such a name.
-    """
-    parts = tuple(part.strip() for part in text.split(","))
-    if unknown := [part for part in parts if part not in MASKS]:
-        raise UsageError(f"--mask {text}: no mask is called {unknown[0] or 'nothing'}; choose of {', '.join(MASKS)}")
-    return parts
 
 
 def outline(points: Floats, size: tuple[int, int], options: SwapOptions, parts: Sequence[str]) -> Floats:

@@ -212,8 +212,6 @@ def options_for(net: str, seed: int = 0, mask_head: bool = False) -> TrainOption
 
 
 ColourMethod = Literal["lab", "histogram", "mkl", "sliced", "clone", "none"]
-MASKS = ("hull", "extended", "learned", "person")
-"""Jaw line to brows; to the forehead as well; as the net draws it (nets with a mask head); without the background."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +223,7 @@ class SwapOptions:
     swap_direction: bool = False
     """False: the model's first person becomes the second; True: the second becomes the first."""
     mask: str = "extended"
-    """Names of `MASKS` with commas between; the face is laid where all of them have it."""
+    """Names of `faceswap.masks.MASKS` with commas between; the face is laid where all of them have it."""
     occluders: float = 1.0
     """How far hands and things in front of the face stay in front, 0 (they are painted over) to 1."""
     erode: float = 0.05

@@ -10,7 +10,8 @@ from typing import Any, TypeVar, get_args
 
 import click
 
-from faceswap.options import MASKS, ColourMethod, SwapOptions
+from faceswap.masks import MASKS, mask_parts
+from faceswap.options import ColourMethod, SwapOptions
 from shared.render.cli import carry_out, job_of
 from shared.render.terminal import RenderChoices, Terminal, render_options, standard_options
 
@@ -90,6 +91,7 @@ def lay_options(command: Callable[..., R]) -> Callable[..., R]:
     @functools.wraps(command)
     def wrapped(*args: Any, **given: Any) -> R:  # noqa: ANN401 - passed on
         laid = {name: given.pop(name) for name in list(given) if name in FIELDS}
+        mask_parts(laid["mask"])  # told now, not after the clip is analysed
         return command(*args, options=SwapOptions(**laid), **given)
 
     for option in reversed(LAID):

@@ -52,3 +52,11 @@ def test_too_few_faces_are_exit_code_3(two_sets: tuple[Path, Path], tmp_path: Pa
 def test_all_that_changes_the_curve_is_an_option_of_train() -> None:
     named = {entry.name for entry in (*fields(TrainOptions), *fields(AugmentOptions))} - {"augment"}
     assert named == set(SETTINGS)
+
+
+def test_an_unknown_mask_is_told_before_any_work(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(b"")
+    result = called("swap", clip, "--model", tmp_path / "m", "-o", tmp_path / "o.mp4", "--mask", "hull,beard")
+    assert result.exit_code == 2
+    assert "no mask is called beard; choose of hull, extended, learned, person" in result.output

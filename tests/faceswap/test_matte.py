@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceswap.matte import edged, mask_parts, person_crop
+from faceswap.masks import mask_parts
+from faceswap.matte import edged, person_crop
 from faceswap.options import SwapOptions
 from faceswap.view import Made, View, look_at
 from shared.errors import UsageError

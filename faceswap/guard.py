@@ -55,11 +55,13 @@ class Guard:
 
         Parameters
         ----------
-        steady : whether one step's loss can be compared with another's; not where a discriminator learns too.
+        steady : whether it can be compared with others: of enough steps, and with no discriminator that learns too.
         """
         if not math.isfinite(loss):
             return "the loss is not a number any more"
-        if steady and loss > EXPLODED * self.lowest_loss:
+        if not steady:
+            return None
+        if loss > EXPLODED * self.lowest_loss:
             return f"the loss has exploded from {self.lowest_loss:.4f} to {loss:.4f}"
         self.lowest_loss = min(self.lowest_loss, loss)
         return None

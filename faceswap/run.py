@@ -146,8 +146,10 @@ class Run:
         save = verdict != Verdict.GO_ON or time.monotonic() - self._saved > limits.save_every_minutes * 60
         preview = is_due(trainer.step)
         if regular or save or snapshot or preview or trainer.step % CHECK_EVERY == 0:
-            self._fault = self._guard.loss_fault(self._recent.mean(), steady=not self._stage.judged) or ""
-            self._recent.clear()
+            whole = self._recent.count >= CHECK_EVERY
+            self._fault = self._guard.loss_fault(self._recent.mean(), steady=whole and not self._stage.judged) or ""
+            if whole:
+                self._recent.clear()
         if not self._fault and (regular or save or snapshot):
             look = self._looked(regular)
             if not self._fault and regular and self._flat(look) and verdict == Verdict.GO_ON:

@@ -13,16 +13,16 @@ class Sums:
 
     def __init__(self, device: torch.device) -> None:
         self._sum = torch.zeros(2, device=device)
-        self._count = 0
+        self.count = 0
 
     def add(self, losses: Tensor) -> None:
         """Add those of one step, (2,)."""
         self._sum += losses
-        self._count += 1
+        self.count += 1
 
     def means(self) -> tuple[float, float]:
         """Of both people."""
-        first, second = (self._sum / max(self._count, 1)).tolist()
+        first, second = (self._sum / max(self.count, 1)).tolist()
         return first, second
 
     def mean(self) -> float:
@@ -32,13 +32,13 @@ class Sums:
     def clear(self) -> None:
         """Begin anew."""
         self._sum.zero_()
-        self._count = 0
+        self.count = 0
 
     def stored(self) -> JsonObject:
         """Facts for a checkpoint, exact to the bit."""
-        return {"sum": self._sum.tolist(), "count": self._count}
+        return {"sum": self._sum.tolist(), "count": self.count}
 
     def restore(self, facts: JsonObject) -> None:
         """Take back what `stored` gave."""
         self._sum.copy_(torch.tensor(facts.get("sum", [0.0, 0.0])))
-        self._count = int(facts.get("count", 0))
+        self.count = int(facts.get("count", 0))

@@ -77,6 +77,30 @@ def test_numbers_that_are_none_roll_the_training_back_with_half_the_rate(
     assert all(bool(value.isfinite().all()) for value in stored.tensors.values())
 
 
+def test_a_loss_that_explodes_rolls_the_training_back(
+    two_sets: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learn, said, wild = Trainer.learn, list[str](), set(range(41, 51))
+
+    def shaken(trainer: Trainer) -> torch.Tensor:
+        losses = learn(trainer)
+        if trainer.step in wild:
+            wild.discard(trainer.step)
+            return losses * 20
+        return losses
+
+    monkeypatch.setattr(Trainer, "learn", shaken)
+    train(
+        two_sets,
+        tmp_path / "m",
+        OPTIONS,
+        replace(EACH_STEP, save_every_minutes=5.0, look_every=20, steps=52),
+        tell=said.append,
+    )
+    assert any("the loss has exploded from" in text and "at step 50: back to step 0" in text for text in said)
+    assert facts_of(tmp_path / "m")["step"] == 52
+
+
 def test_a_training_that_fails_again_and_again_ends_and_its_last_good_checkpoint_stays(
     two_sets: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,6 +153,7 @@ def test_a_collapse_of_the_held_out_faces_is_seen_and_undone(
 
 def test_the_guard_knows_what_is_wrong() -> None:
     guard = Guard()
+    assert guard.loss_fault(0.001, steady=False) is None  # one easy batch is no level to compare with
     assert guard.loss_fault(1.0) is None
     assert guard.loss_fault(0.2) is None
     assert guard.loss_fault(0.2 * EXPLODED) is None

@@ -18,6 +18,10 @@ EXPLODED: Final = 5.0
 """The loss has exploded at so many times the lowest it has had; batches differ by less than two."""
 FALL_DB: Final = 4.0
 """The held-out faces have collapsed when they are so much worse than they have been."""
+CHECK_EVERY: Final = 10
+"""Steps whose mean loss is checked together; more often would make a GPU wait."""
+MOST_ROLLBACKS: Final = 3
+"""In a row, without getting past the step that failed; the first goes to the newest checkpoint, others to the best."""
 FLAT: Final = 0.01
 """A rebuilt face whose pixels spread less (standard deviation, of 1) shows nothing."""
 

@@ -6,9 +6,8 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
-from faceswap.guard import ENDINGS, Ending, Guard, Plateau, Verdict, restored
+from faceswap.guard import CHECK_EVERY, ENDINGS, MOST_ROLLBACKS, Ending, Guard, Plateau, Verdict, restored
 from faceswap.heldout import Judge, Look
 from faceswap.model import CHECKPOINTS, SNAPSHOTS
 from faceswap.options import TrainLimits
@@ -29,11 +28,6 @@ from models.checkpoint import (
 from shared.errors import MediaError, NoSpaceError, WeightsError
 from shared.progress import Progress
 from shared.types import JsonObject
-
-CHECK_EVERY: Final = 10
-"""Steps whose mean loss is checked together; more often would make a GPU wait."""
-MOST_ROLLBACKS: Final = 3
-"""In a row, without getting past the step that failed; the first goes to the newest checkpoint, others to the best."""
 
 
 class Run:

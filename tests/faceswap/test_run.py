@@ -21,13 +21,12 @@ from click.testing import CliRunner
 
 from faceswap import trainer as trainer_file
 from faceswap.augment import Batch
-from faceswap.guard import EXPLODED, FALL_DB, Guard, restored
+from faceswap.guard import EXPLODED, FALL_DB, MOST_ROLLBACKS, Guard, restored
 from faceswap.heldout import Look
 from faceswap.model import CHECKPOINTS, LOG, SNAPSHOTS, TIMELAPSE, facts_of, open_model
 from faceswap.objective import Share, share
 from faceswap.options import TrainLimits
 from faceswap.rows import usable
-from faceswap.run import MOST_ROLLBACKS
 from faceswap.timelapse import is_due
 from faceswap.train import train
 from faceswap.trainer import Trainer

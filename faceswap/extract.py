@@ -17,17 +17,15 @@ from typing import Final
 
 import numpy as np
 
-from faceswap.cover import coverage_sheet, reach, shown
+from faceswap.cover import reach
 from faceswap.curate import ASIDE_REASONS, judged, measured, thinned_alike
 from faceswap.footage import digest_of
 from faceswap.options import ExtractOptions
 from faceswap.rows import (
     ASIDE,
-    COVERAGE,
     KIND,
     PICTURES,
     SCHEMA,
-    SHEET,
     ClipRow,
     FaceRow,
     identity_of,
@@ -35,19 +33,16 @@ from faceswap.rows import (
     read_rows,
     write_rows,
 )
+from faceswap.sheets import draw_sheets
 from faceswap.survey import Survey, cut, shared_out, survey, thinned
 from faceswap.who import People, divided, slipped_tracks, tell_apart
 from shared.errors import NoFaceError, UsageError
 from shared.face.identity import unit
-from shared.picture.image import Rgb, contact_sheet, read_image, write_png
 from shared.progress import Progress, silent
 from shared.store.artefact import Fingerprint, artefact, fingerprint, is_current, lock, open_artefact
 from shared.store.corrections import corrections_digest
 from shared.types import Floats, JsonObject
 
-SHEET_FACES: Final = 96
-SHEET_COLUMNS: Final = 12
-SHEET_CELL_PX: Final = 96
 LOOKED_AT: Final = 4
 """So many times the faces that a set may hold are looked at; more of a long clip are thinned beforehand."""
 ASIDE_MOST: Final = 60
@@ -221,17 +216,6 @@ def _finish(partial: Path, rows: Sequence[FaceRow], clips: Sequence[ClipRow]) ->
     draw_sheets(partial, rows)
 
 
-def draw_sheets(folder: Path, rows: Sequence[FaceRow]) -> None:
-    """Draw the contact sheet and the coverage of a face set anew."""
-    kept = [row for row in rows if row.kept and (folder / PICTURES / row.name).is_file()]
-    places = np.linspace(0, len(kept) - 1, min(SHEET_FACES, len(kept))).round()
-    pictures = [read_image(folder / PICTURES / kept[int(place)].name) for place in places]
-    write_png(folder / SHEET, contact_sheet(pictures, SHEET_COLUMNS, (SHEET_CELL_PX, SHEET_CELL_PX)))
-    gone = [replace(row, kept=False) for row in rows if not row.kept]
-    named: dict[str, Rgb] = {name: read_image(folder / PICTURES / name) for name in shown([*kept, *gone])}
-    write_png(folder / COVERAGE, coverage_sheet([*kept, *gone], named))
-
-
 def _take_over(before: Path, partial: Path) -> None:
     """Copy the pictures of the set that is added to."""
     for kind in (PICTURES, ASIDE):
@@ -261,10 +245,16 @@ def _details(rows: Sequence[FaceRow], clips: Sequence[ClipRow], options: Extract
 
 def _fingerprint(clips: Sequence[Path], options: ExtractOptions, before: str = "") -> Fingerprint:
     handwork = {number: told for number, clip in enumerate(clips) if (told := corrections_digest(clip))}
-    parts = {"corrections": handwork} if handwork else {}
-    return fingerprint(
-        clips=[digest_of(clip) for clip in clips], options=options, schema=SCHEMA, before=before, **parts
-    )
+    parts: dict[str, object] = {"corrections": handwork} if handwork else {}
+    person = options.person
+    whom = [digest_of(one) for one in _paths(person)] if isinstance(person, Path | tuple) else person
+    parts |= {"person": whom, "not_person": [digest_of(one) for one in options.not_person]}
+    plain = replace(options, person="largest", not_person=())
+    return fingerprint(clips=[digest_of(clip) for clip in clips], options=plain, schema=SCHEMA, before=before, **parts)
+
+
+def _paths(person: Path | tuple[Path, ...]) -> tuple[Path, ...]:
+    return (person,) if isinstance(person, Path) else person
 
 
 def _identity(folder: Path) -> Floats:

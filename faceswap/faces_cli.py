@@ -248,7 +248,7 @@ def _listed(folder: Path, rows: list[FaceRow], limit: int) -> tuple[dict[str, An
 
 
 def _draw(folder: Path, rows: list[FaceRow], sheet: Path) -> None:
-    from faceswap.extract import SHEET_CELL_PX, SHEET_COLUMNS
+    from faceswap.sheets import SHEET_CELL_PX, SHEET_COLUMNS
     from faceswap.shelf import picture_of
     from shared.picture.image import contact_sheet, read_image, write_png
 

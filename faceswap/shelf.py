@@ -18,7 +18,6 @@ from typing import Final
 import numpy as np
 
 from faceswap.choose import table_of
-from faceswap.extract import draw_sheets
 from faceswap.rows import (
     ASIDE,
     KIND,
@@ -33,6 +32,7 @@ from faceswap.rows import (
     store_measures,
     write_rows,
 )
+from faceswap.sheets import draw_sheets
 from faceswap.survey import cut
 from shared.errors import ArtefactError, MediaError, UsageError
 from shared.face.identity import Embedder, unit

@@ -13,7 +13,7 @@ import pytest
 from faceswap.extract import append, extract, rehearse
 from faceswap.faceset import load_faceset
 from faceswap.options import ExtractOptions
-from faceswap.rows import ASIDE, COVERAGE, PICTURES, SHEET, read_clips, read_rows, usable
+from faceswap.rows import ASIDE, COVERAGE, PICTURES, SHEET, FaceRow, read_clips, read_rows, usable
 from faceswap.survey import cut
 from shared.errors import ArtefactError, NoFaceError, UsageError
 from shared.picture.image import read_image, write_png
@@ -134,3 +134,30 @@ def test_hands_and_boxes_in_front_of_a_face_are_set_aside(footage: Path, tmp_pat
     assert 0.9 < min(row.time_s for row in aside) < max(row.time_s for row in aside) < 2.1
     for row in aside:
         assert (tmp_path / "faces" / ASIDE / row.why / row.name).is_file()
+
+
+def test_references_say_who_is_wanted_and_who_is_not(footage: Path, tmp_path: Path) -> None:
+    clip = footage / "hard" / "derived" / "two_people_right_speaks.mp4"
+    options = ExtractOptions(every=5, alike=0)
+    extract([clip], tmp_path / "most", options)
+    first = {row.track for row in usable_rows(tmp_path / "most")}
+    (tmp_path / "photos").mkdir()
+    for number, row in enumerate(usable_rows(tmp_path / "most")[:3]):
+        shutil.copy(tmp_path / "most" / PICTURES / row.name, tmp_path / "photos" / f"{number}.png")
+    extract([clip], tmp_path / "same", replace(options, person=(tmp_path / "photos",)))
+    assert {row.track for row in usable_rows(tmp_path / "same")} == first
+    extract([clip], tmp_path / "other", replace(options, not_person=(tmp_path / "photos",)))
+    other = usable_rows(tmp_path / "other")
+    assert other
+    assert first.isdisjoint({row.track for row in other})
+    assert {row.why for row in read_rows(tmp_path / "other") if row.track in first} == {"unwanted"}
+    extract([clip], tmp_path / "both", replace(options, person="all"))
+    assert {row.person for row in usable_rows(tmp_path / "both")} == {0, 1}
+    with pytest.raises(NoFaceError, match="the person of the reference pictures is not in the clips"):
+        foreign = footage / "train" / "obama_pd" / "disclose2010_640x480.mp4"
+        extract([foreign], tmp_path / "none", replace(options, person=(tmp_path / "photos",)))
+
+
+def usable_rows(folder: Path) -> list[FaceRow]:
+    """The kept rows, however few."""
+    return [row for row in read_rows(folder) if row.kept]

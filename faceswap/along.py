@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from faceswap.colours import is_hidden
 from faceswap.lay import Setting, figures, lay
 from faceswap.options import SwapOptions
 from faceswap.steady import Steadied
@@ -52,7 +53,9 @@ class Layer:
 
     def _patch(self, shown: Shown, made: Made, numbers: Doubles, miss: Doubles | None) -> Patch:
         track, frame = made.view.face.track, shown.scene.frame
-        steady = self._figures.add(track, shown.time_s, numbers)
+        steady = self._figures.known(track) if is_hidden(made) else None
+        if steady is None:
+            steady = self._figures.add(track, shown.time_s, numbers)
         place = made.view.face.landmarks[27:36].mean(axis=0).astype(np.float64)
         index, before = self._places.get(track, (frame.index, place))
         self._places[track] = (frame.index, place)

@@ -35,7 +35,7 @@ Doubles = NDArray[np.float64]
 MOST_GROWTH: Final = np.array([2.0, 1.25, 1.25], dtype=np.float32)
 """Furthest that the spread of L, a, b may grow: a face with red cheeks must not turn another's eyes to teal."""
 LEAST_SEEN: Final = 0.2
-"""Where less of a face than this is left by what is in front of it, all of it is measured."""
+"""Where less of a face than this is left by what is in front of it, what was measured before is kept."""
 MOST_SAMPLES: Final = 3000
 EDGE_SHARE: Final = 0.06
 """Width of the ring on which a clone meets the frame, as a share of the view."""
@@ -57,12 +57,19 @@ class Method:
 
 
 def visible(made: Made) -> Floats:
-    """(V, V) float32: well inside the face, and nothing in front."""
+    """(V, V) float32: well inside the face, and nothing in front; all of the inside where next to nothing is left."""
+    seen = _seen(made)
+    return made.view.inner if is_hidden(made) else seen
+
+
+def is_hidden(made: Made) -> bool:
+    """Whether so much is in front of the face that its figures would be those of something else."""
+    return float(_seen(made).sum()) < LEAST_SEEN * float(made.view.inner.sum())
+
+
+def _seen(made: Made) -> Floats:
     inner = made.view.inner
-    if made.front is None:
-        return inner
-    seen = inner * (1 - resize(made.front, (inner.shape[0], inner.shape[1])))
-    return seen if float(seen.sum()) >= LEAST_SEEN * float(inner.sum()) else inner
+    return inner if made.front is None else inner * (1 - resize(made.front, (inner.shape[0], inner.shape[1])))
 
 
 def matched(picture: Floats, steady: Doubles, options: SwapOptions) -> Floats:

@@ -50,6 +50,9 @@ USUAL_RATE: Final = 0.01
 """Share by which what is usual moves towards each frame; a fifth of it under something in front."""
 MOST_USUAL: Final = 4.0
 """What is usual may rise to so many times the level."""
+ALL_SHARE: Final = 0.85
+LIGHT_RATE: Final = 0.1
+"""Share by which the light moves towards each frame's."""
 CARRY: Final = 0.3
 """Share of the frame before in each frame's differences."""
 
@@ -60,6 +63,7 @@ class _Track:
 
     Attributes
     ----------
+    light : (3,) the usual difference of the whole face.
     level : of the differences when the track began, Lab units.
     offset : (S, S, 3) the usual difference itself; 0 where the model rebuilds well.
     usual : (S, S) the usual size of what is left.
@@ -67,6 +71,7 @@ class _Track:
     before : (S, S) the score of the frame before; None at first.
     """
 
+    light: Floats
     level: float
     offset: Floats
     usual: Floats
@@ -96,8 +101,8 @@ class Fronts:
             first = [(d, inner) for one, (d, _, inner) in zip(made, differences, strict=True) if _is(one.view, track)]
             self._tracks[track] = _started(first)
         return [
-            _front(self._tracks[one.view.face.track], difference, hull)
-            for one, (difference, hull, _) in zip(made, differences, strict=True)
+            _front(self._tracks[one.view.face.track], difference, hull, inner)
+            for one, (difference, hull, inner) in zip(made, differences, strict=True)
         ]
 
 
@@ -106,7 +111,7 @@ def _is(view: View, track: int) -> bool:
 
 
 def _difference(view: View, rebuilt: Floats) -> tuple[Floats, NDArray[np.bool_], NDArray[np.bool_]]:
-    """Difference in weighted Lab less its median, the hull, and what lies well inside it, at `SIDE_PX`."""
+    """Difference in weighted Lab, the hull, and what lies well inside it, at `SIDE_PX`."""
     size = (SIDE_PX, SIDE_PX)
     scale = SIDE_PX / len(view.picture)
     points = (transform(view.view_from_frame, view.face.landmarks) + 0.5) * scale - 0.5
@@ -115,18 +120,20 @@ def _difference(view: View, rebuilt: Floats) -> tuple[Floats, NDArray[np.bool_],
     inner = inner if inner.any() else np.ones(size, dtype=np.bool_)
     seen, own = (lab_from_rgb(gaussian(resize(picture, size), SOFT_PX)) for picture in (view.picture, rebuilt))
     apart = (seen - own) * np.array([LIGHT_WEIGHT, 1.0, 1.0], dtype=np.float32)
-    return np.asarray(apart - np.median(apart[inner], axis=0), dtype=np.float32), hull > 0.5, inner
+    return np.asarray(apart, dtype=np.float32), hull > 0.5, inner
 
 
 def _started(first: Sequence[tuple[Floats, NDArray[np.bool_]]]) -> _Track:
     """What is usual by the first frames of a track."""
+    light = np.median([_light(d, inner) for d, inner in first], axis=0).astype(np.float32)
+    first = [(d - _light(d, inner), inner) for d, inner in first]
     offset = np.zeros((SIDE_PX, SIDE_PX, 3), dtype=np.float32)
     level = _level(first, offset)
     doubt = 1.0
     if level > WELL_REBUILT:
         offset = gaussian(np.median(np.stack([d for d, _ in first]), axis=0).astype(np.float32), SOFT_PX)
         level, doubt = max(_level(first, offset), STRANGE_LEVEL, STRANGE_SHARE * level), STRANGE
-    return _Track(level, offset, np.full((SIDE_PX, SIDE_PX), level, dtype=np.float32), doubt)
+    return _Track(light, level, offset, np.full((SIDE_PX, SIDE_PX), level, dtype=np.float32), doubt)
 
 
 def _level(first: Sequence[tuple[Floats, NDArray[np.bool_]]], offset: Floats) -> float:
@@ -134,14 +141,30 @@ def _level(first: Sequence[tuple[Floats, NDArray[np.bool_]]], offset: Floats) ->
     return max(LEAST_LEVEL, float(np.median(sizes)))
 
 
-def _front(track: _Track, difference: Floats, hull: NDArray[np.bool_]) -> Floats:
-    size = np.linalg.norm(difference - track.offset, axis=-1).astype(np.float32)
-    score = gaussian(size / (track.doubt * track.usual + np.float32(FLOOR)), 1.5)
-    score = score if track.before is None else (1 - CARRY) * score + CARRY * track.before
+def _light(difference: Floats, where: NDArray[np.bool_]) -> Floats:
+    return np.asarray(np.median(difference[where], axis=0), dtype=np.float32)
+
+
+def _front(track: _Track, difference: Floats, hull: NDArray[np.bool_], inner: NDArray[np.bool_]) -> Floats:
+    # The light of the frames before: what covers half the face must not pass for its light. Where it leaves nothing
+    # of the face the light itself has changed, as in a flash.
+    size, score, region = _found(track, difference - track.light, hull)
+    if (region & hull).sum() > ALL_SHARE * hull.sum():
+        size, score, region = _found(track, difference - _light(difference, inner), hull)
     track.before = score
-    region = joined(hull & (score > WEAK), hull & (score > STRONG), round(LEAST_AREA * float(hull.sum())))
-    region = grown(region, CLOSE_PX, GROW_PX)
+    free = inner & ~region
+    if free.any():
+        track.light = track.light + np.float32(LIGHT_RATE) * (_light(difference, free) - track.light)
     wanted = np.clip(gaussian(size, 1.5), 0.5 * track.level, MOST_USUAL * track.level)
     track.usual += USUAL_RATE * np.where(region, 0.2, 1.0).astype(np.float32) * (wanted - track.usual)
     # A little narrower again than it was grown, so that the thing itself is whole and only its surroundings fade.
     return np.asarray(np.clip(1.8 * gaussian(region.astype(np.float32), 1.0) - 0.4, 0.0, 1.0), dtype=np.float32)
+
+
+def _found(track: _Track, difference: Floats, hull: NDArray[np.bool_]) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Size of the differences, their score, and the region that is in front."""
+    size = np.linalg.norm(difference - track.offset, axis=-1).astype(np.float32)
+    score = gaussian(size / (track.doubt * track.usual + np.float32(FLOOR)), 1.5)
+    score = score if track.before is None else (1 - CARRY) * score + CARRY * track.before
+    region = joined(hull & (score > WEAK), hull & (score > STRONG), round(LEAST_AREA * float(hull.sum())))
+    return size, score, grown(region, CLOSE_PX, GROW_PX)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
+from faceswap.along import Layer
 from faceswap.convert import swapped
 from faceswap.model import SwapModel
 from faceswap.options import SwapOptions
+from faceswap.view import Made, Shown, look_at
 from models.autoencoder import Decoded
 from models.nets import config_of
 from models.tensors import Precision
@@ -116,3 +120,19 @@ def test_wrong_views_are_a_callers_mistake() -> None:
         assert "expected (N, 128, 128, 3)" in str(error)
     else:
         raise AssertionError("64 px views were taken by a 128 px net")
+
+
+def test_what_hides_a_face_does_not_tint_it_when_it_comes_out_again() -> None:
+    layer = Layer(options())
+    lit = scene(0, (0,))
+    face = look_at(lit.frame, lit.faces[0], 64)
+    grey = replace(face, picture=np.full_like(face.picture, 0.5))
+    covered = np.ones((64, 64), dtype=np.float32)
+    levels = []
+    for index in range(60):
+        hidden = 20 <= index < 50
+        made = Made(grey if hidden else face, face.picture, front=covered if hidden else 1 - covered)
+        shown = Shown(scene(index, (0,)), (made,))
+        patch = next(layer.laid([shown]))[1].patches[0]
+        levels.append(float(patch.picture.mean()))
+    assert levels[50] == pytest.approx(levels[19], abs=2e-3)

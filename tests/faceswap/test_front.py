@@ -86,3 +86,23 @@ def test_views_of_any_size_are_judged_alike() -> None:
     front = fronts.look([Made(large, large.picture)], [large.picture])[0]
     assert front.shape == (SIDE_PX, SIDE_PX)
     assert front.max() == 0.0
+
+
+def test_a_thing_that_covers_most_of_a_face_is_found_and_no_more() -> None:
+    view, fronts = view_of(), Fronts()
+    fronts.look([seen(view, number) for number in range(8)], [view.picture] * 8)
+    large = np.zeros((SIDE_PX, SIDE_PX), dtype=np.float32)
+    large[54:] = 1
+    for number in range(8, 16):
+        front = fronts.look([seen(view, number, large, (0.5, 0.5, 0.5))], [view.picture])[0]
+        assert front[58:74, 40:56].min() > 0.97
+        assert front[:44].max() == 0.0
+    assert fronts.look([seen(view, 20)], [view.picture])[0].mean() < 0.3
+    assert fronts.look([seen(view, 21)], [view.picture])[0].max() == 0.0
+
+
+def test_a_flash_is_no_thing() -> None:
+    view, fronts = view_of(), Fronts()
+    fronts.look([seen(view, number) for number in range(8)], [view.picture] * 8)
+    lit = replace(view, picture=np.clip(view.picture * 1.15, 0, 1))
+    assert np.mean(fronts.look([seen(lit, 9)], [view.picture])[0]) < 0.02

@@ -126,12 +126,12 @@ def test_what_hides_a_face_does_not_tint_it_when_it_comes_out_again() -> None:
     layer = Layer(options())
     lit = scene(0, (0,))
     face = look_at(lit.frame, lit.faces[0], 64)
-    grey = replace(face, picture=np.full_like(face.picture, 0.5))
+    dark = replace(face, picture=np.full_like(face.picture, 0.1))
     covered = np.ones((64, 64), dtype=np.float32)
     levels = []
     for index in range(60):
         hidden = 20 <= index < 50
-        made = Made(grey if hidden else face, face.picture, front=covered if hidden else 1 - covered)
+        made = Made(dark if hidden else face, face.picture, front=covered if hidden else 1 - covered)
         shown = Shown(scene(index, (0,)), (made,))
         patch = next(layer.laid([shown]))[1].patches[0]
         levels.append(float(patch.picture.mean()))

@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from faceswap.align import HAIR
 from faceswap.along import Layer
 from faceswap.detail import noise_around
 from faceswap.front import Fronts
@@ -47,6 +48,8 @@ def open_stage(options: SwapOptions, clip: ClipFaces, device: str = "auto", prog
     progress(0, 1, "loading the face-swap model")
     model = open_model(options.model, device)
     _check_direction(model, clip, options)
+    if model.centring == "head":
+        options = replace(options, forehead=max(options.forehead, HAIR))
     finder = MeshFinder(MeshOptions(threads=1)) if options.steer > 0 else None
     parts = mask_parts(options.mask)
     people = PersonFinder() if "person" in parts else None
@@ -94,7 +97,7 @@ def _made(
     fronts = Fronts()
     before: Frame | None = None
     while few := tuple(islice(scenes, max(1, options.batch))):
-        views = [look_at(scene.frame, face, model.view_px) for scene in few for face in scene.faces]
+        views = [look_at(scene.frame, face, model.view_px, model.centring) for scene in few for face in scene.faces]
         made = iter(_drawn(views, model, fronts, options) if views else ())
         for scene in few:
             faces = list(islice(made, len(scene.faces)))

@@ -17,10 +17,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from faceswap.align import crop_from_frame
+from faceswap.align import Centring, crop_from_frame
 from faceswap.footage import frames_of
 from faceswap.looks import looks_of
-from faceswap.rows import KIND, PICTURES, SCHEMA, FaceRow, read_clips, read_rows, write_rows
+from faceswap.rows import KIND, PICTURES, SCHEMA, FaceRow, centring_of, read_clips, read_rows, write_rows
 from faceswap.survey import cut_out
 from shared.errors import ArtefactError, UsageError, from_os_error
 from shared.face.analyse import AnalyseOptions, ClipFaces, analyse
@@ -142,7 +142,8 @@ def recut(folder: Path, numbers: Sequence[int], progress: Progress = silent) -> 
     size_px = int(open_artefact(folder, KIND, SCHEMA).details["crop_px"])
     for number in numbers:
         with _analysed(folder, clips[number]) as faces:
-            new |= {row.name: row for row in _moved([row for row in rows if row.clip == number], faces, size_px)}
+            mine = [row for row in rows if row.clip == number]
+            new |= {row.name: row for row in _moved(mine, faces, size_px, centring_of(folder))}
         renewed = [row for row in new.values() if row.clip == number]
         new |= {row.name: row for row in _cut_anew(folder, clips[number], renewed, size_px, progress)}
     if new:
@@ -175,14 +176,14 @@ def _different(clip: Path, faces: ClipFaces, those: Sequence[Correction]) -> lis
     return real
 
 
-def _moved(rows: Sequence[FaceRow], faces: ClipFaces, size_px: int) -> list[FaceRow]:
+def _moved(rows: Sequence[FaceRow], faces: ClipFaces, size_px: int, centring: Centring) -> list[FaceRow]:
     """Rows whose face lies elsewhere by now, laid anew."""
     found = []
     for row in rows:
         face = next((face for face in faces.faces_at(row.frame) if face.track == row.track), None)
         if face is None or row.crop_from_frame is None:
             continue
-        matrix = crop_from_frame(face.landmarks, size_px)
+        matrix = crop_from_frame(face.landmarks, size_px, centring)
         before = transform(invert(row.crop_from_frame), row.landmarks)
         if float(np.abs(before - face.landmarks).max()) > MOVED_PX:
             yaw, pitch, roll = face.pose_deg

@@ -91,6 +91,10 @@ def export(
         raise MediaError(f"{output.absolute().parent}: no such folder for the output; make it first")
     _needed("onnx", *(["onnxruntime"] if check else []))
     model = open_model(options.model, "cpu")
+    if model.centring != "face":
+        raise UsageError(
+            f"{options.model}: is centred on the {model.centring}; live tools take models of the face alone"
+        )
     crop = live_crop(model.view_px, options.coverage)
     net = LiveFace(model.net, 0 if options.swap_direction else 1, crop).eval()
     wanted = str(fingerprint(options=options, consent=consent.sha256, schema=SCHEMA, tool=tool_version()))

@@ -237,6 +237,7 @@ def _details(rows: Sequence[FaceRow], clips: Sequence[ClipRow], options: Extract
         "clips": [Path(clip.path).name for clip in clips],
         "crop_px": options.crop_px,
         "finder": options.finder,
+        "centring": options.centring,
         "people": [seen[person] for person in range(max(seen, default=-1) + 1)],
         "reach": reach(rows),
         "embedding": [round(float(v), 6) for v in mean],
@@ -266,6 +267,10 @@ def _check_same_crop(folder: Path, details: JsonObject, options: ExtractOptions)
         raise UsageError(
             f"{folder}: its pictures are {details.get('crop_px')} px wide; add to it with --crop-px "
             f"{details.get('crop_px')}"
+        )
+    if details.get("centring", "face") != options.centring:
+        raise UsageError(
+            f"{folder}: is centred on the {details.get('centring', 'face')}; add to it with that --centring"
         )
 
 

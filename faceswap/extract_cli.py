@@ -26,6 +26,7 @@ CHOICES: tuple[tuple[str, click.ParamType[Any], str], ...] = (
     ("every", click.IntRange(1), "Take each n-th frame."),
     ("most", click.IntRange(1), "At most this many faces in the set, those that differ most."),
     ("alike", LEAST, "Of faces that differ less only the sharpest stays; 1 is plainly seen, 0 keeps all."),
+    ("centring", click.Choice(["face", "head", "legacy"]), "What the pictures show and a net learns to make."),
     ("crop_px", click.IntRange(64, 1024), "Side of the pictures."),
     ("least_size_px", LEAST, "Drop smaller faces."),
     ("most_size_px", LEAST, "Drop larger faces; 0 for no limit."),

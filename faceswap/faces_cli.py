@@ -199,11 +199,13 @@ def _added(folder: Path, pictures: Path, terminal: Terminal) -> tuple[dict[str, 
     """Add a folder of pictures, as ``extract --append`` would with the set's own size of picture."""
     from faceswap.extract import append
     from faceswap.options import ExtractOptions
-    from faceswap.rows import KIND, SCHEMA
+    from faceswap.rows import KIND, SCHEMA, centring_of
     from shared.store.artefact import open_artefact
 
     made = open_artefact(folder, KIND, SCHEMA).details
-    report = append([pictures], folder, ExtractOptions(crop_px=made["crop_px"]), terminal.progress)
+    report = append(
+        [pictures], folder, ExtractOptions(crop_px=made["crop_px"], centring=centring_of(folder)), terminal.progress
+    )
     return {"folder": str(folder), "faces": report.faces}, f"{folder}: {report.faces} faces with those of {pictures}"
 
 

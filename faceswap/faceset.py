@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from faceswap.rows import PICTURES, FaceRow, usable
+from faceswap.align import HAIR
+from faceswap.rows import PICTURES, FaceRow, centring_of, usable
 from models.tensors import floats, nchw
 from shared.errors import ArtefactError
 from shared.picture.image import read_image
@@ -97,9 +98,10 @@ def load_faceset(
     side = min(size_px, read_image(folder / PICTURES / rows[0].name).shape[0])
     planes = np.empty((len(rows), 4, side, side), dtype=np.uint8)
     landmarks = np.empty((len(rows), 68, 2), dtype=np.float32)
+    forehead = HAIR if centring_of(folder) == "head" else FOREHEAD
 
     def load(place: int) -> None:
-        planes[place], landmarks[place] = _loaded(folder, rows[order[place]], side)
+        planes[place], landmarks[place] = _loaded(folder, rows[order[place]], side, forehead)
 
     with ThreadPoolExecutor(min(MOST_READERS, os.cpu_count() or 1), "faces") as pool:
         # A failed or interrupted map cancels what has not begun.
@@ -108,24 +110,24 @@ def load_faceset(
     return FaceSet(nchw(planes.transpose(0, 2, 3, 1), device), floats(landmarks, device), apart[order])
 
 
-def _loaded(folder: Path, row: FaceRow, side: int) -> tuple[NDArray[np.uint8], Floats]:
+def _loaded(folder: Path, row: FaceRow, side: int, forehead: float) -> tuple[NDArray[np.uint8], Floats]:
     """One picture with its weights, (4, side, side), and its landmarks, (68, 2)."""
     path = folder / PICTURES / row.name
     picture = read_image(path)
     if picture.shape[0] != picture.shape[1]:
         raise ArtefactError(f"{path}: not the square picture that was extracted; delete it")
     landmarks = np.asarray((row.landmarks + 0.5) * (side / picture.shape[0]) - 0.5, dtype=np.float32)
-    weight = to_uint8(face_weight(landmarks, side))
+    weight = to_uint8(face_weight(landmarks, side, forehead))
     return np.concatenate([resize(picture, (side, side)).transpose(2, 0, 1), weight[np.newaxis]]), landmarks
 
 
-def face_weight(landmarks: Floats, size_px: int) -> Floats:
+def face_weight(landmarks: Floats, size_px: int, forehead: float = FOREHEAD) -> Floats:
     """What of a training picture counts how much, (S, S) float32: 0 outside, 0.5 on the face, 1 on eyes and mouth.
 
     The face is the hull with the brows; all parts are slightly grown and soft.
     """
     size = (size_px, size_px)
-    hull = erode(extended_hull(landmarks, size, FOREHEAD), -MASK_GROW * size_px)
+    hull = erode(extended_hull(landmarks, size, forehead), -MASK_GROW * size_px)
     parts = np.maximum(mouth_mask(landmarks, size, MOUTH_GROW), _eyes(landmarks, size))
     parts = erode(parts, -MASK_GROW / 2 * size_px)
     soft = [np.clip(gaussian(part, MASK_GROW * size_px / 2), 0.0, 1.0) for part in (hull, parts)]

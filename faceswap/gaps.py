@@ -77,7 +77,7 @@ def between(first: Made, second: Made, share: float) -> Made:
     view = replace(
         first.view,
         face=face,
-        view_from_frame=view_from_frame(face.landmarks, len(first.picture)),
+        view_from_frame=view_from_frame(face.landmarks, len(first.picture), first.view.centring),
         picture=_mixed(first.view.picture, second.view.picture, share),
     )
     found = first.found and second.found and _face_between(first.found, second.found, share)

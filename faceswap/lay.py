@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap.align import FACE_SHARE
+from faceswap.align import face_share
 from faceswap.colours import METHODS, matched, visible
 from faceswap.detail import grained, in_motion, log_details, sharpened, streak_of
 from faceswap.matte import laid_mask
@@ -65,7 +65,7 @@ def lay(
     view = made.view
     picture = sharpened(matched(made.picture, steady[4:], options), steady[:2], options.sharpen)
     side = len(picture)
-    face_px = FACE_SHARE * side / scale_of(view.view_from_frame)
+    face_px = face_share(view.centring) * side / scale_of(view.view_from_frame)
     box = _box(view, face_px, options)
     shift = np.eye(3)
     shift[:2, 2] = -box[0], -box[1]

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap.align import FACE_SHARE, crop_from_frame
+from faceswap.align import crop_from_frame, face_share
 from faceswap.masks import mask_parts
 from faceswap.options import SwapOptions
 from faceswap.view import Made
@@ -53,8 +53,9 @@ def laid_mask(
         mask = outline(points, size, options, parts)
     else:
         mask = polygon_mask(transform(patch_from_frame, drawn), size)
-    inset = VIEW_INSET * side + FACE_SHARE * side * max(0.0, options.feather / 2 - options.erode)
-    mask = np.minimum(mask, _within(places, side, inset, face_px / (FACE_SHARE * side)))
+    share = face_share(made.view.centring)
+    inset = VIEW_INSET * side + share * side * max(0.0, options.feather / 2 - options.erode)
+    mask = np.minimum(mask, _within(places, side, inset, face_px / (share * side)))
     if drawn is not None:  # a person has said what is face and what lies in front of it
         return edged(mask, points, face_px, options)
     if "learned" in parts and made.mask is not None:

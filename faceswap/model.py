@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
+from faceswap.align import Centring
 from faceswap.augment import net_input
 from faceswap.trainer import AVERAGE, NET
 from models.autoencoder import FaceAutoencoder, as_module, build
@@ -41,6 +42,8 @@ class SwapModel:
     path: Path
     embeddings: tuple[Floats, Floats]
     """(128,) mean identity of each person."""
+    centring: Centring = "face"
+    """What the views it takes and makes show of the head."""
 
     @property
     def view_px(self) -> int:
@@ -100,7 +103,9 @@ def open_model(path: Path, device: str = "auto") -> SwapModel:
     precision = (
         Precision(where, bool(checkpoint.facts.get("bfloat16"))) if where.type == "cpu" else pick_precision(where)
     )
-    return SwapModel(net, precision, folder, (first, second))
+    told = manifest.details.get("centring", "face")
+    centring: Centring = "head" if told == "head" else "legacy" if told == "legacy" else "face"
+    return SwapModel(net, precision, folder, (first, second), centring)
 
 
 def best_of(folder: Path) -> Path:

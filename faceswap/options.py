@@ -47,6 +47,9 @@ class ExtractOptions:
     alike: float = 0.1
     """Of faces that differ less than this only the sharpest stays; 1 is a difference that is plainly seen, in pose,
     expression or light; 0 keeps all."""
+    centring: Literal["face", "head", "legacy"] = "face"
+    """What the pictures show and a net trained on them makes: jaw to brows, the whole head with its hair, or tightly
+    brows to mouth."""
     crop_px: int = 256
     """Side of the pictures, in pixels, 64 to 1024."""
     least_size_px: float = 48.0

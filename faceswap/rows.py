@@ -16,7 +16,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from shared.errors import ArtefactError, NoFaceError
+from faceswap.align import Centring
+from shared.errors import ArtefactError, NoFaceError, UsageError
 from shared.store.artefact import Fingerprint, fingerprint, open_artefact
 from shared.types import Floats, Matrix
 
@@ -209,6 +210,27 @@ def identity_of(folder: Path) -> list[float]:
         return [float(value) for value in open_artefact(folder, KIND, SCHEMA).details["embedding"]]
     except (KeyError, TypeError, ValueError) as error:
         raise ArtefactError(f"{folder}: its manifest has no embedding ({error!r}); extract the faces again") from error
+
+
+def centring_of(folder: Path) -> Centring:
+    """What the pictures of a face set are centred on."""
+    told = open_artefact(folder, KIND, SCHEMA).details.get("centring", "face")
+    return "head" if told == "head" else "legacy" if told == "legacy" else "face"
+
+
+def common_centring(folders: Sequence[Path]) -> Centring:
+    """What the pictures of several face sets are centred on.
+
+    Raises
+    ------
+    UsageError
+        If they differ.
+    """
+    told = {folder: centring_of(folder) for folder in folders}
+    if len(set(told.values())) > 1:
+        named = ", ".join(f"{folder} on the {what}" for folder, what in told.items())
+        raise UsageError(f"these face sets are centred differently ({named}); extract one of them with --centring")
+    return next(iter(told.values()))
 
 
 def _layout(table: str, kind: type[FaceRow] | type[ClipRow]) -> str:

@@ -26,6 +26,7 @@ from faceswap.rows import (
     ClipRow,
     FaceRow,
     change_rows,
+    common_centring,
     identity_of,
     read_clips,
     read_rows,
@@ -196,6 +197,7 @@ def merge_rows(parts: Sequence[tuple[Path, Sequence[FaceRow]]], target: Path) ->
     sizes = {manifest.details["crop_px"] for manifest in manifests if "crop_px" in manifest.details}
     if len(sizes) > 1:
         raise UsageError(f"the pictures of these sets are of different sizes ({', '.join(map(str, sorted(sizes)))} px)")
+    centring = common_centring([folder for folder, _ in parts])
     names = "\n".join(row.name for _, rows in parts for row in rows)
     wanted = fingerprint(made=[manifest.fingerprint for manifest in manifests], faces=names)
     details: JsonObject = {}
@@ -205,7 +207,7 @@ def merge_rows(parts: Sequence[tuple[Path, Sequence[FaceRow]]], target: Path) ->
         write_rows(partial, rows, clips)
         draw_sheets(partial, rows)
         kept = sum(row.kept for row in rows)
-        details |= _joint_details([manifest.details for manifest in manifests], kept, clips)
+        details |= {**_joint_details([manifest.details for manifest in manifests], kept, clips), "centring": centring}
     return kept
 
 

@@ -24,7 +24,7 @@ from faceswap.view import Made, Shown
 from shared.face.landmarks import OVAL, landmarks_from_mesh
 from shared.face.smooth import Seen, SmoothOptions, smooth
 from shared.picture.planes import warp
-from shared.picture.warp import gaussian, invert, resize, scale_of, to_float, to_uint8, transform
+from shared.picture.warp import gaussian, invert, resize, scale_of, to_float, to_uint8, transform, warp_picture
 from shared.types import Face, Floats, Frame
 
 CROP_PX: Final = 256
@@ -93,10 +93,16 @@ def find_made(frame: Frame, made: Made, finder: PointFinder) -> Face | None:
     face = made.view.face
     matrix = crop_from_frame(face.landmarks, CROP_PX)
     crop = to_float(warp(frame, matrix, (CROP_PX, CROP_PX), "zero"))
-    first = (CROP_PX - VIEW_PX) // 2
-    inside = slice(first, first + VIEW_PX)
     share = _paste_share()[..., np.newaxis]
-    crop[inside, inside] += share * (resize(made.picture, (VIEW_PX, VIEW_PX)) - crop[inside, inside])
+    if made.view.centring == "face":
+        first = (CROP_PX - VIEW_PX) // 2
+        inside = slice(first, first + VIEW_PX)
+        crop[inside, inside] += share * (resize(made.picture, (VIEW_PX, VIEW_PX)) - crop[inside, inside])
+    else:
+        side = len(made.picture)
+        crop_from_view = matrix @ invert(made.view.view_from_frame)
+        there = warp_picture(resize(share, (side, side)), crop_from_view, (CROP_PX, CROP_PX), "zero")
+        crop += there * (warp_picture(made.picture, crop_from_view, (CROP_PX, CROP_PX)) - crop)
     mesh, presence = finder.read(to_uint8(crop))
     if presence < PRESENT:
         return None

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap.align import VIEW_SHARE, crop_from_frame
+from faceswap.align import VIEW_SHARE, Centring, crop_from_frame
 from faceswap.footage import Footage, PictureFaces, digest_of, frames_of, open_footage, size_of, speaker_of
 from faceswap.looks import misfit_of
 from faceswap.options import ExtractOptions
@@ -140,14 +140,14 @@ def _seen(faces: Footage, options: ExtractOptions) -> Iterator[Seen]:
             for face in found:
                 others = [other for other in found if other is not face]
                 plain = replace(face, mesh=None, blendshapes=None)
-                yield Seen(index, time_s, plain, size_of(faces, index), _crowd(face, others))
+                yield Seen(index, time_s, plain, size_of(faces, index), _crowd(face, others, options.centring))
 
 
-def _crowd(face: Face, others: Sequence[Face]) -> float:
+def _crowd(face: Face, others: Sequence[Face], centring: Centring = "face") -> float:
     """Share of a face's view that the boxes of others cover, roughly: their overlap with the view's own box."""
     if not others:
         return 0.0
-    matrix = crop_from_frame(face.landmarks, 1)
+    matrix = crop_from_frame(face.landmarks, 1, centring)
     low, high = (1 - VIEW_SHARE) / 2 - 0.5, (1 + VIEW_SHARE) / 2 - 0.5
     covered = 0.0
     for other in others:
@@ -169,7 +169,7 @@ def judge(seen: Sequence[Seen], clip: int, options: ExtractOptions) -> list[Face
         misfit = 0.0 if canonical is None else misfit_of(face.landmarks, canonical)
         faults = _faults(one, misfit, usual, options)
         why = next((reason for reason, fault in zip(SHAPE_REASONS, faults, strict=True) if fault), "")
-        matrix = crop_from_frame(face.landmarks, options.crop_px)
+        matrix = crop_from_frame(face.landmarks, options.crop_px, options.centring)
         rows.append(
             FaceRow(
                 name=f"{clip:02d}-{one.frame:06d}-{face.track:03d}.png",

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from faceswap.faceset import held_out
 from faceswap.model import FACES, KIND, SCHEMA, facts_of
 from faceswap.options import AugmentOptions, TrainOptions, options_for
-from faceswap.rows import PICTURES, FaceRow, content, identity_of, usable
+from faceswap.rows import PICTURES, FaceRow, common_centring, content, identity_of, usable
 from shared.errors import ArtefactError
 from shared.store.artefact import Fingerprint, artefact, fingerprint, open_artefact, write_atomically
 from shared.store.fingerprint import MANIFEST
@@ -69,7 +69,12 @@ def model_fingerprint(faces: tuple[Path, Path], options: TrainOptions) -> Finger
 def make_folder(faces: tuple[Path, Path], model: Path, options: TrainOptions, start_from: Path | None) -> None:
     """Make the folder of a new model."""
     people = [{"name": folder.name, "embedding": identity_of(folder)} for folder in faces]
-    details: JsonObject = {"people": people, "net": options.net, "options": dataclasses.asdict(options)}
+    details: JsonObject = {
+        "centring": common_centring(faces),
+        "people": people,
+        "net": options.net,
+        "options": dataclasses.asdict(options),
+    }
     if start_from is not None:
         details["start_from"] = {"path": str(start_from.absolute()), "made": _made(start_from)}
     with artefact(model, KIND, SCHEMA, model_fingerprint(faces, options), details=details):

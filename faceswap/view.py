@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap.align import view_from_frame
+from faceswap.align import Centring, view_from_frame
 from shared.picture.mask import erode, hull_mask
 from shared.picture.planes import warp
 from shared.picture.warp import to_float, transform
@@ -28,12 +28,14 @@ class View:
     view_from_frame : (3, 3).
     picture : (V, V, 3) float32 RGB in [0, 1].
     inner : (V, V) float32, well inside the face.
+    centring : what the view shows of the head.
     """
 
     face: Face
     view_from_frame: Matrix
     picture: Floats
     inner: Floats
+    centring: Centring = "face"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,10 @@ class Shown:
         return float(self.scene.frame.time_s)
 
 
-def look_at(frame: Frame, face: Face, view_px: int) -> View:
+def look_at(frame: Frame, face: Face, view_px: int, centring: Centring = "face") -> View:
     """Cut the view of a face out of a frame."""
-    matrix = view_from_frame(face.landmarks, view_px)
+    matrix = view_from_frame(face.landmarks, view_px, centring)
     picture = to_float(warp(frame, matrix, (view_px, view_px)))
     hull = hull_mask(transform(matrix, face.landmarks), (view_px, view_px))
     inner = erode(hull, INNER_SHARE * view_px)
-    return View(face, matrix, picture, inner if inner.any() else np.ones_like(inner))
+    return View(face, matrix, picture, inner if inner.any() else np.ones_like(inner), centring)

@@ -174,7 +174,7 @@ def judge_clip(clip: Path, model: SwapModel, judge: Judge, source: Source, optio
 
 def _views(frame: Frame, face: Face, model: SwapModel, judge: Judge, source: Source, options: SwapOptions) -> None:
     """The decoder alone and the controls, in the view."""
-    view = look_at(frame, face, model.view_px)
+    view = look_at(frame, face, model.view_px, model.centring)
     made, _ = model.swap(view.picture[np.newaxis], 0 if options.swap_direction else 1)
     here = look_at(frame, face, SIDE_PX)
     near = in_view(face, here.view_from_frame)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from faceswap.view import Made, View
 from shared.picture.colour import lab_from_rgb
-from shared.picture.mask import erode, extended_hull
+from shared.picture.mask import erode, extended_hull, mouth_mask, polygon_mask
 from shared.picture.region import grown, joined
 from shared.picture.warp import gaussian, resize, transform
 from shared.types import Floats
@@ -29,6 +29,9 @@ SOFT_PX: Final = 1.0
 LIGHT_WEIGHT: Final = 1 / 1.5
 """Of L beside a and b: shadows and wrinkles change light more than colour."""
 FOREHEAD: Final = 0.35
+MOUTH_GROW, EYE_GROW = 1.15, 1.5
+LIVELY: Final = 2.5
+"""By how much differences count less in mouth and eyes: teeth and glances are what a net draws last."""
 WELL_REBUILT: Final = 4.4
 """In Lab units, `LEVEL_PERCENTILE` of a face's differences: above it the model does not know this person or light, and
 what is usual is read off the track's first frames."""
@@ -111,7 +114,7 @@ def _is(view: View, track: int) -> bool:
 
 
 def _difference(view: View, rebuilt: Floats) -> tuple[Floats, NDArray[np.bool_], NDArray[np.bool_]]:
-    """Difference in weighted Lab, the hull, and what lies well inside it, at `SIDE_PX`."""
+    """Difference in weighted Lab, calmed in mouth and eyes, the hull, and what lies well inside it, at `SIDE_PX`."""
     size = (SIDE_PX, SIDE_PX)
     scale = SIDE_PX / len(view.picture)
     points = (transform(view.view_from_frame, view.face.landmarks) + 0.5) * scale - 0.5
@@ -120,7 +123,11 @@ def _difference(view: View, rebuilt: Floats) -> tuple[Floats, NDArray[np.bool_],
     inner = inner if inner.any() else np.ones(size, dtype=np.bool_)
     seen, own = (lab_from_rgb(gaussian(resize(picture, size), SOFT_PX)) for picture in (view.picture, rebuilt))
     apart = (seen - own) * np.array([LIGHT_WEIGHT, 1.0, 1.0], dtype=np.float32)
-    return np.asarray(apart, dtype=np.float32), hull > 0.5, inner
+    parts = [mouth_mask(points, size, MOUTH_GROW)]
+    for eye in (points[36:42], points[42:48]):
+        parts.append(polygon_mask(eye.mean(axis=0) + EYE_GROW * (eye - eye.mean(axis=0)), size))
+    lively = gaussian(np.max(parts, axis=0), SOFT_PX)[..., np.newaxis]
+    return np.asarray(apart / (1 + (LIVELY - 1) * lively), dtype=np.float32), hull > 0.5, inner
 
 
 def _started(first: Sequence[tuple[Floats, NDArray[np.bool_]]]) -> _Track:

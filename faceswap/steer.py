@@ -47,9 +47,13 @@ LEAST_AREA: Final = 0.1
 """A place is never stretched more than tenfold in area, nor folded over."""
 TREMBLE: Final = 0.002
 """Size of the finder's noise on made faces, in shares of the view: movement of this size is followed by half."""
+FACING: Final = ((37, 41), (38, 40), (43, 47), (44, 46), (61, 67), (62, 66), (63, 65))
+"""Upper and lower points of lids and of the inner lips."""
+LEAST_GAP: Final = 0.006
+"""Between those, as a share of the view."""
 CALMING_TURNS: Final = 8
-SHUT: Final = 0.06
-"""Opening of an eye over its width below which its iris cannot be seen."""
+SHUT, OPEN = 0.15, 0.25
+"""Openings of an eye over its width: at the first its iris cannot be told, from the second on it can."""
 
 
 class PointFinder(Protocol):
@@ -154,13 +158,32 @@ def field_of(face: Face, view_from_frame: NDArray[np.float64], side: int, miss: 
     miss : (P, 2) shares of the view.
     """
     wanted = (transform(view_from_frame, control_points(face)[: len(miss)]).astype(np.float64) + 0.5) / side
-    weights = np.ones(len(miss))
+    apart = _parted(wanted, wanted + miss) - wanted
+    wanted, miss, kept = wanted + apart, miss - apart, np.ones(len(miss), dtype=np.bool_)
     if len(miss) > len(face.landmarks):
-        weights[-2:] = [_openness(face.landmarks[eye]) > SHUT for eye in (slice(36, 42), slice(42, 48))]
-    places = _places()
-    kept = weights > 0
-    steps = spline(wanted[kept], miss[kept], places, SMOOTHING).reshape(GRID, GRID, 2)
+        for place, eye in ((-2, slice(36, 42)), (-1, slice(42, 48))):
+            # A closing eye takes its iris along with its lids, and a shut one shows none.
+            seen = float(np.clip((_openness(face.landmarks[eye]) - SHUT) / (OPEN - SHUT), 0.0, 1.0))
+            miss[place] = seen * miss[place] + (1 - seen) * miss[eye].mean(axis=0)
+            kept[place] = seen > 0
+    steps = spline(wanted[kept], miss[kept], _places(), SMOOTHING).reshape(GRID, GRID, 2)
     return Field(_unfolded(np.asarray(steps, dtype=np.float32)))
+
+
+def _parted(points: NDArray[np.float64], own: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The wanted points, with upper and lower lids and lips parted a little where the made face has them open.
+
+    Where they fall together or cross, no warp without a fold brings an open eye there.
+    """
+    across = points[42:48].mean(axis=0) - points[36:42].mean(axis=0)
+    down = np.array([-across[1], across[0]]) / max(float(np.linalg.norm(across)), 1e-9)
+    parted = points.copy()
+    upper, lower = np.array(FACING).T
+    gaps, own_gaps = ((one[lower] - one[upper]) @ down for one in (points, own))
+    lacks = np.maximum(0.0, np.minimum(LEAST_GAP, own_gaps) - gaps)[:, np.newaxis] / 2
+    parted[upper] -= lacks * down
+    parted[lower] += lacks * down
+    return parted
 
 
 def _unfolded(steps: Floats) -> Floats:

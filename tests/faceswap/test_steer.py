@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 
 from faceswap.options import SwapOptions
-from faceswap.steer import GRID, MARGIN, ROUND, field_of, find_made, misses, mixed, spline, steered
+from faceswap.steer import FOREHEAD, GRID, MARGIN, ROUND, field_of, find_made, misses, mixed, spline, steered
 from faceswap.view import Made, Shown, View, look_at
 from shared.face.detect import make_finder
 from shared.face.mesh import MeshFinder
@@ -111,6 +111,38 @@ def test_a_trembling_finder_does_not_make_the_face_tremble() -> None:
     usual = np.full((68, 2), 0.02)
     noisy = usual + np.random.default_rng(0).normal(0, 0.0005, (68, 2))
     assert np.abs(mixed(noisy, usual, 1.0, 1.0) - usual).mean() < 0.25 * np.abs(noisy - usual).mean()
+
+
+def test_lids_that_cross_are_no_fold() -> None:
+    points = face_points((160, 130), 90)
+    view = seen(points)
+    shut = points.copy()
+    for upper, lower in ((37, 41), (38, 40), (43, 47), (44, 46)):
+        shut[upper, 1], shut[lower, 1] = points[lower, 1] + 1, points[lower, 1] - 1
+    miss = (points - shut).astype(np.float64) * 128 / 90 / 128 * 0.8
+    steps = field_of(face_of(shut), view.view_from_frame, 128, miss).steps
+    cell = (1 + 2 * MARGIN) / GRID
+    assert np.abs(steps).max() < 1.5 * np.abs(miss).max()
+    assert (1 + np.gradient(steps[..., 1], cell, axis=0)).min() > 0
+
+
+def test_an_iris_is_steered_only_while_the_eye_is_open() -> None:
+    points = face_points((160, 130), 90)
+    steps = []
+    for squeeze in (1.0, 0.01):
+        own = points.copy()
+        for eye in (slice(36, 42), slice(42, 48)):
+            own[eye, 1] = own[eye, 1].mean() + squeeze * (own[eye, 1] - own[eye, 1].mean())
+        mesh = np.zeros((478, 3), dtype=np.float32)
+        mesh[468, :2], mesh[473, :2] = own[36:42].mean(axis=0), own[42:48].mean(axis=0)
+        mesh[list(FOREHEAD), :2] = np.linspace((120, 60), (200, 60), len(FOREHEAD))
+        face = replace(face_of(own), mesh=mesh)
+        view = replace(seen(points), face=face)
+        miss = np.zeros((68 + len(FOREHEAD) + 2, 2))
+        miss[-2:, 0] = 0.03
+        steps.append(float(np.abs(field_of(face, view.view_from_frame, 128, miss).steps).max()))
+    assert steps[0] > 0.01
+    assert steps[1] < 1e-6
 
 
 class Nowhere:

@@ -26,6 +26,9 @@ from models.tensors import Precision
 
 ADVERSARY_RISE: Final = 1000
 """Steps over which a discriminator's weight rises: it learns first."""
+HIDDEN: Final = 3.0
+SURE: Final = 1e-5
+"""A mask counts as no surer than this, so that its cross entropy stays finite."""
 LOSSES: Final = {
     "absolute": absolute_error,
     "squared": squared_error,
@@ -114,7 +117,7 @@ def share(
     made = decoded.picture
     loss = picture_loss(made, batch, options)
     if decoded.mask is not None:
-        loss = loss + options.mask * (decoded.mask - face_mask(batch.weight) * batch.visible).abs().mean()
+        loss = loss + options.mask * mask_loss(decoded.mask, batch)
     of_critic: tuple[Tensor, ...] = ()
     if critic is not None:
         opinion, of_critic = _judged(*critic, made, batch, options, how)
@@ -133,6 +136,19 @@ def picture_loss(made: Tensor, batch: Batch, options: TrainOptions) -> Tensor:
         if strength > 0:
             total = total + strength * loss(made, batch.target, weight)
     return total
+
+
+def mask_loss(made: Tensor, batch: Batch) -> Tensor:
+    """Cross entropy of a drawn mask, (N, 1, S, S) in [0, 1], with the face less what is in front of it.
+
+    What is hidden counts `HIDDEN` times more: it is little. The absolute error would not do: where the net is unsure of
+    the place its best answer is the whole face, and it never learns to leave anything out.
+    """
+    face = face_mask(batch.weight)
+    wanted = face * batch.visible
+    sure = made.float().clamp(SURE, 1.0 - SURE)
+    error = -(wanted * sure.log() + (1.0 - wanted) * torch.log1p(-sure))
+    return (error * (1.0 + HIDDEN * (face - wanted))).mean()
 
 
 def face_mask(weight: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from scipy.ndimage import map_coordinates
 from faceswap.align import VIEW_SHARE
 from faceswap.augment import Batch, augment, net_input, view
 from faceswap.faceset import load_faceset
-from faceswap.objective import share
+from faceswap.objective import HIDDEN, face_mask, mask_loss, share
 from faceswap.options import AugmentOptions, options_for
 from faceswap.trainer import Trainer
 from models.autoencoder import build
@@ -222,18 +223,28 @@ def test_one_seed_gives_one_batch() -> None:
 
 
 def test_a_mask_is_taught_to_leave_out_what_is_in_front() -> None:
+    options = replace(STILL, occluders=1.0)
+    batch = augment(coordinates(6), landmarks(6), None, (64, 64), options, torch.Generator().manual_seed(1))
+    face = face_mask(batch.weight)
+    wanted = face * batch.visible
+    assert float((face - wanted).mean()) > 0.02
+    wrong = (0.05, 0.5, 1.0)  # how sure the net is that there is face where something is in front
+    losses = [float(mask_loss(wanted + sure * (face - wanted), batch)) for sure in wrong]
+    assert float(mask_loss(wanted, batch)) < losses[0] < losses[1] < losses[2]
+    # On one sure pixel it is the weighted cross entropy.
+    one = replace(batch, weight=torch.ones(1, 1, 1, 1), visible=torch.zeros(1, 1, 1, 1))
+    assert float(mask_loss(torch.full((1, 1, 1, 1), 0.75), one)) == pytest.approx((1 + HIDDEN) * math.log(4), rel=1e-4)
+
+
+def test_a_step_of_training_holds_the_mask_against_what_is_visible() -> None:
     options = replace(options_for("quick", mask_head=True), mask=1.0)
     net = build(config_of("quick", True))
-    random = torch.Generator().manual_seed(1)
-    batch = augment(coordinates(2), landmarks(2), None, (64, 128), STILL, random)
-    made = net.decode(net.encode(batch.warped), 0).mask
-    assert made is not None
-    losses = [
-        float(share(net, 0, replace(batch, visible=seen), options, Precision(torch.device("cpu"), False)).loss)
-        for seen in (batch.visible, 0 * batch.visible)
-    ]
-    # The whole crop is marked as face: the mask should be 1 where it is seen, and 0 where it is not.
-    assert losses[1] - losses[0] == pytest.approx(float((2 * made - 1).mean().detach()), abs=1e-4)
+    batch = augment(coordinates(2), landmarks(2), None, (64, 128), STILL, torch.Generator().manual_seed(1))
+    how = Precision(torch.device("cpu"), False)
+    seen, hidden = (
+        float(share(net, 0, replace(batch, visible=share_of * batch.visible), options, how).loss) for share_of in (1, 0)
+    )
+    assert abs(hidden - seen) > 0.1
 
 
 def test_a_training_with_everything_on_stays_finite(two_sets: tuple[Path, Path]) -> None:

@@ -53,6 +53,8 @@ USUAL_RATE: Final = 0.01
 """Share by which what is usual moves towards each frame; a fifth of it under something in front."""
 MOST_USUAL: Final = 4.0
 """What is usual may rise to so many times the level."""
+MOST_TRACKS: Final = 64
+"""Remembered at a time, so that memory stays flat over a long clip of many shots."""
 ALL_SHARE: Final = 0.85
 LIGHT_RATE: Final = 0.1
 """Share by which the light moves towards each frame's."""
@@ -100,9 +102,17 @@ class Fronts:
         (S, S) float32 over the view each, 1 = in front.
         """
         differences = [_difference(one.view, own) for one, own in zip(made, rebuilt, strict=True)]
-        for track in {one.view.face.track for one in made} - self._tracks.keys():
-            first = [(d, inner) for one, (d, _, inner) in zip(made, differences, strict=True) if _is(one.view, track)]
-            self._tracks[track] = _started(first)
+        here = dict.fromkeys(one.view.face.track for one in made)
+        for track in here:
+            known = self._tracks.pop(track, None)
+            if known is None:
+                first = [
+                    (d, inner) for one, (d, _, inner) in zip(made, differences, strict=True) if _is(one.view, track)
+                ]
+                known = _started(first)
+            self._tracks[track] = known  # the last seen last
+        for track in list(self._tracks)[: -max(MOST_TRACKS, len(here))]:
+            del self._tracks[track]
         return [
             _front(self._tracks[one.view.face.track], difference, hull, inner)
             for one, (difference, hull, inner) in zip(made, differences, strict=True)

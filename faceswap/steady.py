@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-Key = TypeVar("Key")
 Values = NDArray[np.float64]
+MOST_TRACKS = 1024
+"""Remembered at a time: more faces than any frame shows, and memory stays flat over a clip of many shots."""
 
 
 class Steadied:
@@ -44,5 +44,8 @@ class Steadied:
         # Just started: the frame is in the mean already.
         weight = 0.0 if math.isinf(before_s) else 1.0 - math.exp(-max(0.0, time_s - before_s) / self._window_s)
         mean = mean + weight * (values - mean)
-        self._known[track] = (time_s, mean)
+        del self._known[track]
+        self._known[track] = (time_s, mean)  # the last seen last
+        if len(self._known) > MOST_TRACKS:
+            del self._known[next(iter(self._known))]
         return mean

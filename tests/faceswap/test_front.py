@@ -106,3 +106,14 @@ def test_a_flash_is_no_thing() -> None:
     fronts.look([seen(view, number) for number in range(8)], [view.picture] * 8)
     lit = replace(view, picture=np.clip(view.picture * 1.15, 0, 1))
     assert np.mean(fronts.look([seen(lit, 9)], [view.picture])[0]) < 0.02
+
+
+def test_only_the_last_tracks_are_remembered_and_all_of_a_crowd() -> None:
+    fronts, view = Fronts(), view_of()
+    for track in range(70):
+        other = replace(view, face=replace(view.face, track=track))
+        fronts.look([Made(other, other.picture)], [other.picture])
+    assert len(fronts._tracks) == 64
+    crowd = [replace(view, face=replace(view.face, track=track)) for track in range(100, 180)]
+    fronts.look([Made(other, other.picture) for other in crowd], [other.picture for other in crowd])
+    assert len(fronts._tracks) == 80

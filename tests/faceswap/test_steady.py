@@ -50,3 +50,12 @@ def test_the_first_frames_together_make_the_start() -> None:
 def test_a_window_of_nothing_is_a_callers_mistake() -> None:
     with pytest.raises(ValueError, match="above 0"):
         Steadied(0.0)
+
+
+def test_a_clip_of_many_shots_does_not_fill_the_memory() -> None:
+    steady = Steadied(1.0)
+    for track in range(3000):
+        steady.add(track, track / 25, np.zeros(1))
+    assert steady.known(0) is None
+    assert steady.known(2999) is not None
+    assert sum(steady.known(track) is not None for track in range(3000)) == 1024

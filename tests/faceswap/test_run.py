@@ -71,6 +71,8 @@ def test_numbers_that_are_none_roll_the_training_back_with_half_the_rate(
     assert f"the loss is not a number any more at step 7: back to step {good} with" in back[0]
     assert facts_of(tmp_path / "m")["slower"] == 0.5
     assert [line["step"] for line in lines(tmp_path / "m")] == (list(range(1, 13)) if good else [4, 8, 12])
+    train(two_sets, tmp_path / "m", OPTIONS, replace(limits, steps=13))
+    assert facts_of(tmp_path / "m")["slower"] == 0.5  # in the next run too
     stored = load_newest(tmp_path / "m" / CHECKPOINTS)
     assert stored is not None
     assert all(bool(value.isfinite().all()) for value in stored.tensors.values())

@@ -269,9 +269,9 @@ class SwapOptions:
     """How far the new face is streaked where the old one is softened by its motion, 0 (not at all) to 1."""
     steer: float = 1.0
     """How far brows, eyes, lips and jaw line are moved to where the replaced face has its own, 0 (not at all) to 1."""
-    steer_shape: float = 0.5
+    steer_shape: float = 0.2
     """Share of the lasting difference of the two faces that is moved too, 0 (only movement, and the jaw line, are
-    followed) to 1 (the new face takes the old one's proportions)."""
+    followed) to 1 (the new face takes the proportions of the old one, and looks less like its source)."""
     steer_window_s: float = 2.0
     """Time constant that tells lasting differences from movement, in seconds, > 0."""
     gap_s: float = 0.2

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
+from shared.interrupt import postponed
+
 
 class Ends(Protocol):
     """What grows under a temporary name until it is finished."""
@@ -22,15 +24,24 @@ Writer = TypeVar("Writer", bound=Ends)
 
 @contextmanager
 def ended(writer: Writer) -> Iterator[Writer]:
-    """Finish a writer when the block ends or an interrupt (Ctrl-C) comes; abandon it after any other failure."""
-    whole = False
+    """Finish a writer when the block ends or an interrupt (Ctrl-C) comes; abandon it after any other failure.
+
+    An interrupt that comes while it is finished is raised when it is; finishing is never begun twice.
+    """
+    whole = begun = False
     try:
         yield writer
-        writer.finish()
-        whole = True
+        with postponed() as interrupted:
+            begun = True
+            writer.finish()
+            whole = True
+        if interrupted():
+            raise KeyboardInterrupt
     except KeyboardInterrupt:
-        writer.finish(interrupted=True)
-        whole = True
+        if not begun:
+            with postponed():
+                writer.finish(interrupted=True)
+                whole = True
         raise
     finally:
         if not whole:

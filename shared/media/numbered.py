@@ -95,11 +95,12 @@ class NumberedPictures:
         shutil.rmtree(self.partial, ignore_errors=True)
 
     def _gather(self) -> None:
-        name, said, future = self._waiting.popleft()
+        name, said, future = self._waiting[0]
         try:
             self._files[name] = {**said, "sha256": future.result()}
         except OSError as error:
             raise from_os_error(error, self._folder / name, "writing a picture") from error
+        self._waiting.popleft()  # not before: an interrupt while it is waited for must not drop it from the list
 
     def _write(self, name: str, encode: Callable[[], bytes]) -> str:
         content = encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -100,7 +101,7 @@ def make_model(
         say(f"no --model given: training one in {folder}, until it gets no better or for {minutes:g} minutes")
         make_room(cache_folder())
         given = ((clip, face_from), folder, minutes, chosen.device, progress, options, chosen.finder)
-        made = _made(folder, lambda: load(MAKE_MODEL)(*given))
+        made = _made(folder, "swap", lambda: load(MAKE_MODEL)(*given))
         return _note(folder, made, minutes)
 
 
@@ -129,7 +130,7 @@ def make_voice(
         say(f"no --voice given: learning one from the clip itself, in {folder}")
         make_room(cache_folder())
         given = ([clip], folder, chosen.device, progress, chosen.seed, chosen.finder)
-        made = _made(folder, lambda: load(MAKE_VOICE)(*given))
+        made = _made(folder, "sync", lambda: load(MAKE_VOICE)(*given))
         return _note(folder, made, 0.0)
 
 
@@ -164,7 +165,7 @@ def _check(wish: Wish) -> None:
     given = (job.clip, wish.face_from, wish.speech, *job.inputs)
     made = (wish.model, wish.voice)
     check_paths(job.output, tuple(filter(None, given)), tuple(filter(None, made)))
-    check_layers_path(job)
+    check_layers_path(job, tuple(filter(None, (*given, *made))))
     check_replaceable(job.output, job.force)
     check_artefact("swap", wish.model)
     check_artefact("sync", wish.voice)
@@ -213,15 +214,29 @@ def _prepared(folder: Path, engine: Engine) -> tuple[Path | None, float]:
     return made, minutes
 
 
-def _made(folder: Path, make: Callable[[], Path]) -> Path:
-    """What `make` makes; where it stumbles over what an earlier run left damaged in the folder, from the start."""
+def _made(folder: Path, engine: Engine, make: Callable[[], Path]) -> Path:
+    """What `make` makes; where it stumbles over what an earlier run left damaged in the folder, from the start.
+
+    What was trained so far and still opens is never given up: then the error is not one of damage.
+    """
+    left = any(folder.iterdir())
     try:
         return make()
     except (ArtefactError, MediaError, WeightsError) as error:
-        if str(folder) not in str(error):
+        if str(folder) not in str(error) or not left or _holds_whole(folder, engine):
             raise
         _empty(folder, error)
         return make()
+
+
+def _holds_whole(folder: Path, engine: Engine) -> bool:
+    """Whether anything in the folder is a model or voice that opens."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            with suppress(ArtefactError, WeightsError):
+                load(CHECKS[engine])(path)
+                return True
+    return False
 
 
 def _empty(folder: Path, why: LipswapError) -> None:

@@ -115,14 +115,18 @@ def test_a_maker_that_stumbles_over_damaged_work_begins_anew_but_only_then(
 
     def stumble(clips: tuple[Path, Path], folder: Path, *_: object) -> Path:
         begun.append((folder / "half").exists())
+        (folder / "half").touch()
         if len(begun) == 1:
-            (folder / "half").touch()
+            raise KeyboardInterrupt
+        if begun[-1]:
             raise WeightsError(f"{folder}/half: damaged")
         return make(clips, folder, 1.0)
 
     monkeypatch.setattr(makers, "model", stumble)
+    with pytest.raises(KeyboardInterrupt):
+        complete(wish)
     complete(wish)
-    assert begun == [False, False]
+    assert begun == [False, True, False]
 
     def offline(*_: object) -> Path:
         begun.append(True)
@@ -131,7 +135,26 @@ def test_a_maker_that_stumbles_over_damaged_work_begins_anew_but_only_then(
     monkeypatch.setattr(makers, "model", offline)
     with pytest.raises(WeightsError, match="cannot be fetched"):
         complete(replace(wish, train_minutes=50.0))
-    assert len(begun) == 3
+    assert len(begun) == 4
+
+
+def test_a_training_that_fails_keeps_what_was_trained(
+    wish: Wish, makers: Makers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wish = replace(wish, face_from=make_clip(tmp_path / "ada.mp4", frames=5))
+    model = complete(wish).stages[0].options.model  # type: ignore[attr-defined]
+    (model / "hours").touch()
+    tries: list[float] = []
+
+    def explode(_: object, folder: Path, minutes: float, *__: object) -> Path:
+        tries.append(minutes)
+        raise WeightsError(f"{folder / 'model'}: the loss is no number any more; the last good one stays")
+
+    monkeypatch.setattr(makers, "model", explode)
+    with pytest.raises(WeightsError, match="the last good one stays"):
+        complete(replace(wish, train_minutes=50.0))
+    assert tries == [50.0]
+    assert (model / "hours").is_file()
 
 
 def test_what_an_older_recipe_made_is_left_alone(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -27,6 +28,9 @@ LONGEST_NAME = 200
 """Bytes of an output's name: file systems end at 255, and what lies hidden beside it has longer names."""
 ORDER: tuple[Engine, ...] = ("sync", "swap")
 """The mouth is re-synced with the person's own textures first; then the face, with its new mouth, is swapped."""
+
+MADE_OF = ("model", "voice", "speech")
+"""Options of the engines that name what they read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,21 +152,38 @@ def check_paths(output: Path, inputs: tuple[Path, ...], artefacts: tuple[Path, .
             raise from_os_error(error, path, "looking for it") from error
         if path in inputs and not stat.S_ISREG(there.st_mode):
             raise MediaError(f"{path}: is not a file; give a clip or a sound file")
-        if output.resolve() == path.resolve() or (output.exists() and output.samefile(path)):
+        if _same(output, path):
             raise UsageError(f"{output}: the output is also an input; choose another name")
     if not output.absolute().parent.is_dir():
         raise MediaError(f"{output.absolute().parent}: no such folder for the output; make it first")
 
 
-def check_layers_path(job: RenderJob) -> None:
-    """Refuse layers of another kind, without a folder to lie in, or where something else lies."""
+def check_layers_path(job: RenderJob, others: Sequence[Path] = ()) -> None:
+    """Refuse layers of another kind, without a folder to lie in, or where they and another file would meet.
+
+    Parameters
+    ----------
+    others : inputs and models that the job does not name itself.
+    """
     if job.layers is None:
         return
     check_layers(job.layers)
     place = place_of(job.layers)
-    if place.resolve() in (place_of(job.output).resolve(), job.clip.resolve()):
-        raise UsageError(f"{job.layers}: is also the clip or the output; choose another name for the layers")
     if not place.absolute().parent.is_dir():
         raise MediaError(f"{place.absolute().parent}: no such folder for the layers; make it first")
     if not is_clip(job.layers):
         check_own(place)
+    told = [getattr(stage.options, name, None) for stage in job.stages for name in MADE_OF]
+    for other in (place_of(job.output), job.clip, job.speech, *job.inputs, *told, *others):
+        if other is not None and _meet(place, other):
+            raise UsageError(f"{job.layers}: the layers and {other} would lie in one another; choose another place")
+
+
+def _same(path: Path, other: Path) -> bool:
+    return path.resolve() == other.resolve() or (path.exists() and other.exists() and path.samefile(other))
+
+
+def _meet(path: Path, other: Path) -> bool:
+    """Whether two places are the same, or one lies in the other."""
+    one, two = path.resolve(), other.resolve()
+    return _same(path, other) or one in two.parents or two in one.parents

@@ -3,12 +3,13 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from shared.errors import MediaError, UsageError
 from shared.provenance.consent import read_consent
-from shared.render.job import RenderJob, StageRequest, check_job, ordered, parse_person
+from shared.render.job import RenderJob, StageRequest, check_job, check_layers_path, ordered, parse_person
 
 
 @pytest.fixture
@@ -36,6 +37,34 @@ def test_the_output_may_not_be_an_input_under_any_name(fit: RenderJob, tmp_path:
     (tmp_path / "speech.mp4").write_bytes(b"speech")
     with pytest.raises(UsageError, match="also an input"):
         check_job(replace(fit, output=tmp_path / "speech.mp4", speech=tmp_path / "speech.mp4"))
+
+
+def test_layers_and_what_is_read_or_written_may_not_lie_in_one_another(fit: RenderJob, tmp_path: Path) -> None:
+    (tmp_path / "comp").mkdir()
+    (tmp_path / "model").mkdir()
+    for name in ("ada.mov", "speech.mov"):
+        (tmp_path / name).write_bytes(b"input")
+    os.link(tmp_path / "ada.mov", tmp_path / "twin.mov")
+    swap = (StageRequest("swap", SimpleNamespace(model=tmp_path / "model")),)
+    fit = replace(fit, inputs=(tmp_path / "ada.mov",), speech=tmp_path / "speech.mov", stages=swap, force=True)
+    check_job(replace(fit, layers=tmp_path / "comp"))
+    check_job(replace(fit, layers=tmp_path / "comp" / "face.mov"))
+    for output, layers in (
+        ("comp/out.mp4", "comp"),
+        ("comp/out.mp4", "comp/%06d.png"),
+        ("comp/%06d.png", "comp/face.mov"),
+        ("comp/%06d.png", "comp/layers"),
+        ("comp/%06d.png", "comp/%04d.png"),
+        ("out.mp4", "ada.mov"),
+        ("out.mp4", "twin.mov"),
+        ("out.mp4", "speech.mov"),
+        ("out.mp4", "model"),
+        ("out.mp4", "model/face.mov"),
+    ):
+        with pytest.raises(UsageError, match="would lie in one another"):
+            check_job(replace(fit, output=tmp_path / output, layers=tmp_path / layers))
+    with pytest.raises(UsageError, match=r"and .*other\.mov would lie in one another"):
+        check_layers_path(replace(fit, layers=tmp_path / "other.mov"), (tmp_path / "other.mov",))
 
 
 def test_each_unfit_job_is_told_why(fit: RenderJob, tmp_path: Path) -> None:

@@ -218,7 +218,7 @@ def test_doors(job: RenderJob, pictures: RenderJob) -> None:
         (replace(pictures, output=Path("gone/frames/%d.png")), MediaError, "no such folder for the output"),
         (replace(job, layers=job.output), UsageError, "layers are written as"),
         (replace(job, layers=job.clip.parent / "gone" / "layers.mov"), MediaError, "no such folder for the layers"),
-        (replace(pictures, layers=pictures.output.parent), UsageError, "is also the clip or the output"),
+        (replace(pictures, layers=pictures.output.parent), UsageError, "would lie in one another"),
         (replace(job, layers=job.clip.parent), UsageError, "holds"),
     ):
         with pytest.raises(error, match=said):

@@ -152,7 +152,7 @@ def _acted(
     terminal: Terminal,
 ) -> tuple[dict[str, Any], str] | None:
     """Do what was asked for with the rows chosen; nothing where nothing was."""
-    from faceswap import shelf
+    from faceswap import join, shelf
 
     if action == "drop":
         count = shelf.drop(folder, rows)
@@ -164,7 +164,7 @@ def _acted(
         count = shelf.export(folder, rows, export_to)
         return {"exported": count, "folder": str(export_to)}, f"{export_to}: {count} pictures and faces.csv"
     if split_to is not None:
-        count = shelf.split(folder, rows, split_to)
+        count = join.split(folder, rows, split_to)
         return {"moved": count, "folder": str(split_to)}, f"{split_to}: {count} faces, moved out of {folder}"
     return None
 
@@ -210,9 +210,9 @@ def _added(folder: Path, pictures: Path, terminal: Terminal) -> tuple[dict[str, 
 
 
 def _merged(folders: list[Path], output: Path) -> tuple[dict[str, Any], str]:
-    from faceswap import shelf
+    from faceswap import join
 
-    count = shelf.merge(folders, output)
+    count = join.merge(folders, output)
     return {"folder": str(output), "faces": count}, f"{output}: {count} faces of {len(folders)} sets"
 
 

@@ -1,4 +1,4 @@
-"""A face set put in order by hand: chosen, sorted, dropped, taken back, split, merged; every change can be undone.
+"""A face set put in order by hand: chosen, sorted, dropped, taken back; every change can be undone.
 
 A dropped face keeps its row. Its picture goes to ``aside``; one that is in neither place (thinned by the extraction, or
 deleted in a file manager) is cut from its clip again when it is taken back.
@@ -23,15 +23,12 @@ from faceswap.rows import (
     KIND,
     PICTURES,
     SCHEMA,
-    ClipRow,
     FaceRow,
     change_rows,
-    common_centring,
     identity_of,
     read_clips,
     read_rows,
     store_measures,
-    write_rows,
 )
 from faceswap.sheets import draw_sheets
 from faceswap.survey import cut
@@ -39,8 +36,7 @@ from shared.errors import ArtefactError, MediaError, UsageError
 from shared.face.identity import Embedder, unit
 from shared.picture.image import read_image
 from shared.progress import Progress, silent
-from shared.store.artefact import artefact, fingerprint, open_artefact, write_atomically
-from shared.types import JsonObject
+from shared.store.artefact import open_artefact, write_atomically
 
 BY_HAND: Final = "by-hand"
 DELETED: Final = "deleted"
@@ -163,88 +159,6 @@ def take_decisions(folder: Path, table: Path, progress: Progress = silent) -> tu
     gone = drop(folder, [rows[name] for name, kept in wish.items() if not kept])
     back = keep(folder, [rows[name] for name, kept in wish.items() if kept], progress)
     return gone, back
-
-
-def split(folder: Path, rows: Sequence[FaceRow], target: Path) -> int:
-    """Make a face set of some of the kept faces and drop them here; how many.
-
-    Raises
-    ------
-    UsageError
-        If no face was chosen.
-    """
-    moved = [row for row in rows if row.kept]
-    if not moved:
-        raise UsageError(f"{folder}: no kept face was chosen; say which with --where")
-    merge_rows([(folder, moved)], target)
-    return drop(folder, moved, why="split")
-
-
-def merge(folders: Sequence[Path], target: Path) -> int:
-    """Make one face set of several, kept and dropped faces alike; how many are kept.
-
-    Raises
-    ------
-    UsageError
-        If their pictures differ in size.
-    """
-    return merge_rows([(folder, faces_in(folder)) for folder in folders], target)
-
-
-def merge_rows(parts: Sequence[tuple[Path, Sequence[FaceRow]]], target: Path) -> int:
-    """Make a face set of rows of others, with their pictures; how many are kept."""
-    manifests = [open_artefact(folder, KIND, SCHEMA) for folder, _ in parts]
-    sizes = {manifest.details["crop_px"] for manifest in manifests if "crop_px" in manifest.details}
-    if len(sizes) > 1:
-        raise UsageError(f"the pictures of these sets are of different sizes ({', '.join(map(str, sorted(sizes)))} px)")
-    centring = common_centring([folder for folder, _ in parts])
-    names = "\n".join(row.name for _, rows in parts for row in rows)
-    wanted = fingerprint(made=[manifest.fingerprint for manifest in manifests], faces=names)
-    details: JsonObject = {}
-    with artefact(target, KIND, SCHEMA, wanted, details=details) as partial:
-        (partial / PICTURES).mkdir()
-        rows, clips = _gathered(parts, partial)
-        write_rows(partial, rows, clips)
-        draw_sheets(partial, rows)
-        kept = sum(row.kept for row in rows)
-        details |= {**_joint_details([manifest.details for manifest in manifests], kept, clips), "centring": centring}
-    return kept
-
-
-def _gathered(parts: Sequence[tuple[Path, Sequence[FaceRow]]], target: Path) -> tuple[list[FaceRow], list[ClipRow]]:
-    """Rows and clips of several sets under numbers of their own, their pictures copied."""
-    rows: list[FaceRow] = []
-    clips: list[ClipRow] = []
-    start = 0
-    for folder, chosen_rows in parts:
-        known = read_clips(folder)
-        clips += [replace(clip, number=clip.number + start) for clip in known]
-        for row in chosen_rows:
-            name = f"{row.clip + start:02d}-{row.frame:06d}-{row.track:03d}.png" if start else row.name
-            rows.append(replace(row, name=name, clip=row.clip + start))
-            picture = picture_of(folder, row)
-            if picture is not None:
-                place = target / (PICTURES if row.kept else f"{ASIDE}/{picture.parent.name}")
-                place.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(picture, place / name)
-        start = max([row.clip for row in rows] + [clip.number for clip in clips], default=-1) + 1
-    return rows, clips
-
-
-def _joint_details(details: Sequence[JsonObject], kept: int, clips: Sequence[ClipRow]) -> JsonObject:
-    faces = [float(one.get("faces", 1)) for one in details]
-    means = [np.array(one["embedding"], dtype=np.float32) * share for one, share in zip(details, faces, strict=True)]
-    return {
-        "faces": kept,
-        "frames": sum(clip.frames for clip in clips),
-        "with_face": sum(clip.with_face for clip in clips),
-        "damaged": sum(clip.damaged for clip in clips),
-        "dropped": {},
-        "clips": [Path(clip.path).name for clip in clips],
-        "crop_px": details[0].get("crop_px"),
-        "finder": details[0].get("finder", "mesh"),
-        "embedding": [round(float(value), 6) for value in unit(np.sum(means, axis=0))],
-    }
 
 
 def _change(folder: Path, rows: Sequence[FaceRow]) -> None:

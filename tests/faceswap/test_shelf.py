@@ -1,4 +1,4 @@
-"""Face sets put in order: chosen, dropped, taken back, undone, split, merged."""
+"""Face sets put in order: chosen, dropped, taken back, undone."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from click.testing import CliRunner, Result
 
 from faceswap.choose import chosen, in_order
 from faceswap.extract import extract
-from faceswap.faceset import load_faceset
 from faceswap.options import ExtractOptions
-from faceswap.rows import ASIDE, PICTURES, read_rows, usable
-from faceswap.shelf import drop, export, faces_in, keep, merge, split, take_decisions, undo
+from faceswap.rows import ASIDE, PICTURES, usable
+from faceswap.shelf import drop, export, faces_in, keep, take_decisions, undo
 from shared.cli import root
 from shared.errors import ArtefactError, UsageError
 from tests.faceswap.drawn import make_faceset
@@ -125,16 +124,6 @@ def test_decisions_come_back_from_a_table(folder: Path, tmp_path: Path) -> None:
         take_decisions(folder, table)
     with pytest.raises(UsageError, match="not empty"):
         export(folder, faces_in(folder), tmp_path / "out")
-
-
-def test_a_set_is_split_and_merged_again(folder: Path, tmp_path: Path) -> None:
-    assert split(folder, chosen(faces_in(folder), ["frame<8"]), tmp_path / "first") == 8
-    assert len(usable(folder)) == 16
-    assert merge([folder, tmp_path / "first"], tmp_path / "both") == 24
-    rows = read_rows(tmp_path / "both")
-    assert len({row.name for row in rows}) == len(rows) == 32  # the 8 that moved are dropped in one, kept in the other
-    assert load_faceset(tmp_path / "both", 64).crops.shape[0] == 24
-    assert undo(folder) == 8
 
 
 def test_the_command_lists_drops_and_undoes(folder: Path, tmp_path: Path) -> None:

@@ -1,0 +1,120 @@
+"""Face sets joined and divided: several made one, and some of the faces of one made a set of their own."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from faceswap.rows import ASIDE, KIND, PICTURES, SCHEMA, ClipRow, FaceRow, common_centring, read_clips, write_rows
+from faceswap.sheets import draw_sheets
+from faceswap.shelf import drop, faces_in, picture_of
+from shared.errors import UsageError
+from shared.face.identity import unit
+from shared.store.artefact import artefact, fingerprint, is_current, lock, open_artefact
+from shared.types import JsonObject
+
+logger = logging.getLogger(__name__)
+
+
+def split(folder: Path, rows: Sequence[FaceRow], target: Path) -> int:
+    """Make a face set of some of the kept faces and drop them here; how many.
+
+    Raises
+    ------
+    UsageError
+        If no face was chosen.
+    """
+    moved = [row for row in rows if row.kept]
+    if not moved:
+        raise UsageError(f"{folder}: no kept face was chosen; say which with --where")
+    merge_rows([(folder, moved)], target)
+    return drop(folder, moved, why="split")
+
+
+def merge(folders: Sequence[Path], target: Path) -> int:
+    """Make one face set of several, kept and dropped faces alike; how many are kept.
+
+    Raises
+    ------
+    UsageError
+        If their pictures differ in size.
+    """
+    return merge_rows([(folder, faces_in(folder)) for folder in folders], target)
+
+
+def merge_rows(parts: Sequence[tuple[Path, Sequence[FaceRow]]], target: Path) -> int:
+    """Make a face set of rows of others, with their pictures; how many are kept.
+
+    A set that was made of the same rows before stays as it is, with what was decided in it since.
+
+    Raises
+    ------
+    ArtefactError
+        If `target` was made of others.
+    UsageError
+        If it is one of them, or their pictures differ in size or centring.
+    """
+    if target.resolve() in [folder.resolve() for folder, _ in parts]:
+        raise UsageError(f"{target}: is one of the sets that it would be made of; choose another --output")
+    manifests = [open_artefact(folder, KIND, SCHEMA) for folder, _ in parts]
+    sizes = {manifest.details["crop_px"] for manifest in manifests if "crop_px" in manifest.details}
+    if len(sizes) > 1:
+        raise UsageError(f"the pictures of these sets are of different sizes ({', '.join(map(str, sorted(sizes)))} px)")
+    centring = common_centring([folder for folder, _ in parts])
+    names = "\n".join(f"{row.name} {row.kept:d}" for _, rows in parts for row in rows)
+    wanted = fingerprint(made=[manifest.fingerprint for manifest in manifests], faces=names)
+    details: JsonObject = {}
+    with lock(target):
+        if is_current(target, KIND, wanted, SCHEMA):
+            logger.warning("%s: is made of these faces already, and stays as it is", target)
+            return sum(row.kept for row in faces_in(target))
+        with artefact(target, KIND, SCHEMA, wanted, details=details) as partial:
+            (partial / PICTURES).mkdir()
+            rows, clips = _gathered(parts, partial)
+            write_rows(partial, rows, clips)
+            draw_sheets(partial, rows)
+            kept = sum(row.kept for row in rows)
+            details |= _joint_details([manifest.details for manifest in manifests], kept, clips)
+            details["centring"] = centring
+    return kept
+
+
+def _gathered(parts: Sequence[tuple[Path, Sequence[FaceRow]]], target: Path) -> tuple[list[FaceRow], list[ClipRow]]:
+    """Rows and clips of several sets under numbers of their own, their pictures copied."""
+    rows: list[FaceRow] = []
+    clips: list[ClipRow] = []
+    start = 0
+    for folder, chosen_rows in parts:
+        known = read_clips(folder)
+        clips += [replace(clip, number=clip.number + start) for clip in known]
+        for row in chosen_rows:
+            name = f"{row.clip + start:02d}-{row.frame:06d}-{row.track:03d}.png" if start else row.name
+            rows.append(replace(row, name=name, clip=row.clip + start))
+            picture = picture_of(folder, row)
+            if picture is not None:
+                place = target / (PICTURES if row.kept else f"{ASIDE}/{picture.parent.name}")
+                place.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(picture, place / name)
+        start = max([row.clip for row in rows] + [clip.number for clip in clips], default=-1) + 1
+    return rows, clips
+
+
+def _joint_details(details: Sequence[JsonObject], kept: int, clips: Sequence[ClipRow]) -> JsonObject:
+    faces = [float(one.get("faces", 1)) for one in details]
+    means = [np.array(one["embedding"], dtype=np.float32) * share for one, share in zip(details, faces, strict=True)]
+    return {
+        "faces": kept,
+        "frames": sum(clip.frames for clip in clips),
+        "with_face": sum(clip.with_face for clip in clips),
+        "damaged": sum(clip.damaged for clip in clips),
+        "dropped": {},
+        "clips": [Path(clip.path).name for clip in clips],
+        "crop_px": details[0].get("crop_px"),
+        "finder": details[0].get("finder", "mesh"),
+        "embedding": [round(float(value), 6) for value in unit(np.sum(means, axis=0))],
+    }

@@ -20,6 +20,7 @@ import numpy as np
 from faceswap.cover import reach
 from faceswap.curate import ASIDE_REASONS, judged, measured, thinned_alike
 from faceswap.footage import digest_of
+from faceswap.join import take_over
 from faceswap.options import ExtractOptions
 from faceswap.rows import (
     ASIDE,
@@ -30,10 +31,10 @@ from faceswap.rows import (
     FaceRow,
     identity_of,
     read_clips,
-    read_rows,
     write_rows,
 )
 from faceswap.sheets import draw_sheets
+from faceswap.shelf import faces_in
 from faceswap.survey import Survey, cut, shared_out, survey, thinned
 from faceswap.who import People, divided, slipped_tracks, tell_apart
 from shared.errors import NoFaceError, UsageError
@@ -140,14 +141,14 @@ def _fill(
     clips: Sequence[Path], partial: Path, options: ExtractOptions, progress: Progress, before: Path | None = None
 ) -> tuple[JsonObject, list[FaceRow]]:
     """Fill the folder of a face set; what its manifest says, and all its rows."""
-    old = [] if before is None else read_rows(before)
+    old = [] if before is None else faces_in(before)
     old_clips = [] if before is None else read_clips(before)
     pictures = partial / PICTURES
     pictures.mkdir(exist_ok=True)
-    if before is not None:
-        _take_over(before, partial)
     start = max([clip.number for clip in old_clips] + [row.clip for row in old], default=-1) + 1
     surveys = [survey(clip, start + number, options, progress) for number, clip in enumerate(clips)]
+    if before is not None:
+        take_over(before, partial, frozenset(row.name for one in surveys for row in one.rows))
     people = tell_apart(surveys, options, None if before is None else _identity(before))
     mixed = frozenset((one.clip.number, track) for one in surveys for track in one.mixed)
     unseen, seen = _divide(surveys, people, options)
@@ -214,13 +215,6 @@ def _finish(partial: Path, rows: Sequence[FaceRow], clips: Sequence[ClipRow]) ->
                 picture.unlink()
     write_rows(partial, rows, clips)
     draw_sheets(partial, rows)
-
-
-def _take_over(before: Path, partial: Path) -> None:
-    """Copy the pictures of the set that is added to."""
-    for kind in (PICTURES, ASIDE):
-        if (before / kind).is_dir():
-            shutil.copytree(before / kind, partial / kind, dirs_exist_ok=True)
 
 
 def _details(rows: Sequence[FaceRow], clips: Sequence[ClipRow], options: ExtractOptions, people: People) -> JsonObject:

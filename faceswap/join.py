@@ -1,4 +1,4 @@
-"""Face sets joined and divided: several made one, and some of the faces of one made a set of their own."""
+"""Face sets joined, divided and added to: several made one, some of the faces of one made a set of their own."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from faceswap.shelf import drop, faces_in, picture_of
 from shared.errors import UsageError
 from shared.face.identity import unit
 from shared.store.artefact import artefact, fingerprint, is_current, lock, open_artefact
+from shared.store.fingerprint import MANIFEST
 from shared.types import JsonObject
 
 logger = logging.getLogger(__name__)
@@ -82,6 +83,25 @@ def merge_rows(parts: Sequence[tuple[Path, Sequence[FaceRow]]], target: Path) ->
             details |= _joint_details([manifest.details for manifest in manifests], kept, clips)
             details["centring"] = centring
     return kept
+
+
+def take_over(before: Path, partial: Path, added: frozenset[str]) -> None:
+    """Copy what lies in a set that is added to, decisions and files of the user's own too, as it is now.
+
+    Parameters
+    ----------
+    partial : folder of the new set; of what an interrupted run left there only pictures of new faces stay.
+    added : file names of those pictures.
+    """
+    pictures = partial / PICTURES
+    old = [entry for entry in partial.iterdir() if entry != pictures]
+    for entry in (*old, *(entry for entry in pictures.iterdir() if entry.name not in added)):
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+    shutil.copytree(before, partial, symlinks=True, dirs_exist_ok=True)
+    (partial / MANIFEST).unlink(missing_ok=True)  # it says of the old set that it is complete
 
 
 def _gathered(parts: Sequence[tuple[Path, Sequence[FaceRow]]], target: Path) -> tuple[list[FaceRow], list[ClipRow]]:

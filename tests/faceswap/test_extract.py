@@ -14,6 +14,7 @@ from faceswap.extract import append, extract, rehearse
 from faceswap.faceset import load_faceset
 from faceswap.options import ExtractOptions
 from faceswap.rows import ASIDE, COVERAGE, PICTURES, SHEET, FaceRow, read_clips, read_rows, usable
+from faceswap.shelf import drop, undo
 from faceswap.survey import cut
 from shared.errors import ArtefactError, NoFaceError, UsageError
 from shared.picture.image import read_image, write_png
@@ -88,11 +89,36 @@ def test_added_clips_leave_what_is_there_and_are_added_once(clips: tuple[Path, P
     rows = read_rows(folder)
     assert [clip.number for clip in read_clips(folder)] == [0, 1]
     assert sum(row.clip == 1 and row.kept for row in rows) == 25
-    assert report.faces == 50
-    assert len(usable(folder)) == 49  # the deleted one stays deleted
+    assert report.faces == len(usable(folder)) == 49  # the deleted one stays deleted
     assert append(clips, folder, ALL).reused
     with pytest.raises(UsageError, match="256 px wide"):
         append([clips[1].with_name("bbaz7a.mp4")], folder, replace(ALL, crop_px=128))
+
+
+def test_an_interrupted_addition_keeps_what_was_deleted_noted_and_decided_meanwhile(
+    clips: tuple[Path, Path], tmp_path: Path
+) -> None:
+    def interrupted(done: float, total: float, label: str) -> None:  # noqa: ARG001 - a progress callback
+        if label.startswith("cutting") and done == 10:
+            raise KeyboardInterrupt
+
+    folder = tmp_path / "faces"
+    extract(clips[:1], folder, ALL)
+    first, second = usable(folder)[:2]
+    drop(folder, [second])
+    (folder / "gone.txt").write_text("not for long")
+    with pytest.raises(KeyboardInterrupt):
+        append(clips, folder, ALL, interrupted)
+    (folder / PICTURES / first.name).unlink()
+    (folder / "gone.txt").unlink()
+    (folder / "notes.txt").write_text("mine")
+    report = append(clips, folder, ALL)
+    assert not (folder / PICTURES / first.name).exists()
+    assert (report.faces, len(usable(folder))) == (48, 48)
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert not (folder / "gone.txt").exists()
+    assert undo(folder) == 1  # what was dropped by hand before
+    assert len(usable(folder)) == 49
 
 
 def test_somebody_else_s_clip_is_not_added(clips: tuple[Path, Path], footage: Path, tmp_path: Path) -> None:

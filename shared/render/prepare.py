@@ -64,6 +64,8 @@ def complete(wish: Wish, progress: Progress = silent, say: Callable[[str], None]
     settings = Settings(job.device, job.seed, job.finder)
     if wish.speech or wish.voice:
         voice = wish.voice or make_voice(job.clip, settings, progress, say)
+        if wish.voice is None:
+            progress = _keeping(voice.parent, progress)
         spoken = wish.speech or job.clip  # a voice alone re-syncs the mouth to the clip's own sound
         stages.append(StageRequest("sync", load(OPTIONS["sync"])(voice=voice, speech=spoken)))
         speech = wish.speech or speech
@@ -237,6 +239,16 @@ def _holds_whole(folder: Path, engine: Engine) -> bool:
                 load(CHECKS[engine])(path)
                 return True
     return False
+
+
+def _keeping(folder: Path, progress: Progress) -> Progress:
+    """A progress that notes the use of a folder of the cache, so that no other run makes room of it meanwhile."""
+
+    def note(done: float, total: float, label: str) -> None:
+        mark_used(folder)
+        progress(done, total, label)
+
+    return note
 
 
 def _empty(folder: Path, why: LipswapError) -> None:

@@ -27,6 +27,8 @@ IN_USE_S: Final = 3600.0
 """What was used this short while ago is not removed to make room: the run that used it may need it still."""
 PARTIAL_DAYS: Final = 7.0
 """Unfinished work that nobody took up for so long is removed."""
+UNFINISHED: Final = (".partial", ".old")
+"""How the names of unfinished work end."""
 FACES, MODEL, VOICE, PARTIAL = "faces", "model", "voice", "partial"
 PREPARED: Final = "prepared"
 """Folder of the models and voices, ``model-...`` and ``voice-...``."""
@@ -101,7 +103,8 @@ def discard(entry: Entry) -> bool:
     """Remove a folder unless another run holds it; whether it went."""
     target = entry.path
     if entry.kind == PARTIAL:  # .NAME.FINGERPRINT.partial or .NAME.old
-        target = target.with_name(target.name.removesuffix(".partial").rpartition(".")[0].lstrip("."))
+        name = target.name.removesuffix(".partial").rpartition(".")[0].removeprefix(".")
+        target = target.with_name(name or target.name)
     try:
         with lock(target):
             shutil.rmtree(entry.path)
@@ -151,7 +154,7 @@ def _folders(cache: Path) -> Iterator[tuple[Path, str]]:
         for path in parent.iterdir() if parent.is_dir() else ():
             if not path.is_dir() or path.is_symlink():
                 continue
-            if path.name.startswith("."):
+            if path.name.startswith(".") and path.suffix in UNFINISHED:  # a clip's own name may begin with a point
                 yield path, PARTIAL
             else:
                 kind = FACES if parent.name == FACES else path.name.partition("-")[0]

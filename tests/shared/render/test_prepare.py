@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -203,6 +205,25 @@ def test_a_voice_is_learned_from_the_clip_itself(wish: Wish, makers: Makers, tmp
     assert options.voice.name == "voice"
     complete(replace(wish, speech=speech))
     assert makers.calls == ["voice clip.mp4"]
+
+
+def test_a_voice_is_not_forgotten_while_a_model_trains_for_hours(
+    wish: Wish, makers: Makers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = make_clip(tmp_path / "ada.mp4", frames=5)
+    used: list[float] = []
+    make = makers.model
+
+    def train(clips: tuple[Path, Path], folder: Path, minutes: float, *rest: object) -> Path:
+        (voice,) = folder.parent.glob("voice-*")
+        os.utime(voice, (1.0, 1.0))
+        rest[1](1, 2, "training")  # type: ignore[operator]
+        used.append(voice.stat().st_mtime)
+        return make(clips, folder, minutes)
+
+    monkeypatch.setattr(makers, "model", train)
+    complete(replace(wish, face_from=ada, speech=ada))
+    assert time.time() - used[0] < 60
 
 
 def test_a_voice_alone_follows_the_clips_own_sound(wish: Wish, makers: Makers, tmp_path: Path) -> None:

@@ -102,6 +102,22 @@ def test_an_artefact_lost_between_two_renames_is_not_taken_for_unfinished_work(c
     assert (cache / "faces" / "zoe-07" / "content").is_file()
 
 
+def test_a_clip_whose_name_begins_with_a_point_is_no_unfinished_work(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(LIMIT, raising=False)
+    put(cache, "faces/.clip-0123456789abcdef", 10, 30.0)
+    half = put(cache, "faces/..clip-99.0123456789ab.partial", 10, 30.0)
+    found = {entry.path.name: entry for entry in entries(cache)}
+    assert found[".clip-0123456789abcdef"].kind == "faces"
+    with lock(cache / "faces" / ".clip-99"):
+        assert not discard(found[half.name])
+    make_room(cache)
+    assert not half.exists()
+    assert ".clip-0123456789abcdef" in names(cache)
+    assert discard(found[".clip-0123456789abcdef"])
+
+
 @pytest.mark.parametrize("said", ["much", "-1", "nan"])
 def test_a_limit_that_is_no_size_is_refused(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(LIMIT, said)

@@ -1,8 +1,8 @@
 """What a person put right by hand: landmarks, box and mask of faces in a clip, kept apart from what can be found again.
 
 An analysis may be thrown away and made anew; handwork may not. So it lies in the user's data and not in the cache, one
-SQLite file a clip, named by what the clip holds: the clip may be moved and renamed, and every later analysis, by
-whatever finder, takes it up.
+SQLite file a clip, named by what the clip holds and not by when it was written: the clip may be moved, renamed, copied
+and restored, and every later analysis, by whatever finder, takes it up.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from typing import Final
 
 import numpy as np
 
-from shared.errors import ArtefactError, from_os_error
-from shared.store.fingerprint import file_digest
+from shared.errors import ArtefactError, MediaError, NoSpaceError, from_os_error
 from shared.types import Floats
+
+PART_BYTES: Final = 65536
+"""Bytes of a clip that are read at its beginning, middle and end to tell it from others."""
 
 _LAYOUT: Final = """
 CREATE TABLE IF NOT EXISTS corrections (
@@ -102,8 +104,16 @@ def correct(clip: Path, changes: Iterable[Correction]) -> None:
     path = _file_of(clip)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, changes)
     except OSError as error:
         raise from_os_error(error, path.parent, "keeping corrections") from error
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            raise NoSpaceError(f"{path}: the disk is full; free some space and run again") from error
+        raise MediaError(f"{path}: the corrections of {clip} cannot be kept ({error})") from error
+
+
+def _write(path: Path, changes: Iterable[Correction]) -> None:
     with closing(sqlite3.connect(path)) as base, base:
         base.executescript(_LAYOUT)
         for one in changes:
@@ -129,7 +139,21 @@ def corrections_digest(clip: Path) -> str:
 
 
 def _file_of(clip: Path) -> Path:
-    return handwork_folder() / "corrections" / f"{file_digest(clip)}.sqlite"
+    return handwork_folder() / "corrections" / f"{_content_digest(clip)}.sqlite"
+
+
+def _content_digest(clip: Path) -> str:
+    """What tells a clip from others: its size and a hash of its beginning, middle and end; never its times."""
+    try:
+        size = clip.stat().st_size
+        digest = hashlib.sha256(f"{size}:".encode())
+        with clip.open("rb") as file:
+            for start in (0, max(0, (size - PART_BYTES) // 2), max(0, size - PART_BYTES)):
+                file.seek(start)
+                digest.update(file.read(PART_BYTES))
+    except OSError as error:
+        raise from_os_error(error, clip, "reading it") from error
+    return digest.hexdigest()[:32]
 
 
 def _points(stored: bytes | None) -> Floats | None:

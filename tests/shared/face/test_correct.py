@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from shared.errors import ArtefactError
+from shared.errors import ArtefactError, MediaError
 from shared.face.correct import FADE_FRAMES, Corrected, moved
 from shared.face.landmarks import landmarks_from_mesh
 from shared.store.corrections import Correction, correct, corrections_digest, corrections_of, handwork_folder
@@ -123,6 +125,31 @@ def test_corrections_are_kept_by_what_a_clip_holds(tmp_path: Path) -> None:
     correct(clip, [Correction(3, 0), Correction(5, 1)])
     assert corrections_of(clip) == []
     assert before != corrections_digest(clip) == ""
+
+
+def test_corrections_stay_with_a_clip_that_is_touched_or_copied_and_not_with_another(tmp_path: Path) -> None:
+    clip, other = tmp_path / "clip.mp4", tmp_path / "other.mp4"
+    content = np.random.default_rng(0).bytes(1_000_000)
+    clip.write_bytes(content)
+    correct(clip, [Correction(3, 0, points_at(3))])
+    os.utime(clip, (1.0, 1.0))
+    assert len(corrections_of(clip)) == 1
+    assert len(corrections_of(Path(shutil.copyfile(clip, tmp_path / "copy.mp4")))) == 1
+    for place in (10, 500_000, 999_990):
+        other.write_bytes(content[:place] + b"-other-" + content[place + 7 :])
+        assert corrections_of(other) == []
+
+
+def test_corrections_that_cannot_be_kept_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIPSWAP_DATA", str(tmp_path / "own"))
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(b"pictures that cannot be kept")
+    correct(clip, [Correction(3, 0, points_at(3))])
+    (file,) = (handwork_folder() / "corrections").iterdir()
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(MediaError, match=r"cannot be kept \(unable to open"):
+        correct(clip, [Correction(3, 0, points_at(3))])
 
 
 def test_damaged_handwork_is_named_and_not_thrown_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

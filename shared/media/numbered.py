@@ -21,6 +21,10 @@ from shared.store.artefact import tool_version, write_atomically
 from shared.types import JsonObject
 
 CONTENTS: Final = "contents.json"
+SIGNATURE: Final = "contents.c2pa"
+"""What a signature of the contents is called."""
+LITTER: Final = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+"""What file managers leave, and make again, in any folder that was looked at."""
 SCHEMA: Final = 1
 WORKERS: Final = min(4, os.cpu_count() or 1)
 
@@ -35,10 +39,24 @@ def check_own(folder: Path) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: is a file; the pictures need a folder of their own")
-    if not folder.is_dir() or (folder / CONTENTS).is_file():
+    if not folder.is_dir():
         return
-    if foreign := next((one.name for one in sorted(folder.iterdir())), None):
-        raise UsageError(f"{folder}: holds {foreign}; the pictures need a folder of their own")
+    known = _listed(folder) | LITTER
+    if foreign := next((one.name for one in sorted(folder.iterdir()) if one.name not in known), None):
+        raise UsageError(
+            f"{folder}: holds {foreign}, which no render wrote; the pictures need a folder of their own: "
+            "move it away or name another folder"
+        )
+
+
+def _listed(folder: Path) -> set[str]:
+    """Names of the files that we wrote into a folder; none where it has no list of ours."""
+    try:
+        said = json.loads((folder / CONTENTS).read_bytes())
+        ours = str(said["tool"]).startswith("lipswap ")
+        return {CONTENTS, SIGNATURE, *said["files"]} if ours else set()
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
 
 
 class NumberedPictures:

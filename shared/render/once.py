@@ -25,7 +25,16 @@ from shared.provenance.credentials import Action, Ingredient, Statement, prepare
 from shared.render import report as reports
 from shared.render.check import PICK_DEVICE, check_soon
 from shared.render.job import RenderJob, check_job, ordered
-from shared.render.outputs import Outputs, named, open_outputs, remove_unsigned, sign_output, size_of, unsigned_path
+from shared.render.outputs import (
+    Outputs,
+    is_there,
+    named,
+    open_outputs,
+    remove_unsigned,
+    sign_output,
+    size_of,
+    unsigned_path,
+)
 from shared.render.report import RenderReport, State
 from shared.render.stage import DESCRIPTIONS, Tally, load, open_stage, run
 from shared.store.artefact import Fingerprint, cache_folder, lock
@@ -97,7 +106,7 @@ def render(job: RenderJob, progress: Progress = silent, say: Callable[[str], Non
     check_job(job)
     wanted = reports.job_fingerprint(job)
     done = reports.earlier(job.output, wanted, job.force)
-    if done is not None and all(place_of(output).exists() for output in job.outputs):
+    if done is not None and all(map(is_there, job.outputs)):
         say(f"{job.output}: already made from the same inputs; nothing to do (--force makes it again)")
         return done
     reports.check_layers_replaceable(job)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from shared.errors import LipswapError, from_os_error
 from shared.media.layers import LayerWriter, is_clip, matrices_path, open_layers
+from shared.media.numbered import LITTER
 from shared.media.reader import clip_origin
 from shared.media.sequence import SequenceWriter, is_sequence, open_sequence, place_of
 from shared.media.writer import ClipWriter, open_writer
@@ -106,8 +107,14 @@ def size_of(output: Path) -> int:
     """Bytes of an output, of all its pictures where it is a folder."""
     place = place_of(output)
     if place.is_dir():
-        return sum(path.stat().st_size for path in place.iterdir())
+        return sum(path.stat().st_size for path in place.iterdir() if path.name not in LITTER)
     return place.stat().st_size
+
+
+def is_there(output: Path) -> bool:
+    """Whether anything lies where an output goes; an empty folder is nothing."""
+    place = place_of(output)
+    return place.exists() and not (place.is_dir() and all(path.name in LITTER for path in place.iterdir()))
 
 
 def named(outputs: Sequence[Path], text: str) -> str:

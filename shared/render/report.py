@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 from shared.errors import ArtefactError
 from shared.media.sequence import place_of
 from shared.render.job import RenderJob
-from shared.render.outputs import size_of
+from shared.render.outputs import is_there, size_of
 from shared.store.artefact import Fingerprint, fingerprint, tool_version, write_atomically
 from shared.store.corrections import corrections_digest
 from shared.types import JsonObject
@@ -108,7 +108,7 @@ def earlier(output: Path, wanted: Fingerprint, force: bool) -> RenderReport | No
         Something else lies there, and `force` is not set.
     """
     place = place_of(output)
-    if not place.exists() or force:
+    if not is_there(output) or force:
         return None
     found = _stored(output)
     if found.fingerprint == wanted:
@@ -131,7 +131,7 @@ def check_replaceable(output: Path, force: bool) -> None:
     ArtefactError
         Something lies there that no render made, and `force` is not set.
     """
-    if place_of(output).exists() and not force:
+    if is_there(output) and not force:
         _stored(output)
 
 
@@ -143,9 +143,9 @@ def check_layers_replaceable(job: RenderJob) -> None:
     ArtefactError
         Something else lies there, and the job does not force its way.
     """
-    if job.layers is None or job.force or not place_of(job.layers).exists():
+    if job.layers is None or job.force or not is_there(job.layers):
         return
-    ours = place_of(job.output).exists() and str(_stored(job.output).layers) == str(job.layers)
+    ours = is_there(job.output) and str(_stored(job.output).layers) == str(job.layers)
     if not ours:
         raise ArtefactError(f"{job.layers}: exists and is not ours; choose another name, or --force replaces it")
 

@@ -181,3 +181,9 @@ def test_names_that_number_nothing_and_folders_of_others_are_refused(tmp_path: P
     (tmp_path / "mine" / "diary.txt").write_text("dear")
     with pytest.raises(UsageError, match=r"holds diary\.txt"):
         check_sequence(tmp_path / "mine" / "%d.png")
+    for said in ('{"files": {"diary.txt": {}}}', '{"tool": "lipswap 1", "files": {"1.png": {}}}', "[]", "{", '{"a":'):
+        (tmp_path / "mine" / CONTENTS).write_text(said)
+        with pytest.raises(UsageError, match=r"holds (diary\.txt|contents\.json), which no render wrote"):
+            check_sequence(tmp_path / "mine" / "%d.png")
+    (tmp_path / "mine" / CONTENTS).write_text('{"tool": "lipswap 1", "files": {"diary.txt": {}}}')
+    check_sequence(tmp_path / "mine" / "%d.png")

@@ -80,6 +80,32 @@ def test_equal_pictures_are_left_and_others_are_not_overwritten_unasked(pictures
         render(replace(pictures, force=True))
 
 
+def test_what_a_user_put_among_the_pictures_is_never_deleted(pictures: RenderJob) -> None:
+    folder = pictures.output.parent
+    render(pictures)
+    (folder / ".DS_Store").write_text("left by a file manager")
+    assert render(pictures).reused
+    (folder / "comp.nk").write_text("two days of work")
+    for again in (pictures, replace(pictures, seed=1, force=True)):
+        with pytest.raises(UsageError, match=r"holds comp\.nk, which no render wrote"):
+            render(again)
+    assert (folder / "comp.nk").read_text() == "two days of work"
+
+
+def test_an_empty_folder_will_do_for_pictures_and_layers(pictures: RenderJob) -> None:
+    layers = pictures.clip.parent / "layers"
+    both = replace(pictures, layers=layers)
+    pictures.output.parent.mkdir()
+    layers.mkdir()
+    render(both)
+    assert render(both).reused
+    for emptied in ((layers,), (layers, pictures.output.parent)):
+        for path in [path for folder in emptied for path in folder.iterdir()]:
+            path.unlink()
+        assert not render(both).reused
+        assert verify_folder(emptied[-1]).state == "trusted"
+
+
 def stages_that_stop(monkeypatch: pytest.MonkeyPatch, error: type[BaseException], after: int) -> None:
     def opener(options: object, *_: object) -> Stage:
         def stopping(scenes: Iterator[Scene]) -> Iterator[tuple[Scene, Edit]]:

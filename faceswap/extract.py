@@ -35,9 +35,10 @@ from faceswap.rows import (
 )
 from faceswap.sheets import draw_sheets
 from faceswap.shelf import faces_in
-from faceswap.survey import Survey, cut, shared_out, survey, thinned
+from faceswap.survey import CROP_REVISION, Survey, cut, shared_out, survey, thinned
 from faceswap.who import People, divided, slipped_tracks, tell_apart
 from shared.errors import NoFaceError, UsageError
+from shared.face.analyse import REVISION
 from shared.face.identity import unit
 from shared.progress import Progress, silent
 from shared.store.artefact import Fingerprint, artefact, fingerprint, is_current, lock, open_artefact
@@ -243,7 +244,11 @@ def _fingerprint(clips: Sequence[Path], options: ExtractOptions, before: str = "
     parts: dict[str, object] = {"corrections": handwork} if handwork else {}
     person = options.person
     whom = [digest_of(one) for one in _paths(person)] if isinstance(person, Path | tuple) else person
-    parts |= {"person": whom, "not_person": [digest_of(one) for one in options.not_person]}
+    parts |= {
+        "revision": f"{REVISION}.{CROP_REVISION}",
+        "person": whom,
+        "not_person": [digest_of(one) for one in options.not_person],
+    }
     plain = replace(options, person="largest", not_person=())
     return fingerprint(clips=[digest_of(clip) for clip in clips], options=plain, schema=SCHEMA, before=before, **parts)
 

@@ -27,6 +27,9 @@ from shared.types import Face, Frame, Matrix
 SHAPE_REASONS: Final = ("small", "large", "turned", "uncertain", "misfit", "outside", "cut off", "blurred", "crowded")
 """Why a face is dropped before anybody looks at its picture, in this order."""
 
+CROP_REVISION: Final = 1
+"""Raised when a face is cut out otherwise, so that no set holds pictures of two versions."""
+
 
 @dataclass(frozen=True, slots=True)
 class Survey:

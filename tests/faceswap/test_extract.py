@@ -80,6 +80,16 @@ def test_an_interrupted_extraction_goes_on_inside_the_clip(
     assert not list(tmp_path.glob(".*partial"))
 
 
+@pytest.mark.parametrize("revision", ["REVISION", "CROP_REVISION"])
+def test_an_extraction_does_not_go_on_where_another_version_stopped(
+    clips: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, revision: str
+) -> None:
+    extract(clips[:1], tmp_path / "faces", ALL)
+    monkeypatch.setattr(f"faceswap.extract.{revision}", 1000)
+    with pytest.raises(ArtefactError, match="revision differ"):
+        extract(clips[:1], tmp_path / "faces", ALL)
+
+
 def test_added_clips_leave_what_is_there_and_are_added_once(clips: tuple[Path, Path], tmp_path: Path) -> None:
     folder = tmp_path / "faces"
     extract(clips[:1], folder, ALL)

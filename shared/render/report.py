@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from shared.errors import ArtefactError
-from shared.media.sequence import place_of
+from shared.media.sequence import is_sequence, place_of
 from shared.render.job import RenderJob
 from shared.render.outputs import is_there, size_of
 from shared.store.artefact import Fingerprint, fingerprint, tool_version, write_atomically
@@ -71,11 +71,16 @@ def job_fingerprint(job: RenderJob) -> Fingerprint:
         encode=replace(job.encode, threads=0),
         seed=job.seed,
         consent=job.consent.sha256,
-        suffix=job.output.suffix,
-        layers=None if job.layers is None else job.layers.suffix,
+        suffix=_naming(job.output),
+        layers=None if job.layers is None else _naming(job.layers),
         tool=tool_version(),
         **({"corrections": told} if (told := corrections_digest(job.clip)) else {}),
     )
+
+
+def _naming(output: Path) -> str:
+    """What of an output's name decides what is written: how pictures are called, or what kind of file it is."""
+    return output.name if is_sequence(output) else output.suffix
 
 
 def as_json(report: RenderReport) -> JsonObject:

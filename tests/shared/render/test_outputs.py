@@ -80,6 +80,21 @@ def test_equal_pictures_are_left_and_others_are_not_overwritten_unasked(pictures
         render(replace(pictures, force=True))
 
 
+def test_pictures_of_another_name_are_not_those_that_lie_there(pictures: RenderJob) -> None:
+    layers = pictures.clip.parent / "layers"
+    pictures = replace(pictures, layers=layers / "%04d.png")
+    render(pictures)
+    for part, other in (
+        ("suffix", replace(pictures, output=pictures.output.with_name("shot_%06d.png"))),
+        ("layers", replace(pictures, layers=layers / "shot_%06d.png")),
+    ):
+        with pytest.raises(ArtefactError, match=f"{part} differ"):
+            render(other)
+        assert not render(replace(other, force=True)).reused
+        assert len(list(layers.parent.rglob("shot_*.png"))) == FRAMES
+        render(replace(pictures, force=True))
+
+
 def test_what_a_user_put_among_the_pictures_is_never_deleted(pictures: RenderJob) -> None:
     folder = pictures.output.parent
     render(pictures)

@@ -51,10 +51,16 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     user = weights_folder()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LIPSWAP_CACHE", str(folder))
-        patch.setenv("LIPSWAP_DATA", str(folder / "handwork"))
+        patch.setenv("LIPSWAP_DATA", str(folder / "handwork"))  # what is made for several tests
         if user.is_dir():
             (folder / "weights").symlink_to(user, target_is_directory=True)
         yield folder
+
+
+@pytest.fixture(autouse=True)
+def own_handwork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Corrections of this test alone: they stay with what a clip holds, and many tests copy the same clip."""
+    monkeypatch.setenv("LIPSWAP_DATA", str(tmp_path.with_name(f"{tmp_path.name}-handwork")))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,7 +2,8 @@
 
 A correction is the change of each point in the face's own measure (turned and scaled with its eyes), so that it moves
 with the face. Between two corrected frames of a track the changes are interpolated; beyond the first and the last one
-they fade. Where the finder lost the face between two corrections, the points themselves are interpolated.
+they fade. Where the finder lost the face between two corrections, the points themselves are interpolated, but not for
+long. Whose face was corrected is told by where it lies, since another finder numbers the tracks otherwise.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ from shared.types import Face, Floats
 
 FADE_FRAMES: Final = 5
 """Frames over which a correction fades before the first and after the last corrected one of a shot."""
+LOST_FRAMES: Final = 30
+"""Between corrections at most so far apart, about a second, a face is laid where the finder saw none."""
+LEAST_OVERLAP: Final = 0.1
+"""Share of what a found and a corrected face cover together that both cover, from which on they are one face."""
+Box = tuple[float, float, float, float]
 Complex = NDArray[np.complex128]
 
 
@@ -56,10 +62,10 @@ class Corrected:
     ) -> None:
         self._anchors: dict[tuple[int, int], list[_Anchor]] = {}
         for one in sorted(corrections, key=lambda each: each.frame):
-            seen = next((face for face in found(one.frame) if face.track == one.track), None)
-            anchor = _anchor_of(one, seen)
+            track, seen = _whose(one, found, shot_of)
+            anchor = _anchor_of(replace(one, track=track), seen)
             if anchor is not None:
-                self._anchors.setdefault((one.track, shot_of(one.frame)), []).append(anchor)
+                self._anchors.setdefault((track, shot_of(one.frame)), []).append(anchor)
 
     def at(self, frame: int, shot: int, faces: Sequence[Face]) -> tuple[Face, ...]:
         """The faces of a frame as corrected, by track."""
@@ -74,7 +80,7 @@ class Corrected:
         return tuple(by_track[track] for track in sorted(by_track))
 
 
-def moved(face: Face, landmarks: Floats, box: tuple[float, float, float, float] | None = None) -> Face:
+def moved(face: Face, landmarks: Floats, box: Box | None = None) -> Face:
     """A face whose landmarks were moved: its mesh follows them smoothly, its pose is fitted again.
 
     Parameters
@@ -92,6 +98,43 @@ def moved(face: Face, landmarks: Floats, box: tuple[float, float, float, float] 
     bent[:, :2] += bend(mesh[:, :2].astype(np.float64)).astype(np.float32)
     pose = fit_pose(bent, canonical_face().vertices).angles_deg
     return replace(face, landmarks=landmarks, mesh=bent, pose_deg=pose, box=box or _bounds(bent[:, :2]))
+
+
+def _whose(
+    one: Correction, found: Callable[[int], Sequence[Face]], shot_of: Callable[[int], int]
+) -> tuple[int, Face | None]:
+    """The track of the face that a correction lies on, and that face if it was found in this very frame.
+
+    Where nothing found there overlaps it, the frames around it in the shot are asked, and at last the number it was
+    given to.
+    """
+    place = _place_of(one)
+    shot = shot_of(one.frame)
+    for away in range(LOST_FRAMES + 1):
+        for frame in dict.fromkeys((one.frame - away, one.frame + away)):
+            faces = found(frame) if shot_of(frame) == shot else ()
+            best = max(faces, key=lambda face: _overlap(place, face.box), default=None)
+            if best is not None and _overlap(place, best.box) >= LEAST_OVERLAP:
+                return best.track, best if away == 0 else None
+    return one.track, next((face for face in found(one.frame) if face.track == one.track), None)
+
+
+def _place_of(one: Correction) -> Box:
+    if one.landmarks is not None:
+        return _bounds(one.landmarks)
+    if one.box is not None:
+        return one.box
+    return (0.0, 0.0, 0.0, 0.0) if one.mask is None else _bounds(one.mask)
+
+
+def _overlap(first: Box, second: Box) -> float:
+    """Intersection over union."""
+    width = min(first[2], second[2]) - max(first[0], second[0])
+    height = min(first[3], second[3]) - max(first[1], second[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    areas = [(x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in (first, second)]
+    return width * height / (sum(areas) - width * height)
 
 
 def _anchor_of(one: Correction, seen: Face | None) -> _Anchor | None:
@@ -126,7 +169,9 @@ def _laid(frame: int, anchors: Sequence[_Anchor], seen: Face | None) -> Face | N
     return moved(seen, _points(_flat(seen.landmarks) + weight * near.change * _eyes(seen.landmarks)))
 
 
-def _between(frame: int, before: _Anchor, after: _Anchor, seen: Face | None) -> Face:
+def _between(frame: int, before: _Anchor, after: _Anchor, seen: Face | None) -> Face | None:
+    if seen is None and after.frame - before.frame > LOST_FRAMES:
+        return None
     share = (frame - before.frame) / (after.frame - before.frame)
     if seen is None:
         first, second = before.face.landmarks, after.face.landmarks
@@ -144,7 +189,7 @@ def _between(frame: int, before: _Anchor, after: _Anchor, seen: Face | None) -> 
     return replace(face, outline=_points(mask * _eyes(face.landmarks) + _middle(face.landmarks)))
 
 
-def _into_box(face: Face, box: tuple[float, float, float, float]) -> Floats:
+def _into_box(face: Face, box: Box) -> Floats:
     """Landmarks carried along as their box is moved and stretched."""
     old = np.array(face.box).reshape(2, 2)
     new = np.array(box).reshape(2, 2)
@@ -172,6 +217,6 @@ def _middle(points: Floats) -> complex:
     return complex(_flat(points)[[right, left]].mean())
 
 
-def _bounds(points: Floats) -> tuple[float, float, float, float]:
+def _bounds(points: Floats) -> Box:
     low, high = points.min(axis=0), points.max(axis=0)
     return float(low[0]), float(low[1]), float(high[0]), float(high[1])

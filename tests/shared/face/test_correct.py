@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from shared.errors import ArtefactError, MediaError
-from shared.face.correct import FADE_FRAMES, Corrected, moved
+from shared.face.correct import FADE_FRAMES, LOST_FRAMES, Corrected, moved
 from shared.face.landmarks import landmarks_from_mesh
 from shared.store.corrections import Correction, correct, corrections_digest, corrections_of, handwork_folder
 from shared.types import Face, Floats
@@ -81,6 +82,34 @@ def test_a_face_that_was_lost_between_two_corrections_is_there() -> None:
     (face,) = laid.at(12, 0, ())
     assert face.landmarks == pytest.approx(points_at(12), abs=1e-3)
     assert laid.at(16, 0, ()) == ()
+
+
+def test_a_face_that_was_lost_for_long_is_not_made_up() -> None:
+    far = LOST_FRAMES + 1
+    some = (Correction(0, 0, points_at(0)), Correction(far, 0, points_at(far)))
+    laid = Corrected(some, lambda number: [face_at(number)] if number in (0, far) else [], lambda _: 0)
+    assert [bool(laid.at(number, 0, ())) for number in (0, 1, far // 2, far)] == [True, False, False, True]
+
+
+def test_a_correction_goes_to_the_face_it_lies_on_however_its_track_is_numbered() -> None:
+    def numbered(number: int) -> tuple[Face, Face]:
+        """Another finder: the face that was track 0 is 1 now, and somebody far away is 0."""
+        away = points_at(number) + np.array([500, 0], dtype=np.float32)
+        box = face_at(number).box
+        stranger = Face((box[0] + 500, box[1], box[2] + 500, box[3]), away, None, 0.9, track=0)
+        return stranger, replace(face_at(number), track=1)
+
+    laid = Corrected([Correction(10, 0, points_at(10) + RIGHT_BY)], numbered, shot_of)
+    stranger, face = laid.at(10, 0, numbered(10))
+    assert stranger.landmarks == pytest.approx(numbered(10)[0].landmarks)
+    assert face.landmarks == pytest.approx(points_at(10) + RIGHT_BY, abs=1e-4)
+    missed = Corrected([Correction(10, 0, points_at(10))], lambda n: numbered(n)[: 1 if n == 10 else 2], shot_of)
+    assert [each.track for each in missed.at(10, 0, numbered(10)[:1])] == [0, 1]
+
+
+def test_a_face_that_was_moved_far_off_is_known_by_its_track() -> None:
+    laid = corrected(Correction(10, 0, points_at(10) + 300))
+    assert shift(laid, 10) == pytest.approx([300, 300], abs=1e-3)
 
 
 def test_a_box_alone_carries_its_landmarks_along() -> None:

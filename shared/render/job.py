@@ -171,7 +171,9 @@ def check_layers_path(job: RenderJob, others: Sequence[Path] = ()) -> None:
     place = place_of(job.layers)
     if not place.absolute().parent.is_dir():
         raise MediaError(f"{place.absolute().parent}: no such folder for the layers; make it first")
-    if not is_clip(job.layers):
+    if is_sequence(job.layers):
+        check_sequence(job.layers)
+    elif not is_clip(job.layers):
         check_own(place)
     told = [getattr(stage.options, name, None) for stage in job.stages for name in MADE_OF]
     for other in (place_of(job.output), job.clip, job.speech, *job.inputs, *told, *others):

@@ -67,6 +67,15 @@ def test_layers_and_what_is_read_or_written_may_not_lie_in_one_another(fit: Rend
         check_layers_path(replace(fit, layers=tmp_path / "other.mov"), (tmp_path / "other.mov",))
 
 
+@pytest.mark.parametrize("name", ["%s_%d.png", "100%.png", "%d-%d.png"])
+def test_layers_are_numbered_as_pictures_are(fit: RenderJob, tmp_path: Path, name: str) -> None:
+    check_job(replace(fit, layers=tmp_path / "layers" / "%06d.png"))
+    with pytest.raises(UsageError, match="expected one number in the pictures' name"):
+        check_job(replace(fit, layers=tmp_path / "layers" / name))
+    with pytest.raises(UsageError, match="name a folder for the pictures"):
+        check_job(replace(fit, layers=Path("%06d.png")))
+
+
 def test_each_unfit_job_is_told_why(fit: RenderJob, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="nothing to do"):
         check_job(replace(fit, stages=()))

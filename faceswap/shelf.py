@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 
 from faceswap.choose import table_of
+from faceswap.footage import digest_of
 from faceswap.rows import (
     ASIDE,
     KIND,
@@ -41,6 +42,8 @@ from shared.store.artefact import open_artefact, write_atomically
 BY_HAND: Final = "by-hand"
 DELETED: Final = "deleted"
 TABLE: Final = "faces.csv"
+YES, NO = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")
+"""What a table may say of a face that is kept, and of one that is not."""
 
 
 def faces_in(folder: Path) -> list[FaceRow]:
@@ -97,7 +100,7 @@ def keep(folder: Path, rows: Sequence[FaceRow], progress: Progress = silent) -> 
     Raises
     ------
     MediaError
-        If a clip that is needed is not where it was.
+        If a clip that is needed is not where it was, or a folder of pictures holds others by now.
     """
     back = [row for row in rows if not row.kept]
     _bring_pictures(folder, back, progress)
@@ -150,9 +153,12 @@ def take_decisions(folder: Path, table: Path, progress: Progress = silent) -> tu
     """
     try:
         lines = list(csv.DictReader(io.StringIO(table.read_text(encoding="utf-8-sig"))))
-        wish = {line["name"]: line["kept"].strip().lower() in ("1", "true", "yes") for line in lines}
+        told = {line["name"]: line["kept"].strip().lower() for line in lines}
     except (KeyError, UnicodeDecodeError, AttributeError, csv.Error) as error:
         raise UsageError(f"{table}: needs the columns name and kept, as --export writes them ({error})") from error
+    if odd := [word for word in told.values() if word not in (*YES, *NO)]:
+        raise UsageError(f"{table}: the column kept says {odd[0]!r}; it may say {', '.join((*YES, *NO))}")
+    wish = {name: word in YES for name, word in told.items()}
     rows = {row.name: row for row in faces_in(folder)}
     if unknown := [name for name in wish if name not in rows]:
         raise UsageError(f"{table}: {unknown[0]} and {len(unknown) - 1} others are not in {folder}")
@@ -181,11 +187,17 @@ def _bring_pictures(folder: Path, rows: Sequence[FaceRow], progress: Progress) -
             missing.setdefault(row.clip, []).append(row)
         elif picture.parent.name != PICTURES:
             picture.replace(folder / PICTURES / row.name)
-    clips = {clip.number: Path(clip.path) for clip in read_clips(folder)}
+    told = {clip.number: clip for clip in read_clips(folder)}
+    clips = {number: Path(clip.path) for number, clip in told.items()}
     for number, those in missing.items():
         if number not in clips or any(row.crop_from_frame is None for row in those):
             raise ArtefactError(f"{folder}: does not say what {those[0].name} was cut from; extract the faces again")
         if not clips[number].exists():
             raise MediaError(f"{clips[number]}: is gone, and {those[0].name} is to be cut from it; put it back there")
+        if clips[number].is_dir() and digest_of(clips[number]) != told[number].digest:  # frames are places in it
+            raise MediaError(
+                f"{clips[number]}: its pictures are not those that {folder} was made of, and {those[0].name} is to be "
+                "cut from one; put them back as they were, or extract the faces again"
+            )
         size_px = int(open_artefact(folder, KIND, SCHEMA).details["crop_px"])
         cut(clips[number], those, folder / PICTURES, size_px, progress)

@@ -6,16 +6,20 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from faceswap.choose import chosen, in_order
 from faceswap.extract import extract
+from faceswap.footage import digest_of
 from faceswap.options import ExtractOptions
-from faceswap.rows import ASIDE, PICTURES, usable
+from faceswap.rows import ASIDE, PICTURES, ClipRow, read_rows, usable, write_rows
 from faceswap.shelf import drop, export, faces_in, keep, take_decisions, undo
 from shared.cli import root
-from shared.errors import ArtefactError, UsageError
+from shared.errors import ArtefactError, MediaError, UsageError
+from shared.picture.image import read_image, write_png
+from shared.store.fingerprint import MANIFEST
 from tests.faceswap.drawn import make_faceset
 
 
@@ -106,6 +110,48 @@ def test_exported_pictures_are_imported_into_another_set(footage: Path, tmp_path
     assert added.exit_code == 0, added.output
     assert 25 < json.loads(added.stdout)["faces"] <= 50  # those alike are thinned
     assert len(usable(tmp_path / "bbaf2n")) == json.loads(added.stdout)["faces"]
+
+
+@pytest.fixture
+def of_photos(folder: Path, tmp_path: Path) -> Path:
+    """A face set that says it was cut from a folder of pictures."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(24):
+        write_png(photos / f"{number:02d}.png", np.full((64, 64, 3), 10 * number, np.uint8))
+    rows = [replace(row, crop_from_frame=np.eye(3)) for row in read_rows(folder)]
+    write_rows(folder, rows, [ClipRow(0, str(photos), digest_of(photos), 24, 24, 0)])
+    told = json.loads((folder / MANIFEST).read_text())
+    told["details"]["crop_px"] = 64
+    (folder / MANIFEST).write_text(json.dumps(told))
+    return photos
+
+
+def test_a_deleted_face_is_cut_from_its_own_photo_again(folder: Path, of_photos: Path) -> None:
+    (folder / PICTURES / "000004.png").unlink()
+    assert keep(folder, [row for row in faces_in(folder) if not row.kept]) == 1
+    assert int(read_image(folder / PICTURES / "000004.png")[5, 5, 0]) == 40
+    (folder / PICTURES / "000004.png").unlink()
+    (of_photos / "02.png").unlink()
+    with pytest.raises(MediaError, match=r"its pictures are not those .* 000004\.png is to be cut"):
+        keep(folder, [row for row in faces_in(folder) if not row.kept])
+    assert not (folder / PICTURES / "000004.png").exists()
+
+
+@pytest.mark.parametrize(("yes", "no"), [("1.0", "0.0"), ("True", "False"), ("yes", "No"), (" 1", "0 ")])
+def test_a_table_may_say_yes_and_no_as_other_tools_write_them(folder: Path, tmp_path: Path, yes: str, no: str) -> None:
+    table = tmp_path / "faces.csv"
+    table.write_text(f"name,kept\n000001.png,{yes}\n000002.png,{no}\n")
+    assert take_decisions(folder, table) == (1, 0)
+
+
+@pytest.mark.parametrize("word", ["maybe", "2", ""])
+def test_a_table_that_says_anything_else_changes_nothing(folder: Path, tmp_path: Path, word: str) -> None:
+    table = tmp_path / "faces.csv"
+    table.write_text(f"name,kept\n000001.png,0\n000002.png,{word}\n")
+    with pytest.raises(UsageError, match="the column kept says"):
+        take_decisions(folder, table)
+    assert len(usable(folder)) == 24
 
 
 def test_decisions_come_back_from_a_table(folder: Path, tmp_path: Path) -> None:

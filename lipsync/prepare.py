@@ -24,6 +24,7 @@ from shared.errors import NoFaceError
 from shared.face.detect import FinderName
 from shared.progress import Progress, silent
 from shared.store.artefact import artefact, cache_folder, fingerprint, is_current, lock, open_artefact
+from shared.store.corrections import corrections_part
 from shared.types import JsonObject
 
 LEAST_SPEECH_S = 1.0
@@ -79,7 +80,7 @@ def learn_voice(
     NoFaceError
         No face in the footage, or no speech with a face to learn from.
     """
-    wanted = fingerprint(footage=list(footage), options=options, schema=SCHEMA)
+    wanted = fingerprint(footage=list(footage), options=options, schema=SCHEMA, **corrections_part(footage))
     with lock(output):
         if not force and is_current(output, KIND, wanted, SCHEMA):
             return open_artefact(output, KIND, SCHEMA).details, True

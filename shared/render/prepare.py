@@ -21,6 +21,7 @@ from shared.render.report import check_replaceable
 from shared.render.stage import CHECKS, OPTIONS, load
 from shared.store.artefact import cache_folder, fingerprint, lock, write_atomically
 from shared.store.cache import PREPARED, make_room, mark_used, throw_away
+from shared.store.corrections import corrections_part
 
 MAKE_MODEL = "faceswap.prepare:make_model"
 MAKE_VOICE = "lipsync.prepare:make_voice"
@@ -94,6 +95,7 @@ def make_model(
     options = load(TRAIN_OPTIONS)("quick", chosen.seed)
     cut = load(EXTRACT_OPTIONS)(finder=chosen.finder)
     recipe = {"extract": cut, "train": options, "schemas": [load(name) for name in MODEL_SCHEMAS]}
+    recipe |= corrections_part((clip, face_from))
     folder = _folder("model", fingerprint(clip=clip, face_from=face_from, **recipe))
     with lock(folder):
         made, trained = _prepared(folder, "swap")
@@ -122,7 +124,7 @@ def make_voice(
     """
     chosen = settings or Settings()
     recipe = {"options": load(VOICE_OPTIONS)(finder=chosen.finder, seed=chosen.seed), "schema": load(VOICE_SCHEMA)}
-    folder = _folder("voice", fingerprint(footage=clip, **recipe))
+    folder = _folder("voice", fingerprint(footage=clip, **recipe, **corrections_part([clip])))
     with lock(folder):
         made, _ = _prepared(folder, "sync")
         if made is not None:

@@ -138,6 +138,12 @@ def corrections_digest(clip: Path) -> str:
     return digest.hexdigest()[:32] if rows else ""
 
 
+def corrections_part(clips: Iterable[Path]) -> dict[str, dict[int, str]]:
+    """What was put right in clips, as a part of a fingerprint by their positions; no part where nothing was."""
+    told = {number: digest for number, clip in enumerate(clips) if (digest := corrections_digest(clip))}
+    return {"corrections": told} if told else {}
+
+
 def _file_of(clip: Path) -> Path:
     return handwork_folder() / "corrections" / f"{_content_digest(clip)}.sqlite"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lipsync import prepare
 from lipsync.composite import open_stage
 from lipsync.mouth import aperture_cm, free_face
 from lipsync.options import SyncOptions, VoiceOptions
@@ -18,6 +19,7 @@ from shared.media.reader import open_clip
 from shared.picture.composite import changed_support, composite
 from shared.progress import silent
 from shared.store.artefact import cache_folder
+from shared.store.corrections import Correction, correct
 from shared.types import Edit, Scene
 
 pytestmark = [pytest.mark.footage, pytest.mark.usefixtures("weights")]
@@ -63,6 +65,17 @@ def test_six_sentences_predict_better_than_the_mean_mouth(voice_folder: Path, fo
 def test_other_footage_into_the_same_folder_is_refused(voice_folder: Path, footage: Path) -> None:
     with pytest.raises(ArtefactError, match="footage"):
         learn_voice([footage / "train/grid_s1/hq/bwwu2p.mp4"], voice_folder, SHORT)
+
+
+def test_a_voice_counts_what_was_put_right_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(b"pictures")
+    monkeypatch.setattr(prepare, "_learn", lambda *_: {})
+    learn_voice([clip], tmp_path / "voice", SHORT)
+    assert learn_voice([clip], tmp_path / "voice", SHORT)[1]
+    correct(clip, [Correction(3, 0, box=(1.0, 1.0, 9.0, 9.0))])
+    with pytest.raises(ArtefactError, match=r"corrections\.0 differ"):
+        learn_voice([clip], tmp_path / "voice", SHORT)
 
 
 def test_each_frame_is_patched_within_its_lower_face(synced: list[tuple[Scene, Edit]]) -> None:

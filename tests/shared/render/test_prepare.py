@@ -13,6 +13,7 @@ from shared.errors import MediaError, NoFaceError, UsageError, WeightsError
 from shared.render import prepare, stage
 from shared.render.job import RenderJob, Wish
 from shared.render.prepare import complete
+from shared.store.corrections import Correction, correct
 from tests.shared.render.made import MadeFaces, PaintOptions, face, make_artefact, make_clip
 
 
@@ -173,6 +174,18 @@ def test_what_an_older_recipe_made_is_left_alone(
     monkeypatch.setattr("faceswap.model.SCHEMA", 99)
     complete(wish)
     assert makers.calls[3:] == ["model clip.mp4 ada.mp4 20"]
+
+
+def test_what_was_put_right_by_hand_makes_another_model_and_voice(wish: Wish, makers: Makers, tmp_path: Path) -> None:
+    ada = make_clip(tmp_path / "ada.mp4", frames=5)
+    wish = replace(wish, face_from=ada, speech=ada)
+    complete(wish)
+    correct(ada, [Correction(3, 0, box=(10.0, 10.0, 90.0, 90.0))])
+    complete(wish)
+    assert makers.calls[2:] == ["model clip.mp4 ada.mp4 20"]
+    correct(wish.job.clip, [Correction(3, 0, box=(10.0, 10.0, 90.0, 90.0))])
+    complete(wish)
+    assert makers.calls[3:] == ["voice clip.mp4", "model clip.mp4 ada.mp4 20"]
 
 
 def test_the_seed_reaches_both_makers(wish: Wish, makers: Makers, tmp_path: Path) -> None:

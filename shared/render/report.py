@@ -71,9 +71,10 @@ def job_fingerprint(job: RenderJob) -> Fingerprint:
         encode=replace(job.encode, threads=0),
         seed=job.seed,
         consent=job.consent.sha256,
-        suffix=_naming(job.output),
+        suffix=job.output.suffix,
         layers=None if job.layers is None else _naming(job.layers),
         tool=tool_version(),
+        **({"pattern": job.output.name} if is_sequence(job.output) else {}),
         **({"corrections": told} if (told := corrections_digest(job.clip)) else {}),
     )
 

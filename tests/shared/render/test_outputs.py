@@ -85,7 +85,7 @@ def test_pictures_of_another_name_are_not_those_that_lie_there(pictures: RenderJ
     pictures = replace(pictures, layers=layers / "%04d.png")
     render(pictures)
     for part, other in (
-        ("suffix", replace(pictures, output=pictures.output.with_name("shot_%06d.png"))),
+        ("pattern", replace(pictures, output=pictures.output.with_name("shot_%06d.png"))),
         ("layers", replace(pictures, layers=layers / "shot_%06d.png")),
     ):
         with pytest.raises(ArtefactError, match=f"{part} differ"):

@@ -30,6 +30,7 @@ AHEAD_DEG: Final = 35.0
 FEWEST: Final = 3
 """Fewer faces are an accident (a blur, a hand), not a person."""
 GROUPS: Final = 10_000
+"""Numbers kept free for the people of one track that slipped."""
 Track = tuple[int, int]
 """Number of the clip and of the track in it."""
 
@@ -117,16 +118,17 @@ def divided(surveys: Sequence[Survey], rows: Sequence[FaceRow]) -> list[Survey]:
 
 
 def _people_in(track: StoredTrack, rows: Sequence[FaceRow]) -> list[StoredTrack]:
-    """The people that a track that slipped shows, each as a track with a number of its own below 0."""
+    """The people that a track that slipped shows, at least one, each as a track with a number of its own below 0."""
     ahead = [row for row in rows if abs(row.yaw_deg) <= AHEAD_DEG and abs(row.pitch_deg) <= AHEAD_DEG]
     known = [(row.frame, row.embedding) for row in ahead if row.embedding is not None]
     groups = people_of([embedding for _, embedding in known], [frozenset()] * len(known))
     share = track.frames / max(1, len(known))
+    sizes = np.bincount(groups)
     found = []
-    for group in sorted(set(groups)):
-        mine = [one for one, number in zip(known, groups, strict=True) if number == group]
-        if len(mine) < FEWEST:
+    for group, size in enumerate(sizes):
+        if size < min(FEWEST, sizes.max()):
             continue
+        mine = [one for one, number in zip(known, groups, strict=True) if number == group]
         mean = unit(np.sum([embedding for _, embedding in mine], axis=0))
         number = -1 - group - GROUPS * track.number
         frames = [frame for frame, _ in mine]
@@ -260,19 +262,25 @@ def _found(wanted: frozenset[int], people: People, identities: Floats, whom: str
 
 
 def _track_person(first: Survey, people: People, number: int) -> int:
-    known = sorted(track.number for track in first.tracks)
-    if number not in known:
+    mine = [track for track in first.tracks if _seen_as(track) == number]
+    if not mine:
+        known = sorted({_seen_as(track) for track in first.tracks})
         raise UsageError(
             f"{first.clip.path}: no track {number} in it; there are {', '.join(map(str, known[:20])) or 'none'}"
         )
-    return people.of[first.clip.number, number]
+    return people.of[first.clip.number, max(mine, key=lambda track: track.frames).number]
+
+
+def _seen_as(track: StoredTrack) -> int:
+    """Number that the clip's own analysis has for a track, or for the one that slipped and that it is a part of."""
+    return track.number if track.number >= 0 else (-1 - track.number) // GROUPS
 
 
 def _speaking(surveys: Sequence[Survey], people: People) -> frozenset[int]:
     votes: dict[int, float] = {}
     for one in surveys:
         for track in one.tracks:
-            if track.number in one.speaking:
+            if _seen_as(track) in one.speaking:
                 person = people.of[one.clip.number, track.number]
                 votes[person] = votes.get(person, 0.0) + track.frames
     if not votes:

@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 
 from faceswap.extract import extract
-from faceswap.options import ExtractOptions
-from faceswap.rows import FaceRow, read_rows
-from faceswap.who import People, whose
+from faceswap.options import ExtractOptions, FaceChoice
+from faceswap.rows import ClipRow, FaceRow, read_rows
+from faceswap.survey import Survey
+from faceswap.who import People, divided, tell_apart, whose
+from shared.errors import UsageError
+from shared.face.identity import unit
 from shared.picture.image import write_png
 from shared.picture.warp import invert, transform
+from shared.store.faces import StoredTrack
 from tests.faceswap.people import FRAMES, Head, Place, TwoPeople, head_of, make
 
 EVERY_FACE = ExtractOptions(alike=0, most_crowd=1, most_covered=0, most_tint=0, least_sharpness=0, least_inside=0)
@@ -74,6 +78,25 @@ def test_somebody_not_wanted_goes_even_out_of_the_wanted_one_s_track() -> None:
     people = replace(TWO, unwanted=np.eye(128, dtype=np.float32)[5:6])
     assert whose(row_of(0, 5), people, mixed=False).why == "unwanted"
     assert whose(row_of(0, 0), people, mixed=False).kept
+
+
+@pytest.mark.parametrize("person", [7, "speaker"])
+def test_a_track_that_slipped_is_still_found_by_its_number_and_its_voice(person: FaceChoice) -> None:
+    track = StoredTrack(7, 0, 0, 0, 7, 8, 90.0, 1.0, 1.0, unit(np.eye(128, dtype=np.float32)[:2].sum(axis=0)))
+    rows = [replace(row_of(7, int(number >= 3)), frame=number) for number in range(8)]
+    clip = ClipRow(0, "a.mp4", "", 8, 8, 0)
+    surveys = divided([Survey(clip, rows, (track,), frozenset({7}), frozenset())], rows)
+    people = tell_apart(surveys, replace(EVERY_FACE, person=person))
+    assert [int(people.identities[one].argmax()) for one in people.wanted] == [1]  # who is in most of its faces
+    with pytest.raises(UsageError, match="no track 3 in it; there are 7"):
+        tell_apart(surveys, replace(EVERY_FACE, person=3))
+
+
+def test_a_track_that_slipped_and_shows_nobody_for_long_is_not_lost() -> None:
+    track = StoredTrack(7, 0, 0, 0, 2, 3, 90.0, 1.0, 1.0, np.eye(128, dtype=np.float32)[0])
+    rows = [replace(row_of(7, int(number >= 2)), frame=number) for number in range(3)]
+    surveys = divided([Survey(ClipRow(0, "a.mp4", "", 3, 3, 0), rows, (track,), frozenset(), frozenset())], rows)
+    assert tell_apart(surveys, replace(EVERY_FACE, person=7)).identities[0].argmax() == 0
 
 
 @pytest.fixture(scope="module")

@@ -148,14 +148,29 @@ def train(  # noqa: PLR0913 - what is to be done, and two callbacks beside it
 
 
 def _prepare(task: _Task, tell: Tell) -> None:
-    """Make the model's folder, unless it is there with the same options."""
-    if task.force and (aside := set_aside(task.model)) is not None:
+    """Make the model's folder, unless it is there with the same options; where that fails, all stays as it was."""
+    if task.force and task.start_from is not None and _lies_in(task.start_from, task.model):
+        raise UsageError(
+            f"{task.start_from}: --force gives {task.model} another name, so nothing there can be started from; choose "
+            "another --output"
+        )
+    aside = set_aside(task.model) if task.force else None
+    try:
+        if not exists(task.model):
+            make_folder(task.faces, task.model, task.options or options_for("quick"), task.start_from)
+    except BaseException:
+        if aside is not None and not task.model.exists():
+            aside.rename(task.model)
+        raise
+    if aside is not None:
         tell(f"{task.model}: begun anew; the model that was there is now {aside}")
-    if not exists(task.model):
-        make_folder(task.faces, task.model, task.options or options_for("quick"), task.start_from)
     if task.options is not None:
         check_options(task.model, task.options)
     origin(task.model, task.start_from)
+
+
+def _lies_in(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
 
 
 def _trained(

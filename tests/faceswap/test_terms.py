@@ -18,7 +18,7 @@ from faceswap.trainer import AVERAGE, NET
 from models.autoencoder import as_module
 from models.checkpoint import load_checkpoint, save_file
 from models.nets import NETS
-from shared.errors import ArtefactError, WeightsError
+from shared.errors import ArtefactError, UsageError, WeightsError
 from tests.faceswap.drawn import make_faceset
 from tests.faceswap.lives import EACH_STEP, OPTIONS, TINY
 
@@ -110,6 +110,20 @@ def test_a_model_starts_from_the_weights_of_another_and_keeps_to_it(sets: tuple[
     assert train(sets[::-1], second, None, replace(EACH_STEP, steps=3)).steps == 3
     with pytest.raises(ArtefactError, match="did not start from"):
         train(sets, first, None, replace(EACH_STEP, steps=9), start_from=second)
+
+
+def test_beginning_anew_leaves_the_model_where_it_is_when_it_cannot_begin(
+    sets: tuple[Path, Path], tmp_path: Path
+) -> None:
+    model = tmp_path / "m"
+    train(sets, model, OPTIONS, ONE)
+    for start in (model, best_of(model)):
+        with pytest.raises(UsageError, match="choose another --output"):
+            train(sets, model, OPTIONS, ONE, force=True, start_from=start)
+    with pytest.raises(ArtefactError, match="no such folder"):
+        train(sets, model, OPTIONS, ONE, force=True, start_from=tmp_path / "none")
+    assert best_of(model).is_file()
+    assert not (tmp_path / "m.old-1").exists()
 
 
 def test_weights_of_which_none_fit_are_refused(sets: tuple[Path, Path], tmp_path: Path) -> None:

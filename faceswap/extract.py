@@ -20,7 +20,7 @@ import numpy as np
 from faceswap.cover import reach
 from faceswap.curate import ASIDE_REASONS, judged, measured, thinned_alike
 from faceswap.footage import digest_of
-from faceswap.join import take_over
+from faceswap.join import as_before, take_over
 from faceswap.options import ExtractOptions
 from faceswap.rows import (
     ASIDE,
@@ -43,7 +43,7 @@ from shared.face.identity import unit
 from shared.progress import Progress, silent
 from shared.store.artefact import Fingerprint, artefact, fingerprint, is_current, lock, open_artefact
 from shared.store.corrections import corrections_digest
-from shared.types import Floats, JsonObject
+from shared.types import JsonObject
 
 LOOKED_AT: Final = 4
 """So many times the faces that a set may hold are looked at; more of a long clip are thinned beforehand."""
@@ -116,7 +116,7 @@ def append(
         added = [clip for clip in clips if digest_of(clip) not in known]
         if not added:
             return _report(folder, made.details, reused=True)
-        _check_same_crop(folder, made.details, chosen)
+        _check_same_kind(folder, made.details, chosen)
         wanted = _fingerprint(added, chosen, before=made.fingerprint)
         details: JsonObject = {}
         with artefact(folder, KIND, SCHEMA, wanted, force=True, resume=True, details=details) as partial:
@@ -150,7 +150,7 @@ def _fill(
     surveys = [survey(clip, start + number, options, progress) for number, clip in enumerate(clips)]
     if before is not None:
         take_over(before, partial, frozenset(row.name for one in surveys for row in one.rows))
-    people = tell_apart(surveys, options, None if before is None else _identity(before))
+    people = _people(surveys, options, before, old)
     mixed = frozenset((one.clip.number, track) for one in surveys for track in one.mixed)
     unseen, seen = _divide(surveys, people, options)
     for path, one in zip(clips, surveys, strict=True):
@@ -160,7 +160,7 @@ def _fill(
     looked, textures = measured(seen, pictures, mixed, progress)
     if slipped_tracks(looked) - mixed:
         surveys = divided(surveys, looked)
-        people = tell_apart(surveys, options, None if before is None else _identity(before))
+        people = _people(surveys, options, before, old)
         mixed = frozenset((one.clip.number, track) for one in surveys for track in one.mixed)
     fixed = frozenset(row.name for row in old)
     rows = judged([*old, *unseen, *looked], textures, people, mixed, options, fixed)
@@ -172,6 +172,12 @@ def _fill(
         raise NoFaceError(_none_left(clips, Counter(row.why for row in rows if row.name not in fixed)))
     _finish(partial, rows, [*old_clips, *(one.clip for one in surveys)])
     return _details(rows, [*old_clips, *(one.clip for one in surveys)], options, people), rows
+
+
+def _people(surveys: Sequence[Survey], options: ExtractOptions, before: Path | None, old: Sequence[FaceRow]) -> People:
+    if before is None:
+        return tell_apart(surveys, options)
+    return as_before(tell_apart(surveys, options, np.array(identity_of(before), dtype=np.float32)), old)
 
 
 def _divide(surveys: Sequence[Survey], people: People, options: ExtractOptions) -> tuple[list[FaceRow], list[FaceRow]]:
@@ -257,20 +263,14 @@ def _paths(person: Path | tuple[Path, ...]) -> tuple[Path, ...]:
     return (person,) if isinstance(person, Path) else person
 
 
-def _identity(folder: Path) -> Floats:
-    return np.array(identity_of(folder), dtype=np.float32)
-
-
-def _check_same_crop(folder: Path, details: JsonObject, options: ExtractOptions) -> None:
-    if details.get("crop_px") != options.crop_px:
-        raise UsageError(
-            f"{folder}: its pictures are {details.get('crop_px')} px wide; add to it with --crop-px "
-            f"{details.get('crop_px')}"
-        )
-    if details.get("centring", "face") != options.centring:
-        raise UsageError(
-            f"{folder}: is centred on the {details.get('centring', 'face')}; add to it with that --centring"
-        )
+def _check_same_kind(folder: Path, details: JsonObject, options: ExtractOptions) -> None:
+    size, centring, finder = (details.get(*told) for told in (("crop_px",), ("centring", "face"), ("finder", "mesh")))
+    if size != options.crop_px:
+        raise UsageError(f"{folder}: its pictures are {size} px wide; add to it with --crop-px {size}")
+    if centring != options.centring:
+        raise UsageError(f"{folder}: is centred on the {centring}; add to it with that --centring")
+    if finder != options.finder:
+        raise UsageError(f"{folder}: its faces were found by {finder}; add to it with --finder {finder}")
 
 
 def _none_left(clips: Sequence[Path], dropped: Counter[str]) -> str:

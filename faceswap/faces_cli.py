@@ -11,6 +11,7 @@ from shared.render.terminal import Terminal, standard_options
 
 if TYPE_CHECKING:  # the rows bring numpy, which a help text can do without
     from faceswap.rows import FaceRow
+    from shared.face.detect import FinderName
 
 FILE = click.Path(path_type=Path)
 SHOWN = (
@@ -196,16 +197,16 @@ def _changed(folder: Path, table: Path | None, terminal: Terminal) -> tuple[dict
 
 
 def _added(folder: Path, pictures: Path, terminal: Terminal) -> tuple[dict[str, Any], str]:
-    """Add a folder of pictures, as ``extract --append`` would with the set's own size of picture."""
+    """Add a folder of pictures, as ``extract --append`` would with the set's own size of picture and finder."""
     from faceswap.extract import append
     from faceswap.options import ExtractOptions
     from faceswap.rows import KIND, SCHEMA, centring_of
     from shared.store.artefact import open_artefact
 
     made = open_artefact(folder, KIND, SCHEMA).details
-    report = append(
-        [pictures], folder, ExtractOptions(crop_px=made["crop_px"], centring=centring_of(folder)), terminal.progress
-    )
+    finder: FinderName = "fan" if made.get("finder") == "fan" else "mesh"
+    options = ExtractOptions(crop_px=made["crop_px"], centring=centring_of(folder), finder=finder)
+    report = append([pictures], folder, options, terminal.progress)
     return {"folder": str(folder), "faces": report.faces}, f"{folder}: {report.faces} faces with those of {pictures}"
 
 

@@ -13,11 +13,12 @@ import numpy as np
 from faceswap.rows import ASIDE, KIND, PICTURES, SCHEMA, ClipRow, FaceRow, common_centring, read_clips, write_rows
 from faceswap.sheets import draw_sheets
 from faceswap.shelf import drop, faces_in, picture_of
+from faceswap.who import People
 from shared.errors import UsageError
-from shared.face.identity import unit
+from shared.face.identity import THRESHOLD, unit
 from shared.store.artefact import artefact, fingerprint, is_current, lock, open_artefact
 from shared.store.fingerprint import MANIFEST
-from shared.types import JsonObject
+from shared.types import Floats, JsonObject
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +103,41 @@ def take_over(before: Path, partial: Path, added: frozenset[str]) -> None:
             entry.unlink()
     shutil.copytree(before, partial, symlinks=True, dirs_exist_ok=True)
     (partial / MANIFEST).unlink(missing_ok=True)  # it says of the old set that it is complete
+
+
+def as_before(people: People, rows: Sequence[FaceRow]) -> People:
+    """People under the numbers that a set which is added to has for them; who is new to it comes after those.
+
+    Parameters
+    ----------
+    rows : of that set.
+    """
+    seen: dict[int, list[Floats]] = {}
+    for row in rows:
+        if row.person >= 0 and row.embedding is not None:
+            seen.setdefault(row.person, []).append(row.embedding)
+    known = {person: unit(np.sum(found, axis=0)) for person, found in seen.items()}
+    free = max((row.person for row in rows), default=-1) + 1
+    pairs = [(float(mean @ one), new, old) for new, one in enumerate(people.identities) for old, mean in known.items()]
+    numbers: dict[int, int] = {}
+    for cosine, new, old in sorted(pairs, reverse=True):
+        if cosine >= THRESHOLD and new not in numbers and old not in numbers.values():
+            numbers[new] = old
+    for new in range(len(people.identities)):
+        if new not in numbers:
+            numbers[new], free = free, free + 1
+    identities = np.zeros((free, people.identities.shape[1]), dtype=np.float32)
+    for old, mean in known.items():
+        identities[old] = mean
+    for new, number in numbers.items():
+        identities[number] = people.identities[new]
+    return replace(
+        people,
+        of={track: numbers[person] for track, person in people.of.items()},
+        identities=identities,
+        wanted=frozenset(numbers[person] for person in people.wanted),
+        refused=frozenset(numbers[person] for person in people.refused),
+    )
 
 
 def _gathered(parts: Sequence[tuple[Path, Sequence[FaceRow]]], target: Path) -> tuple[list[FaceRow], list[ClipRow]]:

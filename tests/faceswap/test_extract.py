@@ -13,7 +13,7 @@ import pytest
 from faceswap.extract import append, extract, rehearse
 from faceswap.faceset import load_faceset
 from faceswap.options import ExtractOptions
-from faceswap.rows import ASIDE, COVERAGE, PICTURES, SHEET, FaceRow, read_clips, read_rows, usable
+from faceswap.rows import ASIDE, COVERAGE, PICTURES, SHEET, FaceRow, read_clips, read_rows, usable, write_rows
 from faceswap.shelf import drop, undo
 from faceswap.survey import cut
 from shared.errors import ArtefactError, NoFaceError, UsageError
@@ -103,6 +103,14 @@ def test_added_clips_leave_what_is_there_and_are_added_once(clips: tuple[Path, P
     assert append(clips, folder, ALL).reused
     with pytest.raises(UsageError, match="256 px wide"):
         append([clips[1].with_name("bbaz7a.mp4")], folder, replace(ALL, crop_px=128))
+
+
+def test_added_faces_have_the_number_of_their_person_in_the_set(clips: tuple[Path, Path], tmp_path: Path) -> None:
+    folder = tmp_path / "faces"
+    extract(clips[:1], folder, ALL)
+    write_rows(folder, [replace(row, person=3) for row in read_rows(folder)], read_clips(folder))
+    append(clips[1:], folder, ALL)
+    assert {row.person for row in usable(folder)} == {3}
 
 
 def test_an_interrupted_addition_keeps_what_was_deleted_noted_and_decided_meanwhile(

@@ -12,7 +12,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap.align import VIEW_SHARE
 from shared.face.landmarks import CanonicalFace, eye_distance, mouth_opening
 from shared.face.pose import FLIP, fit_pose_68
 from shared.picture.colour import lab_from_rgb
@@ -29,8 +28,6 @@ NOSE_BASE: Final = 33
 RIGHT_EYE, LEFT_EYE = slice(36, 42), slice(42, 48)
 FIRM: Final = (*range(17, 48),)
 """Brows, nose and eyes: what the misfit looks at beside the rigid points."""
-THUMB_PX: Final = 24
-"""Side of the small view that occlusions are looked for in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +113,6 @@ def misfit_of(landmarks: Floats, canonical: CanonicalFace) -> float:
     apart = landmarks[list(FIRM)] - projected
     unit = max(eye_distance(model[:, :2]) * pose.scale, 1e-6)
     return float(np.sqrt((apart**2).sum(axis=1).mean())) / unit
-
-
-def thumb_of(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The view in the middle of a crop, `THUMB_PX` wide."""
-    side = crop.shape[0]
-    edge = round(side * (1 - VIEW_SHARE) / 2)
-    return resize(np.ascontiguousarray(crop[edge : side - edge, edge : side - edge]), (THUMB_PX, THUMB_PX))
 
 
 def _mean(values: Floats, where: NDArray[np.bool_]) -> float:

@@ -105,9 +105,7 @@ class ClipRow:
     damaged: int
 
 
-_CHANGES: Final = (
-    "CREATE TABLE IF NOT EXISTS changes (batch INTEGER, name TEXT, kept INTEGER, why TEXT, by_hand INTEGER)"
-)
+_CHANGES: Final = "changes (batch INTEGER, name TEXT, kept INTEGER, why TEXT, by_hand INTEGER)"
 """What was decided before, batch by batch, so that it can be taken back."""
 _TYPES: Final = {"str": "TEXT", "int": "INTEGER", "float": "REAL", "bool": "INTEGER"}
 
@@ -148,9 +146,7 @@ def change_rows(folder: Path, rows: Sequence[FaceRow] | None) -> list[FaceRow]:
     The rows as they were before, or as they are again; none where there is nothing to take back.
     """
     with _writing(folder) as base:
-        base.execute(
-            "CREATE TABLE IF NOT EXISTS changes (batch INTEGER, name TEXT, kept INTEGER, why TEXT, by_hand INTEGER)"
-        )
+        base.execute(f"CREATE TABLE IF NOT EXISTS {_CHANGES}")
         last = int(base.execute("SELECT COALESCE(MAX(batch), 0) FROM changes").fetchone()[0])
         if rows is None:
             stored = base.execute("SELECT kept, why, by_hand, name FROM changes WHERE batch = ?", (last,)).fetchall()

@@ -16,7 +16,6 @@ from shared.types import Face, Floats, Frame, Matrix
 
 THRESHOLD: Final = 0.363
 """Cosine above which two faces are one person (OpenCV zoo, SFace on LFW: 99.4%)."""
-EMBEDDING_SIZE: Final = 128
 ALIGNED_PX: Final = 112
 
 _TEMPLATE: Final = np.array(  # eyes, nose tip, mouth corners in the 112 x 112 crop (Deng et al., ArcFace, 2019)

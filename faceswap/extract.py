@@ -42,7 +42,7 @@ from shared.face.analyse import REVISION
 from shared.face.identity import unit
 from shared.progress import Progress, silent
 from shared.store.artefact import Fingerprint, artefact, fingerprint, is_current, lock, open_artefact
-from shared.store.corrections import corrections_digest
+from shared.store.corrections import corrections_part
 from shared.types import JsonObject
 
 LOOKED_AT: Final = 4
@@ -246,8 +246,7 @@ def _details(rows: Sequence[FaceRow], clips: Sequence[ClipRow], options: Extract
 
 
 def _fingerprint(clips: Sequence[Path], options: ExtractOptions, before: str = "") -> Fingerprint:
-    handwork = {number: told for number, clip in enumerate(clips) if (told := corrections_digest(clip))}
-    parts: dict[str, object] = {"corrections": handwork} if handwork else {}
+    parts: dict[str, object] = {**corrections_part(clips)}
     person = options.person
     whom = [digest_of(one) for one in _paths(person)] if isinstance(person, Path | tuple) else person
     parts |= {

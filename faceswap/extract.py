@@ -29,6 +29,7 @@ from faceswap.rows import (
     SCHEMA,
     ClipRow,
     FaceRow,
+    evenly,
     identity_of,
     read_clips,
     write_rows,
@@ -205,8 +206,7 @@ def _examples(rows: Sequence[FaceRow], clip: int) -> list[FaceRow]:
     found: list[FaceRow] = []
     for reason in ASIDE_REASONS:
         those = [row for row in rows if row.clip == clip and row.why == reason]
-        places = np.linspace(0, len(those) - 1, min(ASIDE_MOST, len(those))).round()
-        found += [those[int(place)] for place in places]
+        found += evenly(those, ASIDE_MOST)
     return found
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from faceswap.align import STEADY
 from faceswap.cover import UNITS
 from faceswap.looks import looks_of
-from faceswap.rows import PICTURES, FaceRow, usable
+from faceswap.rows import PICTURES, FaceRow, evenly, usable
 from shared.face.landmarks import eye_distance
 from shared.picture.image import read_image
 from shared.progress import Progress, silent
@@ -110,9 +110,7 @@ def compare(first: Path, second: Path, progress: Progress = silent) -> PairCheck
 
 def side_of(folder: Path, progress: Progress = silent) -> Side:
     """What of a face set is compared."""
-    rows = usable(folder)
-    places = np.linspace(0, len(rows) - 1, min(MOST_COMPARED, len(rows))).round().astype(int)
-    picked = [rows[int(place)] for place in places]
+    picked = evenly(usable(folder), MOST_COMPARED)
     full = []
     for number, row in enumerate(picked):
         if np.isnan(row.light):

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from shared.errors import ArtefactError, NoFaceError, UsageError
 from shared.store.artefact import Fingerprint, fingerprint, open_artefact
 from shared.types import Floats, Matrix
 
+T = TypeVar("T")
 KIND: Final = "faceset"
 SCHEMA: Final = 1
 PICTURES: Final = "pictures"
@@ -175,6 +176,11 @@ def store_measures(folder: Path, rows: Sequence[FaceRow]) -> None:
                 for row in rows
             ],
         )
+
+
+def evenly(items: Sequence[T], most: int) -> list[T]:
+    """At most `most` of the items, spread evenly from the first to the last."""
+    return [items[int(place)] for place in np.linspace(0, len(items) - 1, min(most, len(items))).round()]
 
 
 def usable(folder: Path) -> list[FaceRow]:

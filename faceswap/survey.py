@@ -14,7 +14,7 @@ from faceswap.align import VIEW_SHARE, Centring, crop_from_frame
 from faceswap.footage import Footage, PictureFaces, digest_of, frames_of, open_footage, size_of, speaker_of
 from faceswap.looks import misfit_of
 from faceswap.options import ExtractOptions
-from faceswap.rows import ClipRow, FaceRow
+from faceswap.rows import ClipRow, FaceRow, evenly
 from shared.errors import from_os_error
 from shared.face.landmarks import canonical_face
 from shared.picture.image import encode_png
@@ -129,7 +129,7 @@ def thinned(rows: list[FaceRow], most: int) -> list[FaceRow]:
     kept = [number for number, row in enumerate(rows) if row.kept]
     if len(kept) <= most:
         return rows
-    stay = {kept[int(place)] for place in np.linspace(0, len(kept) - 1, max(1, most)).round()}
+    stay = set(evenly(kept, max(1, most)))
     return [
         replace(row, kept=False, why="thinned") if row.kept and number not in stay else row
         for number, row in enumerate(rows)

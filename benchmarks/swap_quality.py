@@ -175,7 +175,7 @@ def judge_clip(clip: Path, model: SwapModel, judge: Judge, source: Source, optio
 def _views(frame: Frame, face: Face, model: SwapModel, judge: Judge, source: Source, options: SwapOptions) -> None:
     """The decoder alone and the controls, in the view."""
     view = look_at(frame, face, model.view_px, model.centring)
-    made, _ = model.swap(view.picture[np.newaxis], 0 if options.swap_direction else 1)
+    made, _ = model.swap(view.picture[np.newaxis], 0 if options.swap_direction else 1, options.expression)
     here = look_at(frame, face, SIDE_PX)
     near = in_view(face, here.view_from_frame)
     pictures = {
@@ -211,6 +211,9 @@ def correlations(row: Row, real: Row) -> dict[str, float]:
     for column, name in enumerate(names):
         pair = made[seen, column], wanted[seen, column]
         found[name] = round(float(np.corrcoef(*pair)[0, 1]), 3) if min(v.std() for v in pair) > 0 else 0.0
+    # An offset is a place: its correlation is that of both of its coordinates together.
+    apart, asked = (one[seen, 2:4] - one[seen, 2:4].mean(axis=0) for one in (made, wanted))
+    found["iris_r"] = round(float((apart * asked).sum() / max(np.sqrt((apart**2).sum() * (asked**2).sum()), 1e-9)), 3)
     found["mouth_std_ratio"] = round(float(made[seen, 0].std() / max(wanted[seen, 0].std(), 1e-9)), 3)
     found["eye_std_ratio"] = round(float(made[seen, 1].std() / max(wanted[seen, 1].std(), 1e-9)), 3)
     found["pose_error_deg"] = round(float(np.abs(made[seen, 4:] - wanted[seen, 4:]).mean()), 2)

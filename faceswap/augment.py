@@ -38,12 +38,18 @@ class Batch:
     visible : (N, 1, output_px, output_px) float32, 0 where the input shows something pasted in front, else 1. A mask
         is to be taught ``face * visible``: so it learns to end at what is in front of the face, while the picture
         stays whole behind it.
+    landmarks : (N, 68, 2) float32 crop coordinates, as the target shows them.
+    mirrored : (N,) bool, whether it shows the face in a mirror.
+    guides : (N, K) float32 pose and expression of the target; K is 0 where the net is not guided.
     """
 
     warped: Tensor
     target: Tensor
     weight: Tensor
     visible: Tensor
+    landmarks: Tensor
+    mirrored: Tensor
+    guides: Tensor
 
 
 def augment(
@@ -65,8 +71,8 @@ def augment(
     generator : of the CPU, whatever the device of `crops`, so that a seed means the same everywhere.
     """
     draw = Draw(generator, crops.device)
-    own = _unit_points(landmarks, crops.shape[-1])
-    theirs = None if others is None else _unit_points(others, crops.shape[-1])
+    own = bend.unit_points(landmarks, crops.shape[-1])
+    theirs = None if others is None else bend.unit_points(others, crops.shape[-1])
     (turn, shift), bent = _places(own, theirs, sizes[0], options, draw)
     warped, target = _read_both(crops, bent, turn, shift, sizes[1])
     visible = torch.ones((), device=crops.device).expand_as(target[:, 3:])
@@ -76,7 +82,9 @@ def augment(
         warped[covered] = _occluded(warped[covered], bent[covered], occluders, (crops, own), draw)
         visible = visible.clone()
         visible[covered] = 1.0 - cover(occluders, bend.straight(turn[covered], shift[covered], sizes[1]))[0]
-    return Batch(_coloured(warped, options, draw), target[:, :3], target[:, 3:], visible)
+    seen, mirrored = bend.seen_through(own, turn, shift)
+    none = own.new_zeros(len(own), 0)
+    return Batch(_coloured(warped, options, draw), target[:, :3], target[:, 3:], visible, seen, mirrored, none)
 
 
 def view(crops: Tensor, output_px: int) -> Tensor:
@@ -141,11 +149,6 @@ def _coloured(warped: Tensor, options: AugmentOptions, draw: Draw) -> Tensor:
         chosen = draw.some(len(warped), options.clahe)
         warped[chosen] = equalise(warped[chosen])
     return jitter(warped, options.colour, draw) if options.colour > 0 else warped
-
-
-def _unit_points(landmarks: Tensor, size: int) -> Tensor:
-    """Pixels of a crop to crop coordinates."""
-    return (landmarks + 0.5) * (2.0 / size) - 1.0
 
 
 def _read(pictures: Tensor, places: Tensor, beyond: str = "border") -> Tensor:

@@ -64,9 +64,24 @@ def nodes(device: torch.device) -> Tensor:
     return _points(GRID, GRID_SHARE, device).view(GRID * GRID, 2)
 
 
+def unit_points(landmarks: Tensor, size: int) -> Tensor:
+    """Pixels of a crop of `size` to crop coordinates."""
+    return (landmarks + 0.5) * (2.0 / size) - 1.0
+
+
 def moved(points: Tensor, turn: Tensor, shift: Tensor) -> Tensor:
     """(N, P, 2) points through (N, 2, 2) and (N, 2)."""
     return points @ turn.transpose(1, 2) + shift[:, None]
+
+
+def seen_through(landmarks: Tensor, turn: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
+    """Where (N, 68, 2) landmarks lie in crops read through similarities, in iBUG's order, and which are mirrored."""
+    # The similarity leads from the place that is read to where it is read; this is the way back.
+    back = torch.linalg.inv(turn)
+    seen = (landmarks - shift[:, None]) @ back.transpose(1, 2)
+    mirror = torch.linalg.det(turn) < 0
+    twins = torch.tensor(MIRRORED, device=landmarks.device)
+    return torch.where(mirror[:, None, None], seen[:, twins], seen), mirror
 
 
 def fit(points: Tensor, bent: Tensor) -> tuple[Tensor, Tensor]:

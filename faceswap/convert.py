@@ -112,7 +112,8 @@ def _made(
 def _drawn(views: Sequence[View], model: SwapModel, fronts: Fronts, options: SwapOptions) -> list[Made]:
     person = 0 if options.swap_direction else 1
     seen = np.stack([view.picture for view in views])
-    (pictures, masks), *rebuilt = model.draw(seen, (person,) if options.occluders <= 0 else (person, 1 - person))
+    people = {person: options.expression} if options.occluders <= 0 else {person: options.expression, 1 - person: 1.0}
+    (pictures, masks), *rebuilt = model.draw(seen, people)
     each = [None] * len(views) if masks is None else list(masks)
     made = [Made(view, picture, mask) for view, picture, mask in zip(views, pictures, each, strict=True)]
     if not rebuilt:

@@ -96,7 +96,7 @@ def export(
             f"{options.model}: is centred on the {model.centring}; live tools take models of the face alone"
         )
     crop = live_crop(model.view_px, options.coverage)
-    net = LiveFace(model.net, 0 if options.swap_direction else 1, crop).eval()
+    net = LiveFace(model.net, 0 if options.swap_direction else 1, crop, options.expression).eval()
     wanted = str(fingerprint(options=options, consent=consent.sha256, schema=SCHEMA, tool=tool_version()))
     with lock(output):
         signature = None if force else _earlier(output, wanted)
@@ -155,6 +155,7 @@ def _facts(model: SwapModel, crop: LiveCrop, options: ExportOptions) -> dict[str
         "swap_direction": options.swap_direction,
         "side_px": crop.side_px,
         "coverage": options.coverage,
+        "expression": options.expression,
         "view_px": crop.view_px,
         "crop": (
             f"square around the face fitted to the mean face of 68 landmarks, coverage {options.coverage:g}, offsets "

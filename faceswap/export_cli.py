@@ -23,6 +23,12 @@ WRITTEN = ExportOptions(model=Path())
     default=WRITTEN.coverage,
     help="The face coverage set in the live tool, in its units.",
 )
+@click.option(
+    "--expression",
+    type=click.FloatRange(0, 2),
+    default=WRITTEN.expression,
+    help="How far lips, lids and brows move, in what the net reads.",
+)
 @click.option("--check", is_flag=True, help="Run the file in onnxruntime and compare it with the model.")
 @consent_option
 @force_option
@@ -33,6 +39,7 @@ def export(  # noqa: PLR0913 - one argument an option
     output: Path,
     swap_direction: bool,
     coverage: float,
+    expression: float,
     check: bool,
     consent: str | None,
     force: bool,
@@ -49,7 +56,8 @@ def export(  # noqa: PLR0913 - one argument an option
 
     from faceswap.export import export as export_model
 
-    made = export_model(ExportOptions(model, swap_direction, coverage), output, agreed, check=check, force=force)
+    options = ExportOptions(model, swap_direction, expression, coverage)
+    made = export_model(options, output, agreed, check=check, force=force)
     if made.reused:
         terminal.say(f"{output}: already made from the same model and options; nothing to do (--force makes it again)")
     answer = {

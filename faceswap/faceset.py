@@ -42,11 +42,13 @@ class FaceSet:
     ----------
     crops : (N, 4, S, S) uint8, RGB and what counts how much (`face_weight`): 0 outside, 127 face, 255 eyes and mouth.
     landmarks : (N, 68, 2) float32, pixels of the crop.
+    poses : (N, 2) float32, yaw and pitch in degrees.
     held : (N,) bool, never trained on.
     """
 
     crops: Tensor
     landmarks: Tensor
+    poses: Tensor
     held: NDArray[np.bool_]
 
     @property
@@ -68,6 +70,11 @@ class FaceSet:
         """The landmarks of the crops to learn from, in pixels of crops of another size, (n, 68, 2)."""
         scale = size_px / self.crops.shape[-1]
         return (self._part(self.landmarks, held=False) + 0.5) * scale - 0.5
+
+    @property
+    def training_poses(self) -> Tensor:
+        """Yaw and pitch of the crops to learn from, in degrees, (n, 2)."""
+        return self._part(self.poses, held=False)
 
     def _part(self, values: Tensor, held: bool) -> Tensor:
         """The values of one part; a view, so that nothing is held twice, where the part is one span."""
@@ -107,7 +114,9 @@ def load_faceset(
         # A failed or interrupted map cancels what has not begun.
         for number, _ in enumerate(pool.map(load, range(len(rows)))):
             progress(number + 1, len(rows), f"loading {folder.name}")
-    return FaceSet(nchw(planes.transpose(0, 2, 3, 1), device), floats(landmarks, device), apart[order])
+    poses = np.array([(rows[place].yaw_deg, rows[place].pitch_deg) for place in order], dtype=np.float32)
+    crops = nchw(planes.transpose(0, 2, 3, 1), device)
+    return FaceSet(crops, floats(landmarks, device), floats(poses, device), apart[order])
 
 
 def _loaded(folder: Path, row: FaceRow, side: int, forehead: float) -> tuple[NDArray[np.uint8], Floats]:

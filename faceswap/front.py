@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from faceswap.view import Made, View
 from shared.picture.colour import lab_from_rgb
 from shared.picture.mask import erode, extended_hull, mouth_mask, polygon_mask
-from shared.picture.region import grown, joined
+from shared.picture.region import grown, joined, parts
 from shared.picture.warp import gaussian, resize, transform
 from shared.types import Floats
 
@@ -30,6 +30,9 @@ LIGHT_WEIGHT: Final = 1 / 1.5
 """Of L beside a and b: shadows and wrinkles change light more than colour."""
 FOREHEAD: Final = 0.35
 MOUTH_GROW, EYE_GROW = 1.15, 1.5
+RIM_PX: Final = 3
+"""A hand, a microphone or hair comes from outside and crosses the face's rim, so wide; what differs inside it alone is
+a tongue, a frown or pressed lips as the model has never seen them."""
 LIVELY: Final = 2.5
 """By how much differences count less in mouth and eyes: teeth and glances are what a net draws last."""
 WELL_REBUILT: Final = 4.4
@@ -84,6 +87,23 @@ class _Track:
     before: Floats | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A face beside its rebuilding, at `SIDE_PX`.
+
+    Attributes
+    ----------
+    difference : (S, S, 3) in weighted Lab, calmed in mouth and eyes.
+    hull, inner : (S, S) the face, and what lies well inside it.
+    rim : (S, S) the face's edge.
+    """
+
+    difference: Floats
+    hull: NDArray[np.bool_]
+    inner: NDArray[np.bool_]
+    rim: NDArray[np.bool_]
+
+
 class Fronts:
     """Looks for things in front of faces, track by track."""
 
@@ -101,30 +121,19 @@ class Fronts:
         -------
         (S, S) float32 over the view each, 1 = in front.
         """
-        differences = [_difference(one.view, own) for one, own in zip(made, rebuilt, strict=True)]
+        seen = [_seen(one.view, own) for one, own in zip(made, rebuilt, strict=True)]
         here = dict.fromkeys(one.view.face.track for one in made)
         for track in here:
             known = self._tracks.pop(track, None)
             if known is None:
-                first = [
-                    (d, inner) for one, (d, _, inner) in zip(made, differences, strict=True) if _is(one.view, track)
-                ]
-                known = _started(first)
+                known = _started([face for one, face in zip(made, seen, strict=True) if one.view.face.track == track])
             self._tracks[track] = known  # the last seen last
         for track in list(self._tracks)[: -max(MOST_TRACKS, len(here))]:
             del self._tracks[track]
-        return [
-            _front(self._tracks[one.view.face.track], difference, hull, inner)
-            for one, (difference, hull, inner) in zip(made, differences, strict=True)
-        ]
+        return [_front(self._tracks[one.view.face.track], face) for one, face in zip(made, seen, strict=True)]
 
 
-def _is(view: View, track: int) -> bool:
-    return view.face.track == track
-
-
-def _difference(view: View, rebuilt: Floats) -> tuple[Floats, NDArray[np.bool_], NDArray[np.bool_]]:
-    """Difference in weighted Lab, calmed in mouth and eyes, the hull, and what lies well inside it, at `SIDE_PX`."""
+def _seen(view: View, rebuilt: Floats) -> _Seen:
     size = (SIDE_PX, SIDE_PX)
     scale = SIDE_PX / len(view.picture)
     points = (transform(view.view_from_frame, view.face.landmarks) + 0.5) * scale - 0.5
@@ -133,17 +142,19 @@ def _difference(view: View, rebuilt: Floats) -> tuple[Floats, NDArray[np.bool_],
     inner = inner if inner.any() else np.ones(size, dtype=np.bool_)
     seen, own = (lab_from_rgb(gaussian(resize(picture, size), SOFT_PX)) for picture in (view.picture, rebuilt))
     apart = (seen - own) * np.array([LIGHT_WEIGHT, 1.0, 1.0], dtype=np.float32)
-    parts = [mouth_mask(points, size, MOUTH_GROW)]
+    lively_parts = [mouth_mask(points, size, MOUTH_GROW)]
     for eye in (points[36:42], points[42:48]):
-        parts.append(polygon_mask(eye.mean(axis=0) + EYE_GROW * (eye - eye.mean(axis=0)), size))
-    lively = gaussian(np.max(parts, axis=0), SOFT_PX)[..., np.newaxis]
-    return np.asarray(apart / (1 + (LIVELY - 1) * lively), dtype=np.float32), hull > 0.5, inner
+        lively_parts.append(polygon_mask(eye.mean(axis=0) + EYE_GROW * (eye - eye.mean(axis=0)), size))
+    lively = gaussian(np.max(lively_parts, axis=0), SOFT_PX)[..., np.newaxis]
+    difference = np.asarray(apart / (1 + (LIVELY - 1) * lively), dtype=np.float32)
+    rim = (hull > 0.5) & (erode(hull, RIM_PX) < 0.5)
+    return _Seen(difference, hull > 0.5, inner, rim)
 
 
-def _started(first: Sequence[tuple[Floats, NDArray[np.bool_]]]) -> _Track:
+def _started(faces: Sequence[_Seen]) -> _Track:
     """What is usual by the first frames of a track."""
-    light = np.median([_light(d, inner) for d, inner in first], axis=0).astype(np.float32)
-    first = [(d - _light(d, inner), inner) for d, inner in first]
+    light = np.median([_light(face.difference, face.inner) for face in faces], axis=0).astype(np.float32)
+    first = [(face.difference - _light(face.difference, face.inner), face.inner) for face in faces]
     offset = np.zeros((SIDE_PX, SIDE_PX, 3), dtype=np.float32)
     level = _level(first, offset)
     doubt = 1.0
@@ -162,14 +173,15 @@ def _light(difference: Floats, where: NDArray[np.bool_]) -> Floats:
     return np.asarray(np.median(difference[where], axis=0), dtype=np.float32)
 
 
-def _front(track: _Track, difference: Floats, hull: NDArray[np.bool_], inner: NDArray[np.bool_]) -> Floats:
+def _front(track: _Track, seen: _Seen) -> Floats:
     # The light of the frames before: what covers half the face must not pass for its light. Where it leaves nothing
     # of the face the light itself has changed, as in a flash.
-    size, score, region = _found(track, difference - track.light, hull)
-    if (region & hull).sum() > ALL_SHARE * hull.sum():
-        size, score, region = _found(track, difference - _light(difference, inner), hull)
+    difference = seen.difference
+    size, score, region = _found(track, seen, track.light)
+    if (region & seen.hull).sum() > ALL_SHARE * seen.hull.sum():
+        size, score, region = _found(track, seen, _light(difference, seen.inner))
     track.before = score
-    free = inner & ~region
+    free = seen.inner & ~region
     if free.any():
         track.light = track.light + np.float32(LIGHT_RATE) * (_light(difference, free) - track.light)
     wanted = np.clip(gaussian(size, 1.5), 0.5 * track.level, MOST_USUAL * track.level)
@@ -178,10 +190,14 @@ def _front(track: _Track, difference: Floats, hull: NDArray[np.bool_], inner: ND
     return np.asarray(np.clip(1.8 * gaussian(region.astype(np.float32), 1.0) - 0.4, 0.0, 1.0), dtype=np.float32)
 
 
-def _found(track: _Track, difference: Floats, hull: NDArray[np.bool_]) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Size of the differences, their score, and the region that is in front."""
-    size = np.linalg.norm(difference - track.offset, axis=-1).astype(np.float32)
+def _found(track: _Track, seen: _Seen, light: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Size of the differences under a light, their score, and the region that is in front."""
+    hull = seen.hull
+    size = np.linalg.norm(seen.difference - light - track.offset, axis=-1).astype(np.float32)
     score = gaussian(size / (track.doubt * track.usual + np.float32(FLOOR)), 1.5)
     score = score if track.before is None else (1 - CARRY) * score + CARRY * track.before
     region = joined(hull & (score > WEAK), hull & (score > STRONG), round(LEAST_AREA * float(hull.sum())))
+    for part in parts(region):
+        if not (part & seen.rim).any():
+            region &= ~part
     return size, score, grown(region, CLOSE_PX, GROW_PX)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from faceswap.align import MEAN_FACE, STEADY, view_from_frame
 from faceswap.augment import net_input
+from faceswap.guides import moving
 from models.autoencoder import FaceAutoencoder, as_module
 from models.tensors import floats
 from shared.picture.mask import erode, extended_hull
@@ -109,13 +110,15 @@ class LiveFace(nn.Module):
     ----------
     net : in evaluation mode, float32, on the CPU.
     person : 0 or 1, who is drawn.
+    expression : how far the face moves in what the net reads of lips, lids and brows.
     """
 
-    def __init__(self, net: FaceAutoencoder, person: int, crop: LiveCrop) -> None:
+    def __init__(self, net: FaceAutoencoder, person: int, crop: LiveCrop, expression: float = 1.0) -> None:
         super().__init__()
         self._net = net
         self.module = as_module(net)
         self.person = person
+        self.expression = expression
         self.crop = crop
         rows, columns = _readers(crop)
         back_rows, back_columns = _layers(crop)
@@ -150,7 +153,8 @@ class LiveFace(nn.Module):
         """
         crop = in_face.permute(0, 3, 1, 2)[:, [2, 1, 0]]
         view = torch.matmul(torch.matmul(self.rows, crop), self.columns)
-        made = self._net.decode(self._net.encode(net_input(view, self._net.config.input_px)), self.person)
+        code = self._net.encode(net_input(view, self._net.config.input_px))
+        made = self._net.decode(moving(code, self.expression), self.person)
         face = self._laid(made.picture.float()) + self.outside * crop
         mask = self.hull + 0.0 * crop[:, :1] if made.mask is None else self._laid(made.mask.float()) * self.window
         mask = mask.clamp(0.0, 1.0).permute(0, 2, 3, 1)

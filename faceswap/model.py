@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +12,7 @@ import torch
 
 from faceswap.align import Centring
 from faceswap.augment import net_input
+from faceswap.guides import moving
 from faceswap.trainer import AVERAGE, NET
 from models.autoencoder import FaceAutoencoder, as_module, build
 from models.checkpoint import BEST, load_checkpoint, newest, read_facts, restore_weights
@@ -50,17 +52,17 @@ class SwapModel:
         """Side of the views it takes and makes."""
         return self.net.config.output_px
 
-    def swap(self, views: Floats, person: int) -> tuple[Floats, Floats | None]:
+    def swap(self, views: Floats, person: int, expression: float = 1.0) -> tuple[Floats, Floats | None]:
         """Turn views of anybody into faces of one person, 0 or 1; `draw` says what comes and goes."""
-        return self.draw(views, (person,))[0]
+        return self.draw(views, {person: expression})[0]
 
-    def draw(self, views: Floats, people: tuple[int, ...]) -> list[tuple[Floats, Floats | None]]:
+    def draw(self, views: Floats, people: Mapping[int, float]) -> list[tuple[Floats, Floats | None]]:
         """Turn views of anybody into faces of some people, read once.
 
         Parameters
         ----------
         views : (N, view_px, view_px, 3) float32 RGB in [0, 1].
-        people : numbers 0 and 1.
+        people : numbers 0 and 1, each with how far its face moves in what is read of the expression.
 
         Returns
         -------
@@ -73,7 +75,7 @@ class SwapModel:
         pictures = floats(np.moveaxis(views, 3, 1), self.precision.device)
         with one_thread(), torch.inference_mode(), self.precision.autocast():
             code = self.net.encode(net_input(pictures, self.net.config.input_px))
-            made = [self.net.decode(code, person) for person in people]
+            made = [self.net.decode(moving(code, far), person) for person, far in people.items()]
         return [(nhwc(one.picture), None if one.mask is None else nhwc(one.mask)[..., 0]) for one in made]
 
 

@@ -105,17 +105,21 @@ def share(
 ) -> Share:
     """Loss and gradients of a batch of one person; the net's own gradients are left alone.
 
-    Everything in it is a mean over the faces, so that the shares of a batch's parts, weighted by their numbers, add up
-    to the share of the whole.
+    A guided decoder is told the true pose and expression, so that it learns to obey them; the encoder learns to read
+    them. Everything in it is a mean over the faces, so that the shares of a batch's parts, weighted by their numbers,
+    add up to the share of the whole.
 
     Parameters
     ----------
     critic : the person's discriminator with the stage, where one is at work.
     """
     with how.autocast():
-        decoded = net.decode(net.encode(batch.warped), person)
+        code = net.encode(batch.warped)
+        decoded = net.decode(code if code.guides is None else dataclasses.replace(code, guides=batch.guides), person)
     made = decoded.picture
     loss = picture_loss(made, batch, options)
+    if code.guides is not None:
+        loss = loss + options.guide * (code.guides - batch.guides).square().mean()
     if decoded.mask is not None:
         loss = loss + options.mask * mask_loss(decoded.mask, batch)
     of_critic: tuple[Tensor, ...] = ()

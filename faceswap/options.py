@@ -26,6 +26,10 @@ RATES: Final[dict[NetName, float]] = {
 }
 """Learning rate of each net."""
 
+EXPRESSION: Final = 1.4
+"""Mouth and lids of GRID's first speaker, made as another man, move .64 and .73 times as far as his own where the
+decoder is told what was read, and .9 times with this."""
+
 FaceChoice = Literal["largest", "all", "speaker"] | int | Path | tuple[Path, ...]
 
 
@@ -145,6 +149,8 @@ class TrainOptions:
     """Weight of eyes and mouth, >= 1."""
     mask: float = 0.2
     """Weight of the mask's cross entropy, > 0; only with `mask_head`."""
+    guide: float = 0.05
+    """Weight of the squared error of the pose and expression that a guided net reads off its picture, > 0."""
     adversary: float = 0.0
     """Weight of a discriminator's opinion, 0 for no discriminator."""
     features: float = 1.0
@@ -228,11 +234,14 @@ class SwapOptions:
     """The folder that ``lipswap train`` made."""
     swap_direction: bool = False
     """False: the model's first person becomes the second; True: the second becomes the first."""
+    expression: float = EXPRESSION
+    """How far the made face moves in what a guided net reads of lips, lids and brows, 0 (not at all) to 2; 1 is as
+    read, and decoders follow with less than they are told."""
     mask: str = "extended"
     """Names of `faceswap.masks.MASKS` with commas between; the face is laid where all of them have it."""
     occluders: float = 1.0
     """How far hands and things in front of the face stay in front, 0 (they are painted over) to 1."""
-    erode: float = 0.05
+    erode: float = 0.0
     """The mask is made smaller by this share of the face's width on all sides, -0.2 to 0.5."""
     erode_top: float = 0.0
     """The same from the forehead alone, beside `erode`; negative: it grows there."""
@@ -242,7 +251,7 @@ class SwapOptions:
     """The same from the picture's left side."""
     erode_right: float = 0.0
     """The same from the picture's right side."""
-    feather: float = 0.16
+    feather: float = 0.1
     """Width of the mask's soft edge, as a share of the face's width, 0 to 0.5."""
     forehead: float = 0.35
     """How far the mask reaches above the brows, in distances from brow to eye, 0 to 1.5."""
@@ -289,5 +298,7 @@ class ExportOptions:
     """The folder that ``lipswap train`` made."""
     swap_direction: bool = False
     """False: the model's first person becomes the second; True: the second becomes the first."""
+    expression: float = EXPRESSION
+    """How far the made face moves in what a guided net reads of lips, lids and brows, 0 to 2."""
     coverage: float = 2.2
     """Side of the live tool's crop, in units of its mean face, 1.8 to 4; 2.2 is the tool's own default."""

@@ -24,6 +24,12 @@ MARGIN = click.FloatRange(-0.2, 0.5)
 LAID = (
     click.option("--swap-direction", is_flag=True, help="The model's second person becomes the first."),
     click.option(
+        "--expression",
+        type=click.FloatRange(0, 2),
+        default=USUAL.expression,
+        help="How far lips, lids and brows move, in what the net reads.",
+    ),
+    click.option(
         "--steer", type=SHARE, default=USUAL.steer, help="Move features and jaw to where the replaced face has them."
     ),
     click.option(

@@ -14,7 +14,9 @@ from torch import Tensor
 
 from faceswap.adversary import Adversary
 from faceswap.augment import Batch, augment
+from faceswap.bend import unit_points
 from faceswap.faceset import FaceSet
+from faceswap.guides import Guides, fit_guides, guides_from
 from faceswap.heldout import HeldOut, Judge, Look, Shown
 from faceswap.objective import Share, Stage, face_mask, learning_rate, share, stage_of, staged, weights_of
 from faceswap.options import TrainOptions
@@ -34,7 +36,7 @@ from models.tensors import Precision, channels_last, free_memory, is_out_of_memo
 from shared.errors import UsageError
 from shared.types import JsonObject
 
-NET, AVERAGE, OPTIMISER, RANDOM = "net", "average", "optimiser", "random"
+NET, AVERAGE, OPTIMISER, RANDOM, GUIDES = "net", "average", "optimiser", "random", "guides"
 """Parts of a checkpoint."""
 SLOWER: Final = 0.5
 """Each rollback lowers the learning rate by this."""
@@ -74,6 +76,8 @@ class Trainer:
         sides = [one.crops.shape[-1] for one in sets]
         self._landmarks = [one.training_landmarks(side) for one, side in zip(sets, sides, strict=True)]
         self._others = [one.training_landmarks(side) for one, side in zip(sets[::-1], sides, strict=True)]
+        self._poses = [one.training_poses for one in sets]
+        self._guides = self._fit_guides() if self.config.guides else None
         self._held = HeldOut(sets, self.config.output_px)
         torch.manual_seed(options.seed)
         self._random = [torch.Generator().manual_seed(2 * options.seed + person) for person in range(PEOPLE)]
@@ -162,13 +166,15 @@ class Trainer:
                 OPTIMISER: optimiser_tensors(self._optimiser),
                 RANDOM: {name: random.get_state() for name, random in zip("ab", self._random, strict=True)},
                 **(self._adversary.state() if self._adversary is not None else {}),
+                **self._guide_tensors(),
             }
         )
         return parts, self._facts()
 
     def snapshot(self) -> tuple[dict[str, Tensor], JsonObject]:
         """The weights that swap, and the facts beside them: enough to use, not to train on."""
-        return gather(**{AVERAGE: as_module(self.average).state_dict()}), self._facts()
+        parts = {AVERAGE: as_module(self.average).state_dict(), **self._guide_tensors()}
+        return gather(**parts), self._facts()
 
     def restore(self, stored: Checkpoint, path: Path) -> None:
         """Take over the state that `checkpoint` gave."""
@@ -178,6 +184,8 @@ class Trainer:
         restore_optimiser(self._optimiser, stored.part(OPTIMISER))
         if self._adversary is not None:
             self._adversary.restore(stored, path)
+        if self._guides is not None:
+            self._guides = guides_from(stored.part(GUIDES), self.precision.device)
         for name, random in zip("ab", self._random, strict=True):
             random.set_state(stored.part(RANDOM)[name])
         self.step = int(stored.facts["step"])
@@ -196,6 +204,8 @@ class Trainer:
         taken, of = take_fitting(as_module(self.net), weights)
         if self.options.average > 0:
             take_fitting(as_module(self.average), weights)
+        if self._guides is not None and (known := stored.part(GUIDES)):
+            self._guides = self._fit_guides(known["basis"].to(self.precision.device))
         return taken / of
 
     def _facts(self) -> JsonObject:
@@ -236,6 +246,8 @@ class Trainer:
         landmarks, others = self._landmarks[person][chosen], self._others[person]
         sizes, stage = (self.config.input_px, self.config.output_px), stage_of(self.options, self.step + 1)
         batch = augment(crops[chosen], landmarks, others, sizes, staged(self.options.augment, stage), random)
+        if self._guides is not None:
+            batch = self._guides.told(batch, person, self._poses[person][chosen])
         judge = (self._adversary.critic(person), stage) if self._adversary is not None and stage.judged else None
         rows = self.team.rows(count)
         own = rows.stop - rows.start
@@ -249,6 +261,14 @@ class Trainer:
         if total is None:
             raise ValueError("a batch needs at least one part")
         return total
+
+    def _guide_tensors(self) -> dict[str, dict[str, Tensor]]:
+        return {GUIDES: self._guides.tensors()} if self._guides is not None else {}
+
+    def _fit_guides(self, basis: Tensor | None = None) -> Guides:
+        """Guides of the faces to learn from."""
+        points = [unit_points(own, crops.shape[-1]) for own, crops in zip(self._landmarks, self._training, strict=True)]
+        return fit_guides(list(zip(points, self._poses, strict=True)), basis)
 
     def _follow(self) -> None:
         """Move the averaged weights; the average is shorter in the first steps."""

@@ -26,6 +26,9 @@ FLOW_REACH = 0.2
 """Furthest a pixel of the learned picture may be fetched from, in half sides."""
 PAINT_START = 0.01
 """Standard deviation at which the weights that repaint a learned picture start."""
+READ_SIDE = 4
+"""Guides are read off a map of so many values a side, and by so many hidden ones."""
+READ_HIDDEN, TOLD_HIDDEN = 64, 128
 ACTS_ON = 1
 """A split code: the person who becomes; it reads the common code twice."""
 
@@ -44,6 +47,20 @@ class Decoded:
     mask: Tensor | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What an encoder reads off pictures.
+
+    Attributes
+    ----------
+    values : what is free for the net to use.
+    guides : (N, config.guides) float32, pose and expression as the net reads them; None where it is not guided.
+    """
+
+    values: Tensor
+    guides: Tensor | None = None
+
+
 class FaceAutoencoder(Protocol):
     """What training and conversion need of a net; each one is an ``nn.Module``."""
 
@@ -51,10 +68,10 @@ class FaceAutoencoder(Protocol):
     own: nn.ModuleList
     """What belongs to each person alone; all other weights are shared."""
 
-    def encode(self, pictures: Tensor) -> Tensor:
+    def encode(self, pictures: Tensor) -> Code:
         """(N, 3, input_px, input_px) float32 in [0, 1] to the code that `decode` reads."""
 
-    def decode(self, code: Tensor, person: int) -> Decoded:
+    def decode(self, code: Code, person: int) -> Decoded:
         """Turn the code into faces of `person` 0 or 1."""
 
     def start_from(self, mean_faces: Tensor) -> None:
@@ -85,25 +102,28 @@ class Autoencoder(nn.Module):
         if not config.classic:
             start_well(self.shrinks)
         self.bottleneck = Bottleneck(config)
+        self.guide = Guide(config) if config.guides else None
         if config.split:
             self.own = nn.ModuleList([Bottleneck(config), nn.Identity()])
             self.decoder = Decoder(config, 2 * config.base)
         else:
             self.own = nn.ModuleList(Decoder(config, config.base) for _ in range(PEOPLE))
 
-    def encode(self, pictures: Tensor) -> Tensor:
-        """(N, 3, input_px, input_px) to the map that decoders read, or to what makes split codes."""
+    def encode(self, pictures: Tensor) -> Code:
+        """(N, 3, input_px, input_px) to the map that decoders read, or to what makes split codes; and to guides."""
         plain = pictures if self.config.classic else standardised(pictures)
         shrunk = self.shrinks(plain.contiguous(memory_format=torch.channels_last))
-        return cast(Tensor, shrunk if self.config.split else self.bottleneck(shrunk))
+        values = shrunk if self.config.split else self.bottleneck(shrunk)
+        return Code(values, None if self.guide is None else self.guide.read_off(shrunk))
 
-    def decode(self, code: Tensor, person: int) -> Decoded:
+    def decode(self, code: Code, person: int) -> Decoded:
         """Faces of `person`, (N, 3, output_px, output_px)."""
+        common = self.bottleneck(code.values) if self.config.split else code.values
+        told = common if self.guide is None or code.guides is None else common + self.guide(code.guides)
         if not self.config.split:
-            return cast(Decoded, self.own[person](code))
-        common = self.bottleneck(code)
-        other = common if person == ACTS_ON else self.own[person](code)
-        return cast(Decoded, self.decoder(torch.cat([common, other], dim=1)))
+            return cast(Decoded, self.own[person](told))
+        other = common if person == ACTS_ON else self.own[person](code.values)
+        return cast(Decoded, self.decoder(torch.cat([told, other], dim=1)))
 
     def start_from(self, mean_faces: Tensor) -> None:
         """Let each decoder that repaints a picture start as its person's mean face."""
@@ -133,6 +153,33 @@ class Bottleneck(nn.Module):
         """(N, filters, H, W) to (N, base, H', W')."""
         wide = self.widen(self.narrow(self.squeeze(values).flatten(1)))
         return cast(Tensor, self.out(wide.view(-1, *self.shape).contiguous(memory_format=torch.channels_last)))
+
+
+class Guide(nn.Module):
+    """Reads pose and expression off the encoder's last map, and spreads them over the map that decoders read."""
+
+    def __init__(self, config: AutoencoderConfig) -> None:
+        super().__init__()
+        self.side = (config.input_px >> len(config.filters)) // READ_SIDE
+        flat = config.filters[-1] * READ_SIDE**2
+        self.read = nn.Sequential(
+            nn.Linear(flat, READ_HIDDEN), nn.LeakyReLU(SLOPE), nn.Linear(READ_HIDDEN, config.guides)
+        )
+        first_px = config.output_px >> len(config.decoder) + 1
+        self.shape = (config.base, first_px, first_px)
+        wide = config.base * first_px**2
+        self.tell = nn.Sequential(
+            nn.Linear(config.guides, TOLD_HIDDEN), nn.LeakyReLU(SLOPE), nn.Linear(TOLD_HIDDEN, wide)
+        )
+
+    def read_off(self, shrunk: Tensor) -> Tensor:
+        """(N, filters, H, W) to (N, guides) float32."""
+        small = functional.avg_pool2d(shrunk, self.side) if self.side > 1 else shrunk
+        return cast(Tensor, self.read(small.flatten(1)).float())
+
+    def forward(self, guides: Tensor) -> Tensor:
+        """(N, guides) to (N, base, H', W'), which is added to the map."""
+        return cast(Tensor, self.tell(guides).view(-1, *self.shape).contiguous(memory_format=torch.channels_last))
 
 
 class Decoder(nn.Module):

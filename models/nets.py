@@ -8,6 +8,9 @@ from typing import Final, Literal
 
 NetName = Literal["quick", "quick96", "light", "classic", "classic-lean", "df128", "liae128", "hd128", "hd256", "hd512"]
 
+GUIDES: Final = 14
+"""Values of pose and expression that guide the nets which are guided: yaw, pitch and twelve of the expression."""
+
 
 @dataclass(frozen=True, slots=True)
 class AutoencoderConfig:
@@ -39,6 +42,8 @@ class AutoencoderConfig:
     """The decoder moves and repaints a learned picture of its person instead of painting from nothing."""
     mask: bool = False
     """The decoder draws a mask too."""
+    guides: int = 0
+    """Values of pose and expression that the encoder learns to read off its picture and the decoders are told."""
 
 
 def config_of(name: str, mask: bool = False) -> AutoencoderConfig:
@@ -51,7 +56,7 @@ def config_of(name: str, mask: bool = False) -> AutoencoderConfig:
 def _quick() -> AutoencoderConfig:
     """Shows a face within minutes on two CPU cores: thin layers, and a picture to start from."""
     return AutoencoderConfig(
-        "quick", 64, 128, (32, 64, 128, 128), 128, 128, (80, 48, 24), residuals=(0, 0, 1), moved=True
+        "quick", 64, 128, (32, 64, 128, 128), 128, 128, (80, 48, 24), residuals=(0, 0, 1), moved=True, guides=GUIDES
     )
 
 
@@ -80,7 +85,7 @@ def _classic_lean() -> AutoencoderConfig:
 def _df128() -> AutoencoderConfig:
     """Two decoders at 128 px."""
     return AutoencoderConfig(
-        "df128", 128, 128, (48, 96, 192, 256), 256, 192, (160, 96, 48), residuals=(1, 1, 1), squeeze=96
+        "df128", 128, 128, (48, 96, 192, 256), 256, 192, (160, 96, 48), (1, 1, 1), squeeze=96, guides=GUIDES
     )
 
 
@@ -95,7 +100,7 @@ def _hd(name: NetName, size_px: int) -> AutoencoderConfig:
     filters = tuple(min(512, 64 << level) for level in range(levels))
     decoder = tuple(max(32, 320 >> level) for level in range(levels - 1))
     return AutoencoderConfig(
-        name, size_px, size_px, filters, 512, 320, decoder, residuals=(2,) * len(decoder), squeeze=128
+        name, size_px, size_px, filters, 512, 320, decoder, (2,) * len(decoder), squeeze=128, guides=GUIDES
     )
 
 

@@ -19,6 +19,12 @@ def joined(weak: Region, strong: Region, least_px: int) -> Region:
     return np.asarray(sure[labels], dtype=np.bool_)
 
 
+def parts(region: Region) -> list[Region]:
+    """The connected parts (8 neighbours) of a region."""
+    count, labels = cv2.connectedComponents(region.astype(np.uint8), connectivity=8)
+    return [np.asarray(labels == number, dtype=np.bool_) for number in range(1, count)]
+
+
 def grown(region: Region, close_px: int, grow_px: int) -> Region:
     """A region whose gaps up to twice `close_px` wide are closed, then grown by `grow_px` on all sides."""
     room = close_px + grow_px + 1

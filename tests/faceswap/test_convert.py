@@ -17,7 +17,7 @@ from faceswap.convert import swapped
 from faceswap.model import SwapModel
 from faceswap.options import SwapOptions
 from faceswap.view import Made, Shown, look_at
-from models.autoencoder import Decoded
+from models.autoencoder import Code, Decoded
 from models.nets import config_of
 from models.tensors import Precision
 from shared.types import Floats, Scene
@@ -34,12 +34,12 @@ class Echo:
         self.own = torch.nn.ModuleList()
         self.batches: list[int] = []
 
-    def encode(self, pictures: Tensor) -> Tensor:
+    def encode(self, pictures: Tensor) -> Code:
         self.batches.append(len(pictures))
-        return pictures
+        return Code(pictures)
 
-    def decode(self, code: Tensor, person: int) -> Decoded:
-        large = torch.nn.functional.interpolate(code, size=(128, 128), mode="bilinear")
+    def decode(self, code: Code, person: int) -> Decoded:
+        large = torch.nn.functional.interpolate(code.values, size=(128, 128), mode="bilinear")
         return Decoded(large * (0.5 if person == 0 else 1.0))
 
     def start_from(self, mean_faces: Tensor) -> None:

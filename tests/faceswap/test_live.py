@@ -19,7 +19,7 @@ from faceswap.live import (
     live_crop,
     mean_hull,
 )
-from models.autoencoder import Decoded
+from models.autoencoder import Code, Decoded
 from models.nets import config_of
 from models.tensors import array, floats
 from shared.picture.warp import invert, resize, similarity, to_float, transform, warp_picture
@@ -38,12 +38,12 @@ class Echo(nn.Module):
         object.__setattr__(self.config, "output_px", view_px)
         self._mask = mask
 
-    def encode(self, pictures: Tensor) -> Tensor:
-        return pictures
+    def encode(self, pictures: Tensor) -> Code:
+        return Code(pictures)
 
-    def decode(self, code: Tensor, person: int) -> Decoded:
-        seen = code if person else 1.0 - code
-        return Decoded(seen, None if self._mask is None else torch.full_like(code[:, :1], self._mask))
+    def decode(self, code: Code, person: int) -> Decoded:
+        seen = code.values if person else 1.0 - code.values
+        return Decoded(seen, None if self._mask is None else torch.full_like(seen[:, :1], self._mask))
 
     def start_from(self, mean_faces: Tensor) -> None:
         """Nothing to take over."""
@@ -96,8 +96,8 @@ def test_colours_are_read_and_written_as_blue_green_red() -> None:
     crop = live_crop(64)
 
     class Reddened(Echo):
-        def decode(self, code: Tensor, person: int) -> Decoded:  # noqa: ARG002
-            return Decoded(code * torch.tensor([1.0, 0.0, 0.0])[:, None, None])
+        def decode(self, code: Code, person: int) -> Decoded:  # noqa: ARG002
+            return Decoded(code.values * torch.tensor([1.0, 0.0, 0.0])[:, None, None])
 
     grey = torch.full((1, crop.side_px, crop.side_px, 3), 0.5)
     _, face, _ = LiveFace(Reddened(64), 1, crop)(grey)

@@ -18,7 +18,7 @@ from faceswap.train import train
 from models.autoencoder import build
 from models.checkpoint import load_newest
 from models.discriminator import PatchDiscriminator
-from models.nets import config_of
+from models.nets import GUIDES, config_of
 from models.tensors import Precision
 
 NONE = TrainOptions(absolute=0.0, dissimilarity=0.0)
@@ -28,7 +28,9 @@ EXACT = Precision(torch.device("cpu"), False)
 def batch(side: int = 64, seed: int = 0) -> Batch:
     random = torch.Generator().manual_seed(seed)
     warped, target = (torch.rand(2, 3, side, side, generator=random) for _ in range(2))
-    return Batch(warped, target, torch.full((2, 1, side, side), 0.5), torch.ones(2, 1, side, side))
+    weight, visible = torch.full((2, 1, side, side), 0.5), torch.ones(2, 1, side, side)
+    landmarks, guides = torch.zeros(2, 68, 2), torch.randn(2, GUIDES, generator=random)
+    return Batch(warped, target, weight, visible, landmarks, torch.zeros(2, dtype=torch.bool), guides)
 
 
 def test_the_schedule_goes_from_a_warp_to_none_to_a_discriminator() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from shared.picture.region import grown, joined
+from shared.picture.region import grown, joined, parts
 
 
 def test_only_parts_with_enough_that_is_strong_stay_and_stay_whole() -> None:
@@ -42,3 +42,12 @@ def test_gaps_close_and_edges_grow_also_at_the_border() -> None:
 def test_other_sizes_are_a_callers_mistake() -> None:
     with pytest.raises(ValueError, match="one size"):
         joined(np.zeros((2, 2), dtype=np.bool_), np.zeros((3, 2), dtype=np.bool_), 1)
+
+
+def test_a_region_falls_into_its_connected_parts() -> None:
+    region = np.zeros((12, 12), dtype=np.bool_)
+    region[1:3, 1:3] = region[3, 3] = region[8:10, 2:9] = True
+    found = parts(region)
+    assert [int(part.sum()) for part in found] == [5, 14]
+    assert np.array_equal(np.any(found, axis=0), region)
+    assert parts(np.zeros((4, 4), dtype=np.bool_)) == []

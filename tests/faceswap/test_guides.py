@@ -1,0 +1,161 @@
+"""Guides tell what a face does, and not whose face it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from faceswap.augment import augment
+from faceswap.bend import mirrored, seen_through, unit_points
+from faceswap.faceset import load_faceset
+from faceswap.guides import Guides, fit_guides, guides_from, mirrored_poses, moving
+from faceswap.model import SwapModel
+from faceswap.objective import share
+from faceswap.options import AugmentOptions, options_for
+from faceswap.trainer import Trainer
+from models.autoencoder import Code, build
+from models.checkpoint import Checkpoint
+from models.nets import GUIDES, config_of
+from models.tensors import Precision
+from tests.faceswap.drawn import face_points
+
+EXACT = Precision(torch.device("cpu"), False)
+DEPTH = 0.4 - 0.4 * torch.from_numpy(face_points((0.0, 0.0), 1.0))[:, :1].abs()
+"""Of the points of a drawn face, which a turn moves."""
+
+
+def person(seed: int, wide: float, count: int = 300) -> tuple[Tensor, Tensor, Tensor]:
+    """Landmarks in crop coordinates, poses, and how far the mouth is open, of one drawn person."""
+    random = torch.Generator().manual_seed(seed)
+    opening = torch.rand(count, generator=random) * 0.3
+    poses = torch.randn(count, 2, generator=random) * torch.tensor([8.0, 5.0])
+    drawn = torch.stack([torch.from_numpy(face_points((0.0, 0.0), 1.0, float(one))) for one in opening])
+    drawn[..., 0] *= wide
+    return (drawn + DEPTH * torch.deg2rad(poses)[:, None]).float(), poses, opening
+
+
+@pytest.fixture
+def guides() -> Guides:
+    return fit_guides([person(0, 1.0)[:2], person(1, 1.3)[:2]])
+
+
+def test_the_same_expression_of_two_people_has_the_same_guides(guides: Guides) -> None:
+    read = []
+    for number, wide in enumerate((1.0, 1.3)):
+        landmarks, poses, opening = person(5, wide)
+        order = opening.argsort()
+        read.append(guides.of(number, landmarks, poses)[order])
+    assert read[0].shape == (300, GUIDES)
+    assert float((read[0] - read[1]).abs().mean()) < 0.12 * float(read[0].std(dim=0).mean())
+    expression = read[0][:, 2]
+    assert abs(float(expression[-30:].mean() - expression[:30].mean())) > 2.5
+
+
+def test_turning_the_head_changes_the_pose_and_not_the_expression(guides: Guides) -> None:
+    landmarks, poses, _ = person(5, 1.0)
+    same = landmarks[:1] + DEPTH * torch.deg2rad(poses - poses[:1])[:, None]
+    read = guides.of(0, same, poses)
+    assert torch.allclose(read[:, :2], poses / 15.0)
+    assert float(read[:, 2:].std(dim=0).max()) < 0.1
+
+
+def test_a_mirrored_target_has_the_guides_of_the_mirrored_face() -> None:
+    landmarks, poses, _ = person(2, 1.1, 4)
+    landmarks = landmarks * 0.3
+    flipped = torch.diag(torch.tensor([-1.0, 1.0])).expand(4, 2, 2)
+    seen, mirror = seen_through(landmarks, flipped, torch.zeros(4, 2))
+    assert mirror.all()
+    assert torch.allclose(seen, mirrored(landmarks))
+    assert torch.equal(mirrored_poses(poses)[:, 0], -poses[:, 0])
+    turned = torch.tensor([[0.0, -2.0], [2.0, 0.0]]).expand(4, 2, 2)
+    shift = torch.tensor([0.1, -0.2])
+    seen, mirror = seen_through(landmarks @ turned[0].T + shift, turned, shift.expand(4, 2))
+    assert not mirror.any()
+    assert torch.allclose(seen, landmarks, atol=1e-6)
+
+
+def test_the_batch_says_where_its_targets_have_the_landmarks(two_sets: tuple[Path, Path]) -> None:
+    loaded = load_faceset(two_sets[0], 154)
+    side = loaded.crops.shape[-1]
+    points = unit_points(loaded.training_landmarks(side), side)[:8]
+    options = AugmentOptions(warp_px=0.0, flip=1.0, colour=0.0, rotation_deg=0.0, zoom=0.0, shift=0.0)
+    random = torch.Generator().manual_seed(0)
+    batch = augment(loaded.training[:8], loaded.training_landmarks(side)[:8], None, (64, 96), options, random)
+    assert batch.mirrored.all()
+    assert torch.allclose(batch.landmarks, mirrored(points), atol=1e-5)
+
+
+def test_decoders_obey_what_they_are_told() -> None:
+    torch.manual_seed(0)
+    net = build(config_of("quick"))
+    code = net.encode(torch.rand(2, 3, 64, 64))
+    assert code.guides is not None
+    assert code.guides.shape == (2, GUIDES)
+    told = replace(code, guides=code.guides + 3.0)
+    assert not torch.equal(net.decode(code, 0).picture, net.decode(told, 0).picture)
+
+
+def test_what_is_read_wrongly_costs_its_squared_error(two_sets: tuple[Path, Path]) -> None:
+    sets = load_faceset(two_sets[0], 154), load_faceset(two_sets[1], 154)
+    options = options_for("quick96")
+    torch.manual_seed(0)
+    net = build(config_of("quick96"))
+    random = torch.Generator().manual_seed(0)
+    landmarks = sets[0].training_landmarks(sets[0].crops.shape[-1])[:4]
+    batch = augment(sets[0].training[:4], landmarks, None, (64, 96), options.augment, random)
+    with torch.inference_mode():
+        read = net.encode(batch.warped).guides
+    assert read is not None
+    told = replace(batch, guides=torch.zeros(4, GUIDES))
+    losses = [float(share(net, 0, told, replace(options, guide=weight), EXACT).loss) for weight in (0.5, 1.0)]
+    assert losses[1] - losses[0] == pytest.approx(0.5 * float(read.square().mean()), rel=1e-3)
+
+
+def test_a_training_that_goes_on_keeps_its_guides_and_one_that_starts_from_it_their_meaning(
+    two_sets: tuple[Path, Path], tmp_path: Path
+) -> None:
+    first, second = load_faceset(two_sets[0], 154), load_faceset(two_sets[1], 154)
+    made = Trainer((first, second), options_for("quick96"), EXACT)
+    other = Trainer((second, first), options_for("quick96"), EXACT)
+    fewer = Trainer((first, first), options_for("quick96"), EXACT)
+    parts, facts = made.checkpoint()
+    known = guides_from(Checkpoint(parts, facts).part("guides"), torch.device("cpu"))
+    for trainer in (made, other, fewer):
+        trainer.close()
+    stored = Checkpoint(parts, facts)
+    other.restore(stored, tmp_path)
+    fewer.start_from(stored)
+    again, begun = (Checkpoint(*one.checkpoint()).part("guides") for one in (other, fewer))
+    assert all(torch.equal(again[name], known.tensors()[name]) for name in again)
+    assert torch.equal(begun["basis"], known.basis)
+    assert torch.equal(begun["by_pose"][0], known.by_pose[0])
+    assert not torch.equal(begun["by_pose"][1], known.by_pose[1])
+
+
+def test_a_stronger_expression_leaves_the_pose_alone() -> None:
+    torch.manual_seed(0)
+    net = build(config_of("quick"))
+    code = net.encode(torch.rand(2, 3, 64, 64))
+    assert code.guides is not None
+    strong = moving(code, 1.5).guides
+    assert strong is not None
+    assert torch.equal(strong[:, :2], code.guides[:, :2])
+    assert torch.allclose(strong[:, 2:], 1.5 * code.guides[:, 2:])
+    plain = Code(code.values)
+    assert moving(plain, 1.5) is plain
+
+
+def test_a_model_moves_the_faces_it_makes_as_far_as_asked(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    empty = np.zeros(128, dtype=np.float32)
+    model = SwapModel(build(config_of("quick96")), EXACT, tmp_path, (empty, empty))
+    views = np.random.default_rng(0).random((2, 96, 96, 3), dtype=np.float32)
+    (once, _), (own, _) = model.draw(views, {1: 2.0, 0: 1.0})
+    assert np.array_equal(once, model.swap(views, 1, 2.0)[0])
+    assert not np.array_equal(once, model.swap(views, 1)[0])
+    assert np.array_equal(own, model.swap(views, 0)[0])

@@ -102,6 +102,8 @@ def fit_guides(people: Sequence[tuple[Tensor, Tensor]], basis: Tensor | None = N
         values, vectors = torch.linalg.eigh(spreads[0] + spreads[1])
         values, vectors = values.flip(0)[:COMPONENTS] / len(spreads), vectors.flip(1)[:, :COMPONENTS]
         basis = (vectors / (values + NOISE * values[0]).clamp_min(torch.finfo(values.dtype).tiny).sqrt()).float()
+        # As it is when it is read again: the sums of another layout differ in their last bit.
+        basis = basis.contiguous()
     return Guides(torch.stack(solved), basis)
 
 

@@ -238,7 +238,7 @@ def test_a_mask_is_taught_to_leave_out_what_is_in_front() -> None:
 
 def test_a_step_of_training_holds_the_mask_against_what_is_visible() -> None:
     options = replace(options_for("quick", mask_head=True), mask=1.0)
-    net = build(config_of("quick", True))
+    net = build(replace(config_of("quick", True), guides=0))
     batch = augment(coordinates(2), landmarks(2), None, (64, 128), STILL, torch.Generator().manual_seed(1))
     how = Precision(torch.device("cpu"), False)
     seen, hidden = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
@@ -13,6 +13,7 @@ import numpy as np
 from faceswap.align import HAIR
 from faceswap.along import Layer
 from faceswap.detail import noise_around
+from faceswap.enhance import Enhance, open_enhancer
 from faceswap.front import Fronts
 from faceswap.gaps import bridged
 from faceswap.masks import mask_parts
@@ -27,7 +28,7 @@ from shared.face.identity import THRESHOLD, cosine
 from shared.face.mesh import MeshFinder, MeshOptions
 from shared.face.person import PersonFinder
 from shared.picture.planes import warp
-from shared.picture.warp import eight_bit
+from shared.picture.warp import eight_bit, resize
 from shared.progress import Progress, silent
 from shared.types import Edit, Floats, Frame, Scene, Stage
 
@@ -35,6 +36,22 @@ logger = logging.getLogger(__name__)
 
 LOOKS_LIKE_MARGIN: Final = 0.15
 """Difference of cosines above which the person in the clip is taken for the model's other one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Helpers:
+    """Other networks that a swap asks, each None where it does without.
+
+    Attributes
+    ----------
+    finder : looks at the made faces, to steer them; without it they stay as they are made.
+    people : tells the person from the background, for the mask ``person``.
+    enhance : enlarges or restores the made faces.
+    """
+
+    finder: PointFinder | None = None
+    people: PersonFinder | None = None
+    enhance: Enhance | None = None
 
 
 def open_stage(options: SwapOptions, clip: ClipFaces, device: str = "auto", progress: Progress = silent) -> Stage:
@@ -53,6 +70,7 @@ def open_stage(options: SwapOptions, clip: ClipFaces, device: str = "auto", prog
     finder = MeshFinder(MeshOptions(threads=1)) if options.steer > 0 else None
     parts = mask_parts(options.mask)
     people = PersonFinder() if "person" in parts else None
+    enhance = None if options.enhance is None else open_enhancer(options.enhance)
     if "learned" in parts and not model.net.config.mask:
         raise UsageError(
             f"{options.model}: its net draws no mask, so --mask {options.mask} cannot be had; leave it out"
@@ -60,7 +78,7 @@ def open_stage(options: SwapOptions, clip: ClipFaces, device: str = "auto", prog
     progress(1, 1, "loading the face-swap model")
 
     def stage(scenes: Iterator[Scene]) -> Iterator[tuple[Scene, Edit]]:
-        return swapped(scenes, model, options, finder, people)
+        return swapped(scenes, model, options, Helpers(finder, people, enhance))
 
     return stage
 
@@ -69,40 +87,33 @@ def swapped(
     scenes: Iterator[Scene],
     model: SwapModel,
     options: SwapOptions,
-    finder: PointFinder | None = None,
-    people: PersonFinder | None = None,
+    helpers: Helpers = Helpers(),
 ) -> Iterator[tuple[Scene, Edit]]:
     """Each scene with its faces swapped; a scene without faces passes through.
 
     At most twice `options.batch` scenes, the few that steadying looks ahead, and those of an open gap are held.
-
-    Parameters
-    ----------
-    finder : looks at the made faces, to steer them; None leaves them as they are made.
-    people : tells the person from the background, for the mask ``person``.
     """
-    shown = _made(scenes, model, options, people)
-    if finder is not None and options.steer > 0:
-        shown = steered(shown, finder)
+    shown = _made(scenes, model, options, helpers)
+    if helpers.finder is not None and options.steer > 0:
+        shown = steered(shown, helpers.finder)
     shown = bridged(shown, options.gap_s)
     layer = Layer(options)
     while few := tuple(islice(shown, max(1, options.batch))):
         yield from layer.laid(few)
 
 
-def _made(
-    scenes: Iterator[Scene], model: SwapModel, options: SwapOptions, people: PersonFinder | None
-) -> Iterator[Shown]:
+def _made(scenes: Iterator[Scene], model: SwapModel, options: SwapOptions, helpers: Helpers) -> Iterator[Shown]:
     """Each scene with its faces as the net draws them, a batch of scenes at a time."""
     fronts = Fronts()
     before: Frame | None = None
     while few := tuple(islice(scenes, max(1, options.batch))):
         views = [look_at(scene.frame, face, model.view_px, model.centring) for scene in few for face in scene.faces]
-        made = iter(_drawn(views, model, fronts, options) if views else ())
+        drawn = _drawn(views, model, fronts, options) if views else []
+        better = iter(drawn if helpers.enhance is None or not drawn else _enhanced(drawn, helpers.enhance))
         for scene in few:
-            faces = list(islice(made, len(scene.faces)))
-            if people is not None:
-                faces = [replace(face, person=_person(scene.frame, face, people)) for face in faces]
+            faces = [_in_its_size(scene.frame, face) for face in islice(better, len(scene.faces))]
+            if helpers.people is not None:
+                faces = [replace(face, person=_person(scene.frame, face, helpers.people)) for face in faces]
             if options.grain > 0 and before is not None:
                 faces = [replace(face, noise=noise_around(scene.frame, before, face.view.face)) for face in faces]
             before = scene.frame
@@ -120,6 +131,23 @@ def _drawn(views: Sequence[View], model: SwapModel, fronts: Fronts, options: Swa
         return made
     front = fronts.look(made, list(rebuilt[0][0]))
     return [replace(one, front=mask) for one, mask in zip(made, front, strict=True)]
+
+
+def _enhanced(drawn: Sequence[Made], enhance: Enhance) -> list[Made]:
+    """Made faces as the user's network improves them, perhaps larger."""
+    pictures = enhance(np.stack([made.picture for made in drawn]))
+    size = pictures.shape[1:3]
+    masks = [None if made.mask is None else resize(made.mask, size) for made in drawn]
+    return [
+        replace(made, picture=picture, mask=mask) for made, picture, mask in zip(drawn, pictures, masks, strict=True)
+    ]
+
+
+def _in_its_size(frame: Frame, made: Made) -> Made:
+    """A made face that was enlarged, with the view of the replaced one as large."""
+    if made.picture.shape == made.view.picture.shape:
+        return made
+    return replace(made, view=look_at(frame, made.view.face, len(made.picture), made.view.centring))
 
 
 def _person(frame: Frame, made: Made, people: PersonFinder) -> Floats:

@@ -270,6 +270,8 @@ class SwapOptions:
     """Tone: above 1 middle tones become lighter, below 1 darker, 0.2 to 5."""
     saturation: float = 1.0
     """Factor of the colours about their grey, 0 to 3."""
+    enhance: Path | None = None
+    """An ONNX network that enlarges or restores the created face (`faceswap.enhance`); None for none."""
     sharpen: float = 1.0
     """How far the new face is sharpened to match the old one, 0 (not at all) to 1."""
     grain: float = 1.0

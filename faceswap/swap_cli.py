@@ -77,6 +77,9 @@ LAID = (
     ),
     click.option("--gamma", type=click.FloatRange(0.2, 5), default=USUAL.gamma, help="Its tone; above 1 is lighter."),
     click.option("--saturation", type=click.FloatRange(0, 3), default=USUAL.saturation, help="Of the new face."),
+    click.option(
+        "--enhance", type=FILE, metavar="ONNX", help="A network of yours that enlarges or restores the created face."
+    ),
     click.option("--sharpen", type=SHARE, default=USUAL.sharpen, help="Match the sharpness of the face replaced."),
     click.option("--grain", type=SHARE, default=USUAL.grain, help="Match the noise of the face replaced."),
     click.option("--motion-blur", type=SHARE, default=USUAL.motion_blur, help="Match its blur by motion."),

@@ -1,6 +1,7 @@
 """How good a trained face swap is: who is seen, whether mouth, eyes and head follow, how it lies in the frame.
 
     python benchmarks/swap_quality.py MODEL CLIP... --faces-source FACES --faces-target FACES [--plot PNG]
+        [--set expression=1.2]...
 
 CLIPs show the target person and were not trained on. Rows: the real frames; the decoder alone, before any warp; the
 finished frames before encoding; and two controls that any swap must beat, the source's mean face warped to the
@@ -27,6 +28,7 @@ from swap_controls import SIDE_PX, Source, nearest, source_of, view_picture, war
 from faceswap.convert import open_stage
 from faceswap.model import LOG, SwapModel, open_model
 from faceswap.options import SwapOptions
+from faceswap.preview import curve
 from faceswap.rows import PICTURES, identity_of, usable
 from faceswap.view import look_at
 from shared.demo.portraits import frame_of
@@ -37,7 +39,7 @@ from shared.media.reader import open_clip
 from shared.metrics.mouth import gap_share
 from shared.metrics.picture import flicker, seam_gradient_ratio, sharpness_ratio
 from shared.picture.composite import changed_support, composite
-from shared.picture.image import read_image
+from shared.picture.image import read_image, write_png
 from shared.picture.mask import erode, hull_mask
 from shared.picture.planes import cut, warp
 from shared.picture.warp import resize, to_float, to_uint8, transform
@@ -246,11 +248,16 @@ def second_centroids(judge: Judge, folders: Sequence[Path]) -> tuple[Floats, Flo
     return means[0], means[1]
 
 
+def log_of(model: Path) -> list[dict[str, Any]]:
+    """The log of a model, or of the one that a snapshot or checkpoint belongs to."""
+    folder = model.parent.parent if model.is_file() else model
+    return [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
+
+
 def curve_of(model: Path) -> list[dict[str, Any]]:
     """Held-out figures over time, from the model's log."""
-    lines = [json.loads(line) for line in (model / LOG).read_text(encoding="utf-8").splitlines()]
     wanted = ("seconds", "step", "psnr_a_db", "psnr_b_db", "ssim_a", "ssim_b")
-    return [{name: line[name] for name in wanted if name in line} for line in lines]
+    return [{name: line[name] for name in wanted if name in line} for line in log_of(model)]
 
 
 def main() -> None:
@@ -261,9 +268,16 @@ def main() -> None:
     parser.add_argument("--faces-source", type=Path, required=True, help="Set of the person laid on.")
     parser.add_argument("--faces-target", type=Path, required=True, help="Set of the person in the clips.")
     parser.add_argument("--swap-direction", action="store_true")
+    parser.add_argument("--plot", type=Path, help="Where to draw the held-out figures over time.")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=NUMBER", help="Another number in SwapOptions."
+    )
     chosen = parser.parse_args()
     model, judge = open_model(chosen.model), Judge(second_embedder())
-    options = SwapOptions(model=chosen.model, swap_direction=chosen.swap_direction)
+    numbers: dict[str, Any] = {name: float(value) for name, value in (one.split("=") for one in chosen.set)}
+    options = replace(SwapOptions(model=chosen.model, swap_direction=chosen.swap_direction), **numbers)
+    if chosen.plot is not None:
+        write_png(chosen.plot, curve(log_of(chosen.model)))
     source = source_of(chosen.faces_source)
     laid = [judge_clip(clip, model, judge, source, options) for clip in chosen.clips]
     folders = (chosen.faces_source, chosen.faces_target)

@@ -14,7 +14,8 @@ from collections.abc import Callable
 import numpy as np
 from machine import report
 
-from lipsync.learn import Example, LearnOptions, fit
+from lipsync.crops import Example
+from lipsync.learn import LearnOptions, fit
 from lipsync.median import weighted_median
 from lipsync.retrieve import RetrieveOptions, Retriever
 

@@ -21,6 +21,7 @@ from shared.render.terminal import (
 )
 
 if TYPE_CHECKING:  # it brings OpenCV, which a help text can do without
+    from lipsync.options import RecipeName
     from shared.face.detect import FinderName
 
 FILE = click.Path(path_type=Path)
@@ -30,7 +31,19 @@ LEARNED, SYNCED = VoiceOptions(), SyncOptions(voice=Path(), speech=Path())
 @click.command(epilog="Example: lipswap learn interviews/*.mp4 -o voices/ada")
 @click.argument("footage", nargs=-1, required=True, type=FILE, metavar="FOOTAGE...")
 @click.option("-o", "--output", type=FILE, required=True, metavar="VOICE", help="Folder of the voice.")
-@click.option("--updates", type=click.IntRange(1), default=LEARNED.updates, help="Steps of the network's training.")
+@click.option(
+    "--recipe",
+    type=click.Choice(["default", "paper"]),
+    default=LEARNED.recipe,
+    help="Which network learns the mouth from the sound; paper is that of Synthesizing Obama, to compare with.",
+)
+@click.option(
+    "--updates",
+    type=click.IntRange(1),
+    default=LEARNED.updates,
+    show_default="the recipe's own",
+    help="Steps of the network's training.",
+)
 @click.option(
     "--patience", type=click.IntRange(0), default=LEARNED.patience, help="End after so many without gain; 0: never."
 )
@@ -44,7 +57,8 @@ def learn(  # noqa: PLR0913 - one argument an option
     footage: tuple[Path, ...],
     *,
     output: Path,
-    updates: int,
+    recipe: RecipeName,
+    updates: int | None,
     patience: int,
     most_frames: int,
     person: str,
@@ -62,6 +76,7 @@ def learn(  # noqa: PLR0913 - one argument an option
     options = VoiceOptions(
         person=parse_person(person),
         finder=finder,
+        recipe=recipe,
         updates=updates,
         patience=patience,
         most_frames=most_frames,

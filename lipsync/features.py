@@ -49,9 +49,7 @@ def audio_features(sound: Sound) -> Floats:
     -------
     (T, 28) float32, T = ceil(samples / 160); row k is centred at `row_times_s`.
     """
-    if sound.rate_hz != SAMPLE_RATE_HZ:
-        raise ValueError(f"features need sound at {SAMPLE_RATE_HZ} Hz, got {sound.rate_hz}")
-    rows = -(-sound.samples.shape[0] // HOP)
+    rows = row_count(sound)
     features = np.zeros((rows, DIMENSIONS), dtype=np.float32)
     last = None
     for start in range(0, rows, BLOCK):
@@ -63,6 +61,13 @@ def audio_features(sound: Sound) -> Floats:
             features[start - 1, STATIC:] = static[0] - last
         last = static[-1]
     return features
+
+
+def row_count(sound: Sound) -> int:
+    """How many feature rows a sound has, one for each 10 ms begun."""
+    if sound.rate_hz != SAMPLE_RATE_HZ:
+        raise ValueError(f"features need sound at {SAMPLE_RATE_HZ} Hz, got {sound.rate_hz}")
+    return -(-len(sound.samples) // HOP)
 
 
 def row_times_s(rows: int) -> NDArray[np.float64]:
@@ -103,23 +108,30 @@ def _cosines() -> NDArray[np.float64]:
 
 def _static(samples: Floats, start: int, end: int) -> NDArray[np.float64]:
     """Cepstra and energy of the rows from `start` to `end`: (N, 14) float64."""
+    plain, sharp = emphasised(samples, start, end)
+    cepstra = np.log(np.maximum(mel_power(windows_of(sharp)), LOG_FLOOR)) @ _cosines()
+    return np.column_stack([cepstra, _log_energy(windows_of(plain))])
+
+
+def emphasised(samples: Floats, start: int, end: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The samples under rows `start` to `end` on the int16 scale, plain and with pre-emphasis, zeros beyond the end."""
     first, count = start * HOP, (end - start - 1) * HOP + WINDOW
     padded = np.zeros(1 + count)  # with the one sample before, which pre-emphasis asks for
     heard = samples[max(first - 1, 0) : first + count].astype(np.float64) * INT16_SCALE
     padded[int(first == 0) : int(first == 0) + heard.shape[0]] = heard
-    emphasised = padded[1:] - PRE_EMPHASIS * padded[:-1]
-    return np.column_stack([_cepstra(_windows(emphasised)), _log_energy(_windows(padded[1:]))])
+    return padded[1:], padded[1:] - PRE_EMPHASIS * padded[:-1]
 
 
-def _windows(samples: NDArray[np.float64]) -> NDArray[np.float64]:
+def windows_of(samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Windows of samples, one each 10 ms: (N, 409) float64."""
     windows: NDArray[np.float64] = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::HOP]
     return windows
 
 
-def _cepstra(windows: NDArray[np.float64]) -> NDArray[np.float64]:
+def mel_power(windows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Power of each mel band in windows (N, 409): (N, 40) float64."""
     spectrum = np.fft.rfft(windows * np.hamming(WINDOW), FFT_SIZE)
-    power = spectrum.real**2 + spectrum.imag**2
-    return np.asarray(np.log(np.maximum(power @ mel_filters(), LOG_FLOOR)) @ _cosines(), dtype=np.float64)
+    return np.asarray((spectrum.real**2 + spectrum.imag**2) @ mel_filters(), dtype=np.float64)
 
 
 def _log_energy(windows: NDArray[np.float64]) -> NDArray[np.float64]:

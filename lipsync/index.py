@@ -14,16 +14,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync.features import LOUDNESS_DBFS, SAMPLE_RATE_HZ, audio_features, row_times_s
-from lipsync.learn import Example
+from lipsync.crops import Example
+from lipsync.features import SAMPLE_RATE_HZ, row_times_s
 from lipsync.mouth import FreeFace, MouthBasis, aperture_cm, free_face
+from lipsync.options import RecipeName
+from lipsync.recipes import hear
 from models.tensors import pick_device
 from shared.clock import resample_track
 from shared.errors import NoFaceError
 from shared.face.analyse import AnalyseOptions, ClipFaces, PersonChoice, analyse, pick_tracks
 from shared.face.detect import FinderName
 from shared.media.reader import clip_origin, probe
-from shared.media.sound import load_sound, normalise_rms, voiced_spans
+from shared.media.sound import load_sound, voiced_spans
 from shared.picture.mask import lower_face_outline
 from shared.progress import Progress, silent
 from shared.types import Face, Floats
@@ -48,7 +50,7 @@ class ClipMouths:
     faces : n faces without their pose.
     inside : (n,) bool, whether the whole lower face lies in the picture.
     sharpness : (n,) float32.
-    features : (T, 28) float32, None where the clip has no sound.
+    features : (T, F) float32 as the recipe hears the clip, None where it has no sound.
     voiced : (start, end) in seconds of what is speech.
     """
 
@@ -86,8 +88,9 @@ def gather(
     counts: Counter[str],
     progress: Progress = silent,
     finder: FinderName = "mesh",
+    recipe: RecipeName = "default",
 ) -> list[ClipMouths]:
-    """Find the speaker in each clip, and hear him.
+    """Find the speaker in each clip, and hear him as a recipe does.
 
     Clips without a face are counted and passed over.
 
@@ -102,7 +105,7 @@ def gather(
     for number, path in enumerate(footage):
         part = _Part(progress, sum(lengths[:number]), sum(lengths))
         with analyse(path, cache, options, part) as faces:
-            clip = _mouths(path, faces, person, counts)
+            clip = _mouths(path, faces, person, counts, recipe)
         if clip is not None:
             found.append(clip)
     progress(sum(lengths), sum(lengths), "finding faces")
@@ -111,7 +114,9 @@ def gather(
     return found
 
 
-def _mouths(path: Path, faces: ClipFaces, person: PersonChoice, counts: Counter[str]) -> ClipMouths | None:
+def _mouths(
+    path: Path, faces: ClipFaces, person: PersonChoice, counts: Counter[str], recipe: RecipeName
+) -> ClipMouths | None:
     counts["frames"] += faces.counts.frames
     counts["damaged"] += faces.counts.damaged
     if faces.counts.with_face == 0:
@@ -133,7 +138,6 @@ def _mouths(path: Path, faces: ClipFaces, person: PersonChoice, counts: Counter[
         return None
     indices, times, frees, inside, sharpness = zip(*rows, strict=True)
     voiced = tuple(voiced_spans(sound)) if sound is not None else ()
-    heard = audio_features(normalise_rms(sound, LOUDNESS_DBFS, voiced)) if sound is not None else None
     return ClipMouths(
         path=path,
         indices=np.array(indices, dtype=np.int64),
@@ -141,7 +145,7 @@ def _mouths(path: Path, faces: ClipFaces, person: PersonChoice, counts: Counter[
         faces=tuple(frees),
         inside=np.array(inside, dtype=bool),
         sharpness=np.array(sharpness, dtype=np.float32),
-        features=heard,
+        features=hear(recipe, sound, voiced) if sound is not None else None,
         voiced=voiced,
     )
 

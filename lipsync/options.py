@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from shared.face.detect import FinderName
     from shared.render.job import PersonChoice
+
+RecipeName: TypeAlias = Literal["default", "paper"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +21,10 @@ class VoiceOptions:
     """Whose mouth."""
     finder: FinderName = "mesh"
     """Who finds the faces: ``mesh``, or ``fan``, the face-alignment package."""
-    updates: int = 3000
-    """Optimiser steps of the network; the best validation checkpoint is kept. >= 1."""
+    recipe: RecipeName = "default"
+    """Which network learns the mouth from the sound: ``paper`` is that of Synthesizing Obama, constant by constant."""
+    updates: int | None = None
+    """Optimiser steps of the network, >= 1; None for the recipe's own. The best validation checkpoint is kept."""
     most_frames: int = 30_000
     """Frames kept as textures; of more footage evenly spread ones. >= 1."""
     largest_yaw_deg: float = 30.0

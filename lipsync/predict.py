@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from lipsync.closure import close_lips
-from lipsync.features import LOUDNESS_DBFS, audio_features, row_times_s
+from lipsync.features import row_times_s
 from lipsync.options import SyncOptions
+from lipsync.recipes import hear, recipe_of
 from lipsync.voice import Voice
-from models.audio2mouth import predict
 from shared.clock import FEATURE_RATE_HZ, row_at
-from shared.media.sound import normalise_rms, voiced_spans
+from shared.media.sound import Span, voiced_spans
 from shared.types import Floats, Sound
 
 LEAD_S = 0.25
@@ -56,10 +56,9 @@ class MouthTrack:
 def predict_track(voice: Voice, sound: Sound, options: SyncOptions) -> MouthTrack:
     """Predict how the speaker of `voice` would move the mouth to this sound (16 kHz)."""
     voiced = voiced_spans(sound)
-    features = audio_features(normalise_rms(sound, LOUDNESS_DBFS, voiced))
-    if features.shape[0] == 0:
+    shapes = predict_rows(voice, sound, voiced)
+    if shapes.shape[0] == 0:
         return MouthTrack(np.zeros(1), voice.rest[np.newaxis], np.ones(1, dtype=np.float32))
-    shapes = predict(voice.net, torch.from_numpy(features)).numpy()
     times = row_times_s(shapes.shape[0])
     resting = np.zeros(shapes.shape[0], dtype=np.float32)
     if options.rest:
@@ -73,7 +72,23 @@ def predict_track(voice: Voice, sound: Sound, options: SyncOptions) -> MouthTrac
     return MouthTrack(times, shapes.astype(np.float32), resting)
 
 
-def rest_share(times_s: NDArray[np.float64], voiced: Sequence[tuple[float, float]]) -> Floats:
+def predict_rows(voice: Voice, sound: Sound, voiced: Sequence[Span] | None = None) -> Floats:
+    """What the network alone makes of a sound (16 kHz), before rest, smoothing and closing.
+
+    Parameters
+    ----------
+    voiced : where somebody speaks, as of `shared.media.sound.voiced_spans`; None listens for it.
+
+    Returns
+    -------
+    (T, 20) float32 mouth shapes at `lipsync.features.row_times_s`, 100 a second.
+    """
+    spans = voiced_spans(sound) if voiced is None else voiced
+    features = hear(recipe_of(voice.net), sound, spans)
+    return np.asarray(voice.net.shapes_of(torch.from_numpy(features)).numpy(), dtype=np.float32)
+
+
+def rest_share(times_s: NDArray[np.float64], voiced: Sequence[Span]) -> Floats:
     """How much the mouth rests at each time: 0 in speech, 1 in pauses, half cosines between.
 
     Parameters

@@ -5,21 +5,23 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from lipsync.closure import Closure, fit_closure
+from lipsync.crops import Example
 from lipsync.features import row_times_s
 from lipsync.index import ClipMouths, examples_of, gather, in_spans, rest_shape, speech_s
-from lipsync.learn import Example, Fit, LearnOptions, fit
+from lipsync.learn import LEARNING, Fit, fit
 from lipsync.mouth import COEFFICIENTS, LIP_POINTS, MouthBasis, fit_basis
 from lipsync.options import VoiceOptions
 from lipsync.plane import plane_for
 from lipsync.textures import write_textures
 from lipsync.voice import KIND, SCHEMA, TEXTURES, lips_of, save_mouths, save_net
-from models.audio2mouth import Audio2Mouth, predict
+from models.mouthnet import MouthModel
 from shared.errors import NoFaceError
 from shared.face.detect import FinderName
 from shared.progress import Progress, silent
@@ -43,7 +45,7 @@ TELL_EVERY = 5
 def make_voice(
     footage: Sequence[Path],
     folder: Path,
-    device: str = "auto",  # noqa: ARG001 - the signature that both engines share; 60 cells are fastest on the CPU
+    device: str = "auto",  # noqa: ARG001 - the signature that both engines share; nets this small are fastest on the CPU
     progress: Progress = silent,
     seed: int = 0,
     finder: FinderName = "mesh",
@@ -98,7 +100,7 @@ def _learn(
     tell: Callable[[str], None] | None,
 ) -> JsonObject:
     counts: Counter[str] = Counter()
-    clips = gather(footage, cache_folder(), options.person, counts, progress, options.finder)
+    clips = gather(footage, cache_folder(), options.person, counts, progress, options.finder, options.recipe)
     heard = speech_s(clips)
     if heard < LEAST_SPEECH_S:
         raise NoFaceError(
@@ -109,20 +111,25 @@ def _learn(
     pool = write_textures(clips, plane, options, partial / TEXTURES, counts, progress)
     basis = fit_basis(lips_of(pool.points))
     examples = examples_of(clips, basis)
-    recipe = LearnOptions(updates=options.updates, patience=options.patience, seed=options.seed)
-    found = fit(examples, recipe, progress, None if tell is None else _watch(tell))
+    usual = LEARNING[options.recipe]
+    chosen = replace(usual, updates=options.updates or usual.updates, patience=options.patience, seed=options.seed)
+    found = fit(examples, chosen, progress, None if tell is None else _watch(tell))
     save_mouths(partial, pool, basis, rest_shape(clips, basis), _closure(found.net, clips, examples, basis), plane)
-    facts = _facts(found, heard, counts) | {"textures": int(pool.rows.shape[0]), "clips": len(clips)}
+    facts = (
+        {"recipe": options.recipe}
+        | _facts(found, heard, counts)
+        | {"textures": int(pool.rows.shape[0]), "clips": len(clips)}
+    )
     save_net(partial, found.net, found.best[0], facts)
     return facts
 
 
-def _closure(net: Audio2Mouth, clips: Sequence[ClipMouths], examples: Sequence[Example], basis: MouthBasis) -> Closure:
+def _closure(net: MouthModel, clips: Sequence[ClipMouths], examples: Sequence[Example], basis: MouthBasis) -> Closure:
     """Compare predictions with the footage where it speaks, on as many clips as need not much time."""
     made, real, rows = [], [], 0
     for clip, example in zip([clip for clip in clips if clip.features is not None], examples, strict=True):
         spoken = in_spans(row_times_s(example.known.shape[0]), clip.voiced, 0.0) & example.known
-        made.append(predict(net, torch.from_numpy(example.features)).numpy()[spoken])
+        made.append(net.shapes_of(torch.from_numpy(example.features)).numpy()[spoken])
         real.append(example.shapes[spoken])
         rows += spoken.shape[0]
         if rows > CLOSURE_ROWS:

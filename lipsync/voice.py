@@ -21,8 +21,9 @@ from safetensors.numpy import load_file, save_file
 from lipsync.closure import Closure
 from lipsync.mouth import LIP_POINTS, MouthBasis
 from lipsync.plane import TexturePlane
-from models.audio2mouth import Audio2Mouth, Audio2MouthConfig
+from lipsync.recipes import config_of, model_from
 from models.checkpoint import BEST, gather, load_checkpoint, restore_weights, save_checkpoint
+from models.mouthnet import MouthModel
 from shared.errors import ArtefactError, WeightsError
 from shared.store.artefact import open_artefact
 from shared.types import Floats, JsonObject
@@ -70,7 +71,7 @@ class Voice:
     """
 
     folder: Path
-    net: Audio2Mouth
+    net: MouthModel
     basis: MouthBasis
     rest: Floats
     closure: Closure
@@ -96,10 +97,9 @@ def save_mouths(
     save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / MOUTHS)
 
 
-def save_net(folder: Path, net: Audio2Mouth, update: int, facts: JsonObject) -> None:
+def save_net(folder: Path, net: MouthModel, update: int, facts: JsonObject) -> None:
     """Write the network of the best update."""
-    config = {"outputs": net.config.outputs, "cell": net.config.cell, "delay": net.config.delay}
-    save_checkpoint(folder / NET, update, gather(net=net.state_dict()), {"config": config, **facts}, best=True)
+    save_checkpoint(folder / NET, update, gather(net=net.state_dict()), {"config": config_of(net), **facts}, best=True)
 
 
 def open_voice(folder: Path) -> Voice:
@@ -126,8 +126,8 @@ def open_voice(folder: Path) -> Voice:
         ) from error
     checkpoint = load_checkpoint(folder / NET / BEST)
     try:
-        net = Audio2Mouth(Audio2MouthConfig(**checkpoint.facts["config"])).eval()
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        net = model_from(checkpoint.facts["config"]).eval()
+    except (KeyError, AttributeError, TypeError, ValueError, RuntimeError) as error:
         raise WeightsError(f"{folder}: its network is of another version ({error!r}); learn it again") from error
     restore_weights(net, checkpoint.part("net"), folder / NET / BEST)
     shapes = basis.encode(lips_of(pool.points))

@@ -42,8 +42,13 @@ class Audio2Mouth(nn.Module):
         self.lstm = nn.LSTM(config.inputs, config.cell, batch_first=True)
         self.read_out = nn.Linear(config.cell, config.outputs)
 
-    def normalise_by(self, features: Tensor) -> None:
-        """Set the z-score of the inputs from training features (N, inputs), N >= 2."""
+    @property
+    def delay(self) -> int:
+        """Rows by which the output lags the input."""
+        return self.config.delay
+
+    def normalise_by(self, features: Tensor, shapes: Tensor) -> None:  # noqa: ARG002 - the signature of both networks
+        """Set the z-score of the inputs from training features (N, inputs), N >= 2; outputs are not scaled."""
         self.input_mean.copy_(features.mean(dim=0))
         self.input_std.copy_(features.std(dim=0).clamp_min(SMALLEST_STD))
 
@@ -52,32 +57,34 @@ class Audio2Mouth(nn.Module):
         hidden, state = self.lstm((features - self.input_mean) / self.input_std, state)
         return self.read_out(hidden), state
 
+    def crops(self, features: Tensor) -> Tensor:
+        """Map crops (B, T, inputs) to (B, T, outputs), each from an empty state; the output lags by the delay."""
+        return self.read_out(self.lstm((features - self.input_mean) / self.input_std)[0])  # type: ignore[no-any-return]
 
-def predict(net: Audio2Mouth, features: Tensor, block: int = 2000) -> Tensor:
-    """Mouth shapes of a whole clip, delay taken out, state kept from its first step to its last.
+    def shapes_of(self, features: Tensor, block: int = 2000) -> Tensor:
+        """Mouth shapes of a whole clip, delay taken out, state kept from its first step to its last.
 
-    Parameters
-    ----------
-    features : (T, inputs) float32. The last row is repeated for the length of the delay, so that the last 200 ms
-        have a future to look at too.
+        Parameters
+        ----------
+        features : (T, inputs) float32. The last row is repeated for the length of the delay, so that the last 200 ms
+            have a future to look at too.
 
-    Returns
-    -------
-    (T, outputs) float32; row k belongs to feature row k.
-    """
-    if features.ndim != 2 or features.shape[1] != net.config.inputs:
-        raise ValueError(f"expected features (T, {net.config.inputs}), got {tuple(features.shape)}")
-    rows = features.shape[0]
-    if rows == 0:
-        return features.new_zeros((0, net.config.outputs))
-    padded = torch.cat([features, features[-1:].expand(net.config.delay, -1)])
-    parts: list[Tensor] = []
-    state: State | None = None
-    with torch.no_grad():
-        for start in range(0, padded.shape[0], block):
-            shapes, state = net(padded[None, start : start + block], state)
-            parts.append(shapes[0])
-    return torch.cat(parts)[net.config.delay :]
+        Returns
+        -------
+        (T, outputs) float32; row k belongs to feature row k.
+        """
+        if features.ndim != 2 or features.shape[1] != self.config.inputs:
+            raise ValueError(f"expected features (T, {self.config.inputs}), got {tuple(features.shape)}")
+        if features.shape[0] == 0:
+            return features.new_zeros((0, self.config.outputs))
+        padded = torch.cat([features, features[-1:].expand(self.delay, -1)])
+        parts: list[Tensor] = []
+        state: State | None = None
+        with torch.no_grad():
+            for start in range(0, padded.shape[0], block):
+                shapes, state = self(padded[None, start : start + block], state)
+                parts.append(shapes[0])
+        return torch.cat(parts)[self.delay :]
 
 
 def masked_loss(predicted: Tensor, wanted: Tensor, known: Tensor) -> Tensor:

@@ -117,7 +117,7 @@ def test_faces_and_features_of_a_late_clip_are_on_one_clock(
     monkeypatch.setattr(index, "voiced_spans", lambda _: [])
 
     def learned(clip: Path) -> ClipMouths:
-        mouths = index._mouths(clip, cast(ClipFaces, MadeFaces(clip)), "all", Counter())
+        mouths = index._mouths(clip, cast(ClipFaces, MadeFaces(clip)), "all", Counter(), "paper")
         assert mouths is not None
         return mouths
 

@@ -14,7 +14,8 @@ from lipsync.closure import Closure
 from lipsync.features import row_times_s
 from lipsync.mouth import aperture_cm
 from lipsync.options import SyncOptions
-from lipsync.predict import CLOSING_S, LEAD_S, OPENING_S, TRAIL_S, MouthTrack, predict_track, rest_share
+from lipsync.predict import CLOSING_S, LEAD_S, OPENING_S, TRAIL_S, MouthTrack, predict_rows, predict_track, rest_share
+from lipsync.recipes import fresh_model, hear
 from lipsync.voice import Voice
 from shared.types import Sound
 
@@ -65,6 +66,15 @@ def test_smoothing_lowers_the_jitter_and_not_the_mean(voice: Voice, speech: Soun
     )
     assert np.diff(smooth, 2, axis=0).std() < 0.2 * np.diff(raw, 2, axis=0).std()
     np.testing.assert_allclose(smooth.mean(axis=0), raw.mean(axis=0), atol=0.01)
+
+
+def test_a_voice_of_the_default_recipe_hears_its_own_features(voice: Voice, speech: Sound) -> None:
+    net = fresh_model("default", 20).eval()
+    shapes = predict_rows(replace(voice, net=net), speech)
+    expected = net.shapes_of(torch.from_numpy(hear("default", speech, [(1.0, 2.0)]))).numpy()
+    np.testing.assert_array_equal(shapes, expected)
+    assert shapes.shape == (300, 20)
+    np.testing.assert_array_equal(predict_rows(voice, speech, [(1.0, 2.0)]), predict_rows(voice, speech))
 
 
 def test_rows_lie_at_the_features_times(voice: Voice, speech: Sound) -> None:

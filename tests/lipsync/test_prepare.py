@@ -12,6 +12,7 @@ from lipsync.composite import open_stage
 from lipsync.mouth import aperture_cm, free_face
 from lipsync.options import SyncOptions, VoiceOptions
 from lipsync.prepare import learn_voice, make_voice
+from lipsync.recipes import recipe_of
 from lipsync.voice import open_voice
 from shared.errors import ArtefactError, NoFaceError
 from shared.face.analyse import analyse
@@ -23,7 +24,8 @@ from shared.store.corrections import Correction, correct
 from shared.types import Edit, Scene
 
 pytestmark = [pytest.mark.footage, pytest.mark.usefixtures("weights")]
-SHORT = VoiceOptions(updates=400)
+SHORT = VoiceOptions(updates=100)
+PAPER = VoiceOptions(recipe="paper", updates=400)
 
 
 def sentences(footage: Path) -> list[Path]:
@@ -59,6 +61,13 @@ def test_every_frame_with_a_face_gives_a_mouth(voice_folder: Path) -> None:
 def test_six_sentences_predict_better_than_the_mean_mouth(voice_folder: Path, footage: Path) -> None:
     facts, reused = learn_voice(sentences(footage), voice_folder, SHORT)
     assert reused
+    assert facts["recipe"] == "default"
+    assert facts["held_out_error_mm"] < 0.9 * facts["mean_mouth_error_mm"]
+
+
+def test_the_paper_s_recipe_learns_from_the_same_footage(footage: Path, tmp_path: Path) -> None:
+    facts, _ = learn_voice(sentences(footage), tmp_path / "voice", PAPER)
+    assert facts["recipe"] == recipe_of(open_voice(tmp_path / "voice").net) == "paper"
     assert facts["held_out_error_mm"] < 0.9 * facts["mean_mouth_error_mm"]
 
 

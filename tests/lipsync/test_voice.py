@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from lipsync.recipes import fresh_model, recipe_of
 from lipsync.voice import KIND, NET, SCHEMA, TEXTURES, RowsWriter, Voice, map_rows, open_voice, save_mouths, save_net
 from models.checkpoint import gather, save_checkpoint
 from shared.errors import ArtefactError, WeightsError
@@ -58,8 +59,31 @@ def test_what_is_saved_is_opened(folder: Path, voice: Voice) -> None:
     np.testing.assert_allclose(opened.shapes, voice.shapes, atol=1e-6)
     np.testing.assert_array_equal(opened.rest, voice.rest)
     assert opened.plane == voice.plane
-    features = torch.randn(1, 30, 28)
-    torch.testing.assert_close(opened.net(features)[0], voice.net(features)[0])
+    features = torch.randn(30, 28)
+    torch.testing.assert_close(opened.net.shapes_of(features), voice.net.shapes_of(features))
+    assert recipe_of(opened.net) == "paper"
+
+
+def test_a_voice_of_the_default_recipe_is_opened_as_one(folder: Path) -> None:
+    net = fresh_model("default", 20)
+    save_net(folder, net, 800, {})
+    opened = open_voice(folder)
+    assert recipe_of(opened.net) == "default"
+    features = torch.randn(30, 40)
+    torch.testing.assert_close(opened.net.shapes_of(features), net.shapes_of(features))
+
+
+def test_a_voice_made_before_there_were_recipes_is_opened_as_the_paper_s(folder: Path, voice: Voice) -> None:
+    before = {"config": {"outputs": 20, "cell": 60, "delay": 20}, "speech_s": 3.0}
+    save_checkpoint(folder / NET, 701, gather(net=voice.net.state_dict()), before, best=True)
+    assert recipe_of(open_voice(folder).net) == "paper"
+
+
+def test_a_network_of_a_recipe_to_come_is_refused(folder: Path, voice: Voice) -> None:
+    config = {"config": {"recipe": "wave"}}
+    save_checkpoint(folder / NET, 701, gather(net=voice.net.state_dict()), config, best=True)
+    with pytest.raises(WeightsError, match="wave"):
+        open_voice(folder)
 
 
 def test_a_texture_file_cut_short_is_named(folder: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from models.audio2mouth import Audio2Mouth, Audio2MouthConfig, masked_loss, predict
+from models.audio2mouth import Audio2Mouth, Audio2MouthConfig, masked_loss
 
 
 def small_net(seed: int = 0) -> Audio2Mouth:
@@ -25,7 +25,7 @@ def test_a_prediction_looks_exactly_two_tenths_of_a_second_ahead() -> None:
     features = torch.randn(100, 28, generator=torch.Generator().manual_seed(1))
     changed = features.clone()
     changed[60] += 1.0
-    difference = (predict(net, features) - predict(net, changed)).abs().amax(dim=1)
+    difference = (net.shapes_of(features) - net.shapes_of(changed)).abs().amax(dim=1)
     assert torch.equal(difference[:40], torch.zeros(40))
     assert difference[40] > 1e-4
 
@@ -33,20 +33,20 @@ def test_a_prediction_looks_exactly_two_tenths_of_a_second_ahead() -> None:
 def test_blocks_keep_the_state() -> None:
     net = small_net()
     features = torch.randn(300, 28, generator=torch.Generator().manual_seed(2))
-    torch.testing.assert_close(predict(net, features, block=37), predict(net, features), atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(net.shapes_of(features, block=37), net.shapes_of(features), atol=1e-6, rtol=1e-5)
 
 
 def test_every_row_gets_a_shape_even_the_last() -> None:
-    assert predict(small_net(), torch.randn(5, 28)).shape == (5, 20)
-    assert predict(small_net(), torch.zeros(0, 28)).shape == (0, 20)
+    assert small_net().shapes_of(torch.randn(5, 28)).shape == (5, 20)
+    assert small_net().shapes_of(torch.zeros(0, 28)).shape == (0, 20)
 
 
 def test_inputs_are_z_scored() -> None:
     net = small_net()
     features = torch.randn(500, 28, generator=torch.Generator().manual_seed(3))
-    plain = predict(net, (features - features.mean(dim=0)) / features.std(dim=0))
-    net.normalise_by(features * 40 + 7)
-    torch.testing.assert_close(predict(net, features * 40 + 7), plain, atol=1e-4, rtol=1e-4)
+    plain = net.shapes_of((features - features.mean(dim=0)) / features.std(dim=0))
+    net.normalise_by(features * 40 + 7, torch.zeros(500, 20))
+    torch.testing.assert_close(net.shapes_of(features * 40 + 7), plain, atol=1e-4, rtol=1e-4)
 
 
 def test_unknown_rows_do_not_count() -> None:
@@ -59,4 +59,4 @@ def test_unknown_rows_do_not_count() -> None:
 
 def test_wrong_features_are_refused() -> None:
     with pytest.raises(ValueError, match="28"):
-        predict(small_net(), torch.zeros(10, 14))
+        small_net().shapes_of(torch.zeros(10, 14))

@@ -1,0 +1,126 @@
+"""What a network is trained and judged on: random crops of the clips, and stretches that training never sees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.audio2mouth import masked_loss
+from models.mouthnet import MouthModel
+from shared.types import Floats
+
+CONTEXT = 200
+"""Rows that the net hears before a held-out stretch (2 s)."""
+WHOLE_CLIPS_FROM = 10
+"""From this many clips on, whole clips are held out; below, a stretch of each."""
+Rows = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One clip to learn from, at 100 rows a second.
+
+    Attributes
+    ----------
+    features : (T, F) float32, the recipe's.
+    shapes : (T, D) float32 mouth shapes at the rows' times.
+    known : (T,) bool, false where no face was seen.
+    """
+
+    features: Floats
+    shapes: Floats
+    known: Rows
+
+
+def hold_out(examples: Sequence[Example], share: float, generator: np.random.Generator) -> list[Rows]:
+    """Rows of each example that training must not see: whole clips, or a stretch around three quarters of each.
+
+    Nothing is held out where that would be more than half of what is known (a face seen in that stretch alone).
+    """
+    held = [np.zeros(example.known.shape[0], dtype=bool) for example in examples]
+    if len(examples) >= WHOLE_CLIPS_FROM:
+        for number in generator.permutation(len(examples))[: max(1, round(share * len(examples)))]:
+            held[number][:] = True
+        return held
+    for rows in held:
+        length = max(round(share * rows.shape[0]), min(100, rows.shape[0] // 5))
+        start = min(round(0.75 * rows.shape[0] - length / 2), rows.shape[0] - length)
+        rows[max(start, 0) : max(start, 0) + length] = True
+    known = sum(int(example.known.sum()) for example in examples)
+    if sum(int((example.known & rows).sum()) for example, rows in zip(examples, held, strict=True)) > known / 2:
+        return [np.zeros_like(rows) for rows in held]
+    return held
+
+
+class Crops:
+    """Random crops out of all clips laid end to end, each followed by enough repeated rows for the delay."""
+
+    def __init__(self, examples: Sequence[Example], held: Sequence[Rows], size: tuple[int, int], delay: int) -> None:
+        """Take crops of `size` (crops a batch, rows a crop)."""
+        self._batch, self._steps = size
+        self._delay = delay
+        tail = self._steps + delay
+        features, shapes, known, starts, place = [], [], [], [], 0
+        for example, rows in zip(examples, held, strict=True):
+            usable = example.known & ~rows
+            features.append(np.pad(example.features, ((0, tail), (0, 0)), mode="edge"))
+            shapes.append(np.pad(example.shapes, ((0, tail), (0, 0)), mode="edge"))
+            known.append(np.pad(usable, (0, tail)))
+            # A crop may begin where at least half of it can be learned from (all of it, but near a gap).
+            ahead = np.convolve(usable, np.ones(self._steps), mode="full")[self._steps - 1 :]
+            least = min(self._steps, int(ahead.max(initial=0))) / 2
+            starts.append(place + np.flatnonzero((ahead >= least) & (ahead > 0)))
+            place += example.known.shape[0] + tail
+        self._features = torch.from_numpy(np.concatenate(features))
+        self._shapes = torch.from_numpy(np.concatenate(shapes))
+        self._known = torch.from_numpy(np.concatenate(known).astype(np.float32))
+        self._starts = np.concatenate(starts)
+
+    def draw(self, generator: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, S, F) features from `delay` rows later, (B, S, D) shapes, (B, S) known."""
+        starts = generator.choice(self._starts, self._batch)
+        rows = torch.from_numpy(starts[:, None] + np.arange(self._steps))
+        return self._features[rows + self._delay], self._shapes[rows], self._known[rows]
+
+
+class Validation:
+    """Held-out stretches run through the net as in use: state kept, delay taken out, some context before."""
+
+    def __init__(self, examples: Sequence[Example], held: Sequence[Rows], delay: int) -> None:
+        chosen = [(example, rows) for example, rows in zip(examples, held, strict=True) if (example.known & rows).any()]
+        first = [max(0, int(np.flatnonzero(rows)[0]) - CONTEXT) for _, rows in chosen]
+        last = [int(np.flatnonzero(rows)[-1]) + 1 for _, rows in chosen]
+        longest = max((b - a for a, b in zip(first, last, strict=True)), default=0)
+        count = len(chosen)
+        dimensions = (examples[0].features.shape[1], examples[0].shapes.shape[1])
+        features = np.zeros((count, longest + delay, dimensions[0]), dtype=np.float32)
+        self._shapes = torch.zeros((count, longest, dimensions[1]))
+        self._known = torch.zeros((count, longest))
+        for k, ((example, rows), a, b) in enumerate(zip(chosen, first, last, strict=True)):
+            heard = np.clip(np.arange(a, a + longest + delay), 0, example.features.shape[0] - 1)
+            features[k] = example.features[heard]
+            self._shapes[k, : b - a] = torch.from_numpy(example.shapes[a:b])
+            self._known[k, : b - a] = torch.from_numpy((example.known & rows)[a:b].astype(np.float32))
+        self._features, self._delay = torch.from_numpy(features), delay
+
+    def error(self, net: MouthModel) -> float:
+        """Root of the held-out mean squared error; infinite where nothing could be held out."""
+        if not bool(self._known.any()):
+            return float("inf")
+        net.eval()
+        with torch.no_grad():
+            predicted = net.crops(self._features)[:, self._delay :]
+        return float(masked_loss(predicted, self._shapes, self._known).sqrt())
+
+    def mean_error(self, examples: Sequence[Example], held: Sequence[Rows]) -> float:
+        """The error of always answering the mean shape of the rows that were not held out."""
+        if not bool(self._known.any()):
+            return float("inf")
+        seen = [example.shapes[example.known & ~rows] for example, rows in zip(examples, held, strict=True)]
+        mean = torch.from_numpy(np.concatenate(seen).mean(axis=0))
+        return float(masked_loss(mean.expand_as(self._shapes), self._shapes, self._known).sqrt())

@@ -1,0 +1,132 @@
+"""The default network from sound to mouth shapes: a small convolution and an LSTM in both directions.
+
+Against the paper's causal LSTM of 60 cells (`models.audio2mouth`): log-mel bands instead of cepstra, two layers of 128
+cells in each direction, so that it hears what comes next instead of answering late, and a loss that asks for the
+mouth's velocity too. It runs at 50 steps a second, half the rate of its rows: footage shows 25 to 30 mouths a second.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import gelu, pad
+
+from models.audio2mouth import SMALLEST_STD, Audio2Mouth
+
+STRIDE = 2
+"""Rows a step of the recurrent layers."""
+WIDTH = 5
+"""Rows that each convolution sees."""
+BLOCK = 6000
+"""Rows (10 ms) mapped at once when a clip is predicted; memory does not grow with its length."""
+CONTEXT = 400
+"""Rows heard on either side of a block and thrown away; both even, so that steps fall on the same rows."""
+VELOCITY_ROWS = 4
+"""Rows over which velocity is taken: 40 ms, a frame of footage."""
+
+
+@dataclass(frozen=True, slots=True)
+class MouthNetConfig:
+    """Sizes of the network."""
+
+    inputs: int = 40
+    """Feature dimensions: mel bands."""
+    channels: int = 128
+    cell: int = 128
+    """Cells of each layer in each direction."""
+    layers: int = 2
+    outputs: int = 20
+    """Coefficients of a mouth shape."""
+    dropout: float = 0.2
+
+
+class MouthNet(nn.Module):
+    """Two convolutions, LSTM layers in both directions, a linear read-out; inputs z-scored, outputs scaled as one."""
+
+    input_mean: Tensor
+    input_std: Tensor
+    output_scale: Tensor
+    delay = 0
+    """Rows by which the output lags the input."""
+
+    def __init__(self, config: MouthNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("input_mean", torch.zeros(config.inputs))
+        self.register_buffer("input_std", torch.ones(config.inputs))
+        self.register_buffer("output_scale", torch.ones(()))
+        self.first = nn.Conv1d(config.inputs, config.channels, WIDTH)
+        self.second = nn.Conv1d(config.channels, config.channels, WIDTH, stride=STRIDE)
+        self.drop = nn.Dropout(config.dropout)
+        self.lstm = nn.LSTM(
+            config.channels,
+            config.cell,
+            config.layers,
+            batch_first=True,
+            bidirectional=True,
+            dropout=config.dropout if config.layers > 1 else 0.0,
+        )
+        self.read_out = nn.Linear(2 * config.cell, config.outputs)
+
+    def normalise_by(self, features: Tensor, shapes: Tensor) -> None:
+        """Set the scales from training rows: features (N, inputs) and shapes (N, outputs), N >= 2."""
+        self.input_mean.copy_(features.mean(dim=0))
+        self.input_std.copy_(features.std(dim=0).clamp_min(SMALLEST_STD))
+        self.output_scale.copy_(shapes.std(dim=0).square().mean().sqrt().clamp_min(SMALLEST_STD))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (B, T, inputs) to (B, T, outputs), T >= 1; output row k belongs to input row k."""
+        rows = features.shape[1]
+        bands = ((features - self.input_mean) / self.input_std).transpose(1, 2)
+        edge = (WIDTH // 2, WIDTH // 2)
+        heard = gelu(self.first(pad(bands, edge, mode="replicate")))
+        steps = self.drop(gelu(self.second(pad(heard, edge, mode="replicate")))).transpose(1, 2)
+        shapes = self.read_out(self.drop(self.lstm(steps)[0])) * self.output_scale
+        # Step j stands at row 2j; the rows between are half-way.
+        after = torch.cat([shapes[:, 1:], shapes[:, -1:]], dim=1)
+        between = torch.stack([shapes, (shapes + after) / 2], dim=2)
+        return between.flatten(1, 2)[:, :rows]
+
+    def crops(self, features: Tensor) -> Tensor:
+        """What `forward` gives: crops are mapped alone, as whole clips are."""
+        mapped: Tensor = self(features)
+        return mapped
+
+    def shapes_of(self, features: Tensor, block: int = BLOCK, context: int = CONTEXT) -> Tensor:
+        """Mouth shapes of a whole clip, in blocks that overlap.
+
+        Parameters
+        ----------
+        features : (T, inputs) float32.
+        block, context : rows mapped at once, and heard on either side; even.
+
+        Returns
+        -------
+        (T, outputs) float32; row k belongs to feature row k.
+        """
+        if features.ndim != 2 or features.shape[1] != self.config.inputs:
+            raise ValueError(f"expected features (T, {self.config.inputs}), got {tuple(features.shape)}")
+        rows, parts = features.shape[0], [features.new_zeros((0, self.config.outputs))]
+        was_training = self.training
+        self.eval()
+        with torch.no_grad():
+            for start in range(0, rows, block):
+                first = max(start - context, 0)
+                mapped = self(features[None, first : start + block + context])[0]
+                parts.append(mapped[start - first : start - first + block])
+        self.train(was_training)
+        return torch.cat(parts)
+
+
+MouthModel: TypeAlias = Audio2Mouth | MouthNet
+"""What maps sound to mouths: `crops`, `shapes_of`, `normalise_by`, `delay` and `config` mean the same in both."""
+
+
+def velocity_loss(predicted: Tensor, wanted: Tensor, known: Tensor) -> Tensor:
+    """Mean squared error of the change over 40 ms, where both its ends are known; arguments as of `masked_loss`."""
+    change = (predicted - wanted)[:, VELOCITY_ROWS:] - (predicted - wanted)[:, :-VELOCITY_ROWS]
+    both = known[:, VELOCITY_ROWS:] * known[:, :-VELOCITY_ROWS]
+    return (change.square().mean(dim=-1) * both).sum() / both.sum().clamp_min(1.0)

@@ -1,0 +1,87 @@
+"""The default network: rows fall on their own times, blocks leave no seam, the loss asks for velocity."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from models.mouthnet import MouthNet, MouthNetConfig, velocity_loss
+
+
+def small_net(seed: int = 0) -> MouthNet:
+    torch.manual_seed(seed)
+    return MouthNet(MouthNetConfig(cell=16, channels=16)).eval()
+
+
+def noise(rows: int, seed: int = 1) -> torch.Tensor:
+    return torch.randn(rows, 40, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 3, 7, 50])
+def test_every_row_gets_a_shape(rows: int) -> None:
+    assert small_net().shapes_of(noise(rows)).shape == (rows, 20)
+
+
+def test_steps_lie_on_even_rows_and_the_rows_between_are_half_way() -> None:
+    shapes = small_net().shapes_of(noise(41))
+    torch.testing.assert_close(shapes[1:-1:2], (shapes[:-2:2] + shapes[2::2]) / 2)
+    # Sound that reads the same both ways, through a net that is the same both ways, gives such shapes: no shift.
+    net = small_net()
+    with torch.no_grad():
+        for conv in (net.first, net.second):
+            conv.weight.copy_((conv.weight + conv.weight.flip(-1)) / 2)
+        for name, weight in net.lstm.named_parameters():
+            if name.endswith("_reverse"):
+                weight.copy_(net.lstm.get_parameter(name.removesuffix("_reverse")))
+        second = net.lstm.get_parameter("weight_ih_l1")
+        second.copy_((second + second.roll(16, 1)) / 2)
+        net.lstm.get_parameter("weight_ih_l1_reverse").copy_(second)
+        net.read_out.weight.copy_((net.read_out.weight + net.read_out.weight.roll(16, 1)) / 2)
+    half = noise(21)
+    mirrored = net.shapes_of(torch.cat([half, half[:-1].flip(0)]))
+    torch.testing.assert_close(mirrored, mirrored.flip(0), atol=1e-5, rtol=1e-4)
+
+
+def test_it_hears_what_comes_next_and_what_was() -> None:
+    net, features = small_net(), noise(100)
+    changed = features.clone()
+    changed[50] += 3.0
+    difference = (net.shapes_of(features) - net.shapes_of(changed)).abs().amax(dim=1)
+    assert difference[44] > 1e-4
+    assert difference[56] > 1e-4
+
+
+def test_blocks_leave_no_seam() -> None:
+    net, features = small_net(), noise(1000)
+    torch.testing.assert_close(net.shapes_of(features, block=200, context=100), net.shapes_of(features, block=2000))
+
+
+def test_dropout_is_off_in_a_prediction_and_on_again_after_it() -> None:
+    net = small_net().train()
+    torch.testing.assert_close(net.shapes_of(noise(60)), net.shapes_of(noise(60)))
+    assert net.training
+
+
+def test_inputs_are_z_scored_and_outputs_scaled() -> None:
+    net, features = small_net(), noise(500)
+    plain = net.shapes_of((features - features.mean(dim=0)) / features.std(dim=0))
+    net.normalise_by(features * 40 + 7, 3.0 * noise(500, 2)[:, :20])
+    torch.testing.assert_close(net.shapes_of(features * 40 + 7), 3.0 * plain, atol=0.05, rtol=0.05)
+
+
+def test_wrong_features_are_refused() -> None:
+    with pytest.raises(ValueError, match="40"):
+        small_net().shapes_of(torch.zeros(10, 28))
+
+
+def test_velocity_is_taken_over_forty_milliseconds_where_both_ends_are_known() -> None:
+    wanted = torch.zeros(1, 10, 20)
+    predicted = wanted + 5.0
+    assert velocity_loss(predicted, wanted, torch.ones(1, 10)).item() == 0.0  # a constant error has no velocity
+    predicted = torch.arange(10.0)[None, :, None].expand(1, 10, 20)
+    assert velocity_loss(predicted, wanted, torch.ones(1, 10)).item() == pytest.approx(16.0)
+    predicted = predicted.clone()
+    predicted[0, 9] = 1e3
+    known = torch.ones(1, 10)
+    known[0, 9] = 0.0
+    assert velocity_loss(predicted, wanted, known).item() == pytest.approx(16.0)

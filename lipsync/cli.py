@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # it brings OpenCV, which a help text can do without
     from shared.face.detect import FinderName
 
 FILE = click.Path(path_type=Path)
-LEARNED, SYNCED = VoiceOptions(), SyncOptions(voice=Path(), speech=Path())
+LEARNED, SYNCED = VoiceOptions(), SyncOptions(voice=Path(), speech=None)
 
 
 @click.command(epilog="Example: lipswap learn interviews/*.mp4 -o voices/ada")
@@ -107,7 +107,18 @@ def learn(  # noqa: PLR0913 - one argument an option
 )
 @click.argument("clip", type=FILE)
 @click.option("--voice", type=FILE, required=True, metavar="VOICE", help="Folder that lipswap learn made.")
-@click.option("--speech", type=FILE, required=True, metavar="AUDIO", help="What the mouth shall say; the new sound.")
+@click.option("--speech", type=FILE, metavar="AUDIO", help="What the mouth shall say; the new sound.")
+@click.option("--mouth", type=FILE, metavar="CSV|JSON", help="Mouth curve to follow where it has rows.")
+@click.option("--mouth-out", type=FILE, metavar="CSV|JSON", help="Write the mouth curve that is followed.")
+@click.option(
+    "--mouth-blend-ms",
+    type=click.FloatRange(10),
+    default=SYNCED.blend_ms,
+    help="How far around its time a row of --mouth counts.",
+)
+@click.option(
+    "--opening", type=click.FloatRange(0), default=SYNCED.opening, help="Open the mouth so many times as far."
+)
 @render_options
 @click.option("--rest/--no-rest", default=SYNCED.rest, help="Close the mouth where nobody speaks.")
 @click.option("--close/--no-close", default=SYNCED.close, help="Shut lips that are nearly closed.")
@@ -130,7 +141,11 @@ def sync(  # noqa: PLR0913 - one argument an option
     clip: Path,
     *,
     voice: Path,
-    speech: Path,
+    speech: Path | None,
+    mouth: Path | None,
+    mouth_out: Path | None,
+    mouth_blend_ms: float,
+    opening: float,
     rest: bool,
     close: bool,
     smooth_ms: float,
@@ -145,12 +160,24 @@ def sync(  # noqa: PLR0913 - one argument an option
     """Re-sync the mouth in CLIP to new speech, with mouths of the person's own footage.
 
     The output has the new speech as its sound and is signed; a report lies beside it.
-    """
-    from shared.render.job import StageRequest
 
+    A mouth curve is a table with time_s (from the start of the speech) and any of opening_mm, width_mm, viseme (A to
+    H, X at rest, as Rhubarb Lip Sync names them) and the shape itself. Write one with --mouth-out, change cells, leave
+    out rows and columns, or make one by other means (JSON with mouthCues too), and give it back with --mouth: what a
+    row says holds at its time, all else stays as the speech asks for. Without --speech the mouth rests elsewhere, and
+    the clip keeps its sound.
+    """
+    from shared.errors import UsageError
+    from shared.render.job import StageRequest, check_job
+
+    if speech is None and mouth is None:
+        raise UsageError("nothing moves the mouth: give --speech, or a mouth curve with --mouth")
     options = SyncOptions(
         voice=voice,
         speech=speech,
+        mouth=mouth,
+        blend_ms=mouth_blend_ms,
+        opening=opening,
         rest=rest,
         close=close,
         smooth_ms=smooth_ms,
@@ -160,4 +187,11 @@ def sync(  # noqa: PLR0913 - one argument an option
         match_colour=match_colour,
         feather=feather,
     )
-    carry_out(job_of(clip, choices, (StageRequest("sync", options),), speech), terminal)
+    job = job_of(clip, choices, (StageRequest("sync", options),), speech)
+    if mouth_out is not None:
+        from lipsync.steer import write_mouth
+
+        check_job(job)
+        write_mouth(mouth_out, options, choices.force)
+        terminal.say(f"{mouth_out}: the mouth curve of this render")
+    carry_out(job, terminal)

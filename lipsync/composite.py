@@ -18,20 +18,18 @@ from typing import Final
 import numpy as np
 
 from lipsync.cover import cover
-from lipsync.features import SAMPLE_RATE_HZ
 from lipsync.jaw import moved_landmarks, texture_maps, with_landmarks
 from lipsync.light import Light, light_between, relight, steady_light
 from lipsync.mouth import FreeFace, free_face
 from lipsync.options import SyncOptions
 from lipsync.plane import TexturePlane
-from lipsync.predict import MouthTrack, predict_track
+from lipsync.predict import MouthTrack
+from lipsync.steer import mouth_track
 from lipsync.synthesise import LowerFace, Synthesiser
 from lipsync.textures import skin_mask
 from lipsync.voice import open_voice
-from shared.errors import NoFaceError
 from shared.face.analyse import ClipFaces
 from shared.media.reader import clip_origin
-from shared.media.sound import load_sound
 from shared.picture.planes import warp
 from shared.picture.warp import piecewise_warp, to_float
 from shared.progress import Progress
@@ -71,19 +69,12 @@ def open_stage(
     ------
     ArtefactError, WeightsError
         The voice is not one, or damaged.
-    MediaError
-        The speech has no sound.
-    NoFaceError
-        Nobody speaks in it.
+    MediaError, UsageError, NoFaceError
+        As of `lipsync.steer.mouth_track`.
     """
     voice = open_voice(options.voice)
-    track = predict_track(voice, load_sound(options.speech, SAMPLE_RATE_HZ), options)
+    track = mouth_track(voice, options)
     track = replace(track, times_s=track.times_s + float(clip_origin(clip.clip)))
-    if options.rest and float(track.resting.min()) >= 1.0:
-        raise NoFaceError(
-            f"{options.speech}: no voice is heard in it, the mouth would rest throughout; give other speech, or let "
-            "the net be believed everywhere with lipswap sync --no-rest"
-        )
     synthesiser = Synthesiser(voice, options)
     return lambda scenes: _stage(scenes, track, synthesiser, voice.plane, options)
 

@@ -43,8 +43,14 @@ class SyncOptions:
 
     voice: Path
     """Folder made by ``lipswap learn``."""
-    speech: Path
-    """Any file with sound; it starts with the clip's first picture."""
+    speech: Path | None
+    """Any file with sound; it starts with the clip's first picture. None where `mouth` alone moves the mouth."""
+    mouth: Path | None = None
+    """A table of the mouth curve (`lipsync.curve`) that is laid over what the speech asks for."""
+    blend_ms: float = 80.0
+    """A row of that table counts this far around its time, milliseconds, >= 10."""
+    opening: float = 1.0
+    """How far the mouth opens beyond its opening at rest, against what the speech asks for, >= 0; 1 leaves it."""
     rest: bool = True
     """Close the mouth where voice activity hears no speech (the network alone opens it by luck)."""
     close: bool = True

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from lipsync.options import SyncOptions
 from shared.cli import root
 from tests.shared.render.made import make_clip
 
@@ -45,3 +46,35 @@ def test_the_fan_finder_without_its_weights_says_which_file_goes_where(
 
 def test_learning_needs_footage(tmp_path: Path) -> None:
     assert CliRunner().invoke(root, ["learn", "-o", str(tmp_path / "voice")]).exit_code == 2
+
+
+SYNC = ["sync", "clip.mp4", "--voice", "voice", "--consent", "They agree."]
+
+
+def test_a_mouth_that_nothing_moves_is_refused(tmp_path: Path) -> None:
+    result = CliRunner().invoke(root, [*SYNC, "-o", str(tmp_path / "out.mp4")])
+    assert result.exit_code == 2
+    assert "--speech" in result.stderr
+    assert "--mouth" in result.stderr
+
+
+def test_the_mouth_curve_is_written_before_the_render(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[tuple[object, ...]] = []
+    monkeypatch.setattr("lipsync.steer.write_mouth", lambda *given: done.append(given))
+    monkeypatch.setattr("lipsync.cli.carry_out", lambda job, _: done.append((job.stages[0].options, job.speech)))
+    monkeypatch.setattr("shared.render.job.check_job", lambda _: None)
+    curve = tmp_path / "new.json"
+    given = ["--mouth", "old.csv", "--mouth-out", str(curve), "--opening", "1.3", "--mouth-blend-ms", "50", "--force"]
+    result = CliRunner().invoke(root, [*SYNC, "-o", str(tmp_path / "out.mp4"), *given])
+    assert result.exit_code == 0, result.output
+    (path, options, force), (rendered, speech) = done
+    assert (path, force, speech) == (curve, True, None)
+    assert options == rendered == SyncOptions(Path("voice"), None, Path("old.csv"), 50.0, 1.3)
+
+
+def test_a_mouth_curve_of_another_kind_is_refused_before_the_render(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", frames=5)
+    given = ["sync", str(clip), "--voice", str(tmp_path), "--consent", "They agree.", "--mouth", "old.csv"]
+    result = CliRunner().invoke(root, [*given, "-o", str(tmp_path / "out.mp4"), "--mouth-out", str(tmp_path / "c.txt")])
+    assert result.exit_code == 2
+    assert ".csv or .json" in result.stderr

@@ -17,7 +17,6 @@ from lipsync.composite import open_stage
 from lipsync.index import ClipMouths
 from lipsync.options import SyncOptions
 from lipsync.predict import MouthTrack
-from shared.errors import NoFaceError
 from shared.face.analyse import ClipFaces
 from shared.media.reader import open_clip
 from shared.progress import silent
@@ -68,8 +67,7 @@ def shapes_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Floats]:
 
     monkeypatch.setattr(MouthTrack, "at", at)
     monkeypatch.setattr(composite, "open_voice", lambda _: SimpleNamespace(plane=None))
-    monkeypatch.setattr(composite, "load_sound", lambda *_: None)
-    monkeypatch.setattr(composite, "predict_track", lambda *_: spoken)
+    monkeypatch.setattr(composite, "mouth_track", lambda *_: spoken)
     monkeypatch.setattr(composite, "Synthesiser", lambda *_: None)
 
     def run(clip: Path) -> Floats:
@@ -89,23 +87,6 @@ def test_the_mouth_of_a_late_clip_speaks_from_the_first_picture_on(
     first, second = (shapes_of(clip) for clip in clips)
     np.testing.assert_allclose(first[:, 0], np.arange(FRAMES) / 25, atol=1e-4)
     np.testing.assert_allclose(second, first, atol=1e-4)
-
-
-@pytest.mark.parametrize("rest", [True, False])
-def test_speech_in_which_nobody_speaks_is_refused_but_for_no_rest(monkeypatch: pytest.MonkeyPatch, rest: bool) -> None:
-    silent_track = MouthTrack(np.zeros(3), np.zeros((3, 20), np.float32), np.ones(3, np.float32))
-    monkeypatch.setattr(composite, "open_voice", lambda _: SimpleNamespace(plane=None))
-    monkeypatch.setattr(composite, "load_sound", lambda *_: None)
-    monkeypatch.setattr(composite, "predict_track", lambda *_: silent_track)
-    monkeypatch.setattr(composite, "Synthesiser", lambda *_: None)
-    monkeypatch.setattr(composite, "clip_origin", lambda _: 0)
-    options = SyncOptions(voice=Path("voice"), speech=Path("music.wav"), rest=rest)
-    clip = cast(ClipFaces, MadeFaces(Path("clip.mp4")))
-    if not rest:
-        open_stage(options, clip, "cpu", silent)
-        return
-    with pytest.raises(NoFaceError, match=r"music\.wav: no voice is heard in it"):
-        open_stage(options, clip, "cpu", silent)
 
 
 def test_faces_and_features_of_a_late_clip_are_on_one_clock(

@@ -7,18 +7,14 @@ wanted shape so that the ``n`` nearest carry a share of 0.9 of the weight of the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync.pool import plant, search
 from shared.types import Floats
 
-BISECTIONS = 60
-NARROWEST = 1e-4
-"""Smallest sigma, as a share of the root mean square distance to the pool."""
-WIDEST = 1e4
 SMALL_POOL_SHARE = 1 / 30
 
 
@@ -64,51 +60,14 @@ class Retriever:
     """A pool made ready for many wanted shapes."""
 
     def __init__(self, pool: Floats, options: RetrieveOptions) -> None:
-        self._pool = pool.astype(np.float64)
-        self._norms = np.einsum("nd,nd->n", self._pool, self._pool)
+        """Take the shapes of the footage, (N, D) float32; one copy of them is kept."""
         self._count = candidate_count(pool.shape[0], options)
         self._share = options.share
+        self._tree = plant(pool)
 
     def find(self, shape: Floats) -> Candidates:
-        """Find the exact nearest frames of one wanted shape, and their weights."""
-        wanted = shape.astype(np.float64)
-        squares = np.maximum(self._norms - 2.0 * (self._pool @ wanted) + wanted @ wanted, 0.0)
-        nearest = np.argpartition(squares, self._count - 1)[: self._count]
-        nearest = nearest[np.lexsort((nearest, squares[nearest]))]
-        sigma = _sigma(squares, nearest, self._share)
-        weights = _weights(squares, sigma)[nearest]
-        return Candidates(nearest, (weights / weights.sum()).astype(np.float32), sigma)
-
-
-def retrieve(shapes: Iterable[Floats], pool: Floats, options: RetrieveOptions) -> Iterator[Candidates]:
-    """Find the candidates of each wanted shape, lazily and in order.
-
-    Parameters
-    ----------
-    shapes : (D,) float32 each, the wanted mouth shapes.
-    pool : (N, D) float32, the shapes of the footage.
-    """
-    ready = Retriever(pool, options)
-    return (ready.find(shape) for shape in shapes)
-
-
-def _weights(squares: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
-    # Relative to the nearest frame: a common factor changes no share, and nothing underflows to 0 / 0.
-    return np.asarray(np.exp(-(squares - squares.min()) / (2.0 * sigma * sigma)), dtype=np.float64)
-
-
-def _sigma(squares: NDArray[np.float64], nearest: NDArray[np.intp], share: float) -> float:
-    # The share falls from 1 (only the nearest counts) to n / N as sigma grows, so bisection on its logarithm finds it.
-    # Many frames at exactly the n-th distance (a still picture) can keep it below for every sigma: the narrowest then.
-    scale = float(np.sqrt(squares.mean()))
-    if scale == 0.0 or nearest.shape[0] == squares.shape[0]:
-        return max(scale, 1.0)
-    low, high = np.log(NARROWEST * scale), np.log(WIDEST * scale)
-    for _ in range(BISECTIONS):
-        middle = (low + high) / 2
-        weights = _weights(squares, float(np.exp(middle)))
-        if weights[nearest].sum() >= share * weights.sum():
-            low = middle
-        else:
-            high = middle
-    return float(np.exp(low))
+        """Find the exact nearest frames of one wanted shape (D,), and their weights."""
+        indices, squares, sigma = search(self._tree, np.ascontiguousarray(shape, np.float32), self._count, self._share)
+        # Relative to the nearest frame: a common factor changes nothing, and nothing underflows to 0 / 0.
+        weights = np.exp(-(squares - squares[0]) / (2.0 * sigma * sigma))
+        return Candidates(indices, (weights / weights.sum()).astype(np.float32), sigma)

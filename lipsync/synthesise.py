@@ -48,6 +48,11 @@ class LowerFace:
     flat: Floats
 
 
+def places_of(voice: Voice, pose_weight: float) -> Floats:
+    """Where each frame of the pool lies when candidates are chosen: shape and weighed head turn, (N, 23) float32."""
+    return np.concatenate([voice.shapes, pose_weight * voice.pool.angles_deg], axis=1).astype(np.float32)
+
+
 class Synthesiser:
     """Makes lower faces out of a voice's pool."""
 
@@ -55,7 +60,7 @@ class Synthesiser:
         self._voice = voice
         self._weight = options.pose_weight
         self._low, self._high = np.percentile(voice.pool.angles_deg, POSE_PERCENTILES, axis=0)
-        places = np.concatenate([voice.shapes, self._weight * voice.pool.angles_deg], axis=1).astype(np.float32)
+        places = places_of(voice, options.pose_weight)
         self._retriever = Retriever(places, RetrieveOptions(candidates=options.candidates))
         self.gain = self._lost_detail() if options.sharpen else 0.0
         """Gain of the unsharp mask that makes up for the median and for being resampled twice."""

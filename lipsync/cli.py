@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lipsync.options import SyncOptions, VoiceOptions
+from lipsync.options import SyncOptions, VoiceOptions, parse_offset
 from shared.render.cli import carry_out, job_of
 from shared.render.terminal import (
     RenderChoices,
@@ -47,6 +47,13 @@ LEARNED, SYNCED = VoiceOptions(), SyncOptions(voice=Path(), speech=None)
 @click.option(
     "--patience", type=click.IntRange(0), default=LEARNED.patience, help="End after so many without gain; 0: never."
 )
+@click.option(
+    "--offset",
+    default=str(LEARNED.offset),
+    show_default=True,
+    metavar="auto|off|MS",
+    help="By how much the sound comes after the mouth, ms; auto compares the clips and corrects what is off.",
+)
 @click.option("--most-frames", type=click.IntRange(1), default=LEARNED.most_frames, help="Keep at most so many mouths.")
 @person_option
 @finder_option
@@ -60,6 +67,7 @@ def learn(  # noqa: PLR0913 - one argument an option
     recipe: RecipeName,
     updates: int | None,
     patience: int,
+    offset: str,
     most_frames: int,
     person: str,
     finder: FinderName,
@@ -69,7 +77,8 @@ def learn(  # noqa: PLR0913 - one argument an option
 ) -> None:
     """Learn from FOOTAGE how one person's mouth moves to speech, and keep the mouths.
 
-    One or more clips of the speaker with their own sound; a minute works, more is better.
+    One or more clips of the speaker with their own sound; a minute works, more is better. Where clips differ in how
+    sound and mouth go together, those that are surely off against the rest are put right, and it is said.
     """
     from shared.render.job import parse_person
 
@@ -79,6 +88,7 @@ def learn(  # noqa: PLR0913 - one argument an option
         recipe=recipe,
         updates=updates,
         patience=patience,
+        offset=parse_offset(offset),
         most_frames=most_frames,
         seed=seed,
     )

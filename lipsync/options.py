@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from shared.errors import UsageError
 
 if TYPE_CHECKING:
     from shared.face.detect import FinderName
     from shared.render.job import PersonChoice
 
 RecipeName: TypeAlias = Literal["default", "paper"]
+OffsetChoice: TypeAlias = Literal["auto", "off"] | float
+LARGEST_OFFSET_MS = 10_000.0
+
+
+def parse_offset(text: str) -> OffsetChoice:
+    """Read ``--offset``.
+
+    Raises
+    ------
+    UsageError
+        It is no word and no number of milliseconds up to `LARGEST_OFFSET_MS`.
+    """
+    if text == "auto":
+        return "auto"
+    if text == "off":
+        return "off"
+    try:
+        late_ms = float(text)
+    except ValueError:
+        late_ms = math.nan
+    if not abs(late_ms) <= LARGEST_OFFSET_MS:
+        raise UsageError(
+            f"--offset {text}: say auto, off, or milliseconds between -{LARGEST_OFFSET_MS:g} and {LARGEST_OFFSET_MS:g}"
+        )
+    return late_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +53,9 @@ class VoiceOptions:
     """Which network learns the mouth from the sound: ``paper`` is that of Synthesizing Obama, constant by constant."""
     updates: int | None = None
     """Optimiser steps of the network, >= 1; None for the recipe's own. The best validation checkpoint is kept."""
+    offset: OffsetChoice = "auto"
+    """By how many milliseconds the sound comes after the mouth in all of the footage; ``auto`` compares the clips with
+    each other and corrects those that are surely off, ``off`` takes all as they are."""
     most_frames: int = 30_000
     """Frames kept as textures; of more footage evenly spread ones. >= 1."""
     largest_yaw_deg: float = 30.0

@@ -17,7 +17,8 @@ from lipsync.features import row_times_s
 from lipsync.index import ClipMouths, examples_of, gather, in_spans, rest_shape, speech_s
 from lipsync.learn import LEARNING, Fit, fit
 from lipsync.mouth import COEFFICIENTS, LIP_POINTS, MouthBasis, fit_basis
-from lipsync.options import VoiceOptions
+from lipsync.offset import aligned, facts_of, lines_of
+from lipsync.options import OffsetChoice, VoiceOptions
 from lipsync.plane import plane_for
 from lipsync.textures import write_textures
 from lipsync.voice import KIND, SCHEMA, TEXTURES, lips_of, save_mouths, save_net
@@ -101,6 +102,7 @@ def _learn(
 ) -> JsonObject:
     counts: Counter[str] = Counter()
     clips = gather(footage, cache_folder(), options.person, counts, progress, options.finder, options.recipe)
+    clips, offsets = _in_sync(clips, options.offset, tell)
     heard = speech_s(clips)
     if heard < LEAST_SPEECH_S:
         raise NoFaceError(
@@ -118,7 +120,7 @@ def _learn(
     facts = (
         {"recipe": options.recipe}
         | _facts(found, heard, counts)
-        | {"textures": int(pool.rows.shape[0]), "clips": len(clips)}
+        | {"textures": int(pool.rows.shape[0]), "clips": len(clips), "offsets": offsets}
     )
     save_net(partial, found.net, found.best[0], facts)
     return facts
@@ -135,6 +137,18 @@ def _closure(net: MouthModel, clips: Sequence[ClipMouths], examples: Sequence[Ex
         if rows > CLOSURE_ROWS:
             break
     return fit_closure(np.concatenate(made), np.concatenate(real), basis)
+
+
+def _in_sync(
+    clips: Sequence[ClipMouths], wanted: OffsetChoice, tell: Callable[[str], None] | None
+) -> tuple[list[ClipMouths], list[JsonObject]]:
+    """The clips on the clock of their sound, and what was found of their offsets."""
+    moved, found = aligned(clips, wanted)
+    facts = facts_of(found, clips)
+    if tell is not None:
+        for line in lines_of(facts):
+            tell(line)
+    return moved, facts
 
 
 def _watch(tell: Callable[[str], None]) -> Callable[[int, float], None]:

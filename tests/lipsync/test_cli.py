@@ -48,6 +48,12 @@ def test_learning_needs_footage(tmp_path: Path) -> None:
     assert CliRunner().invoke(root, ["learn", "-o", str(tmp_path / "voice")]).exit_code == 2
 
 
+def test_an_offset_that_is_none_is_refused(tmp_path: Path) -> None:
+    result = CliRunner().invoke(root, ["learn", "a.mp4", "-o", str(tmp_path / "voice"), "--offset", "early"])
+    assert result.exit_code == 2
+    assert "--offset early" in result.stderr
+
+
 SYNC = ["sync", "clip.mp4", "--voice", "voice", "--consent", "They agree."]
 
 

@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from lipsync.mouth import FACE_WIDTH_CM, MouthBasis, aperture_cm
+from lipsync.mouth import FACE_WIDTH_CM, INNER_PAIRS, MouthBasis, aperture_cm
 from shared.types import Floats
 
 CLOSED_CM: Final = 0.0125 * FACE_WIDTH_CM
@@ -38,6 +38,29 @@ class Closure:
 
     threshold_cm: float
     direction: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Lips:
+    """What a training is told of a speaker's lips beside his clips.
+
+    Attributes
+    ----------
+    rest : (D,) float32, his mouth in pauses.
+    gap : (D,) float32, centimetres by which each coefficient opens the inner lips.
+    gap_cm : their gap where all coefficients are zero.
+    """
+
+    rest: Floats
+    gap: Floats
+    gap_cm: float
+
+
+def lips_from(basis: MouthBasis, rest: Floats) -> Lips:
+    """The lips of a basis: their gap as upper minus lower inner lip, which a straight mouth makes exact."""
+    upper, lower = (2 * np.array([pair[side] for pair in INNER_PAIRS]) + 1 for side in (0, 1))
+    gap = (basis.components[:, upper] - basis.components[:, lower]).mean(axis=1)
+    return Lips(rest, gap, float((basis.mean[upper] - basis.mean[lower]).mean()))
 
 
 def fit_closure(predicted: Floats, wanted: Floats, basis: MouthBasis) -> Closure:

@@ -4,30 +4,36 @@ The paper's training (Suwajanakorn et al. 2017, section 4.1, and its released co
 on batches of 100 random crops, state zeroed for each batch, mean squared error, Adam at 1e-3, gradient norm clipped at
 10. As a baseline it must not be weak by neglect: at least 3,000 updates whatever the footage, and the best validation
 checkpoint is kept (on minutes of speech it peaks early and then gets worse). The default's is the same loop with longer
-crops, a rate that falls, and a loss that asks for velocity too.
+crops, a rate that falls, a loss that asks for velocity too, and sounds that are varied (`lipsync.sounds`).
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import cos, pi
-from typing import Final
+from pathlib import Path
+from typing import Final, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from lipsync.closure import CLOSED_CM, Lips
 from lipsync.crops import Crops, Example, Rows, Validation, hold_out
 from lipsync.options import RecipeName
 from lipsync.recipes import fresh_model
+from lipsync.resume import Training
+from lipsync.sounds import SoundOptions, silences, varied
 from models.audio2mouth import masked_loss
-from models.mouthnet import MouthModel, velocity_loss
+from models.mouthnet import MouthModel, open_loss, velocity_loss
+from shared.interrupt import postponed
 from shared.progress import Progress, silent
 
 LABEL = "learning mouths (updates)"
+Batch: TypeAlias = tuple[Tensor, Tensor, Tensor]
+"""(B, T, F) features, (B, T, D) shapes, (B, T) known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,10 @@ class LearnOptions:
     clip_norm: float = 10.0
     velocity: float = 0.0
     """Weight of the error of the change over 40 ms beside that of the shape, >= 0."""
+    closure: float = 0.0
+    """Weight of the error of lips that should be closed and are open, >= 0."""
+    sounds: SoundOptions | None = None
+    """How sounds are varied, and how often nobody speaks; None leaves them as they are."""
     threads: int = 1
     """Products of 60 cells are too small to share: a second thread gains nothing, and on a busy machine waits. 0: all
     that torch is allowed."""
@@ -76,6 +86,7 @@ LEARNING: Final[Mapping[RecipeName, LearnOptions]] = {
         falling=True,
         clip_norm=1.0,
         velocity=1.0,
+        sounds=SoundOptions(),
         threads=0,
         validate_every=50,
     ),
@@ -106,37 +117,67 @@ def fit(
     options: LearnOptions,
     progress: Progress = silent,
     watch: Callable[[int, float], None] | None = None,
+    lips: Lips | None = None,
+    folder: Path | None = None,
 ) -> Fit:
     """Train the network and return its best validation state.
 
     Parameters
     ----------
     watch : told each update that was validated and its held-out error.
+    lips : what the closure term and crops of silence are about; without it there are none.
+    folder : where the training is kept while it runs and found when it goes on; None keeps nothing.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Saying what is kept.
     """
     generator = np.random.default_rng(options.seed)
     held = hold_out(examples, options.held_out, generator)
-    with _own_randomness(options.seed), _threads(options.threads):
+    with _own_randomness(options.seed), _threads(options.threads), postponed() as interrupted:
         net = _fresh_net(examples, held, options.recipe)
         batches = Crops(examples, held, (options.batch, options.steps), net.delay)
         check = Validation(examples, held, net.delay)
-        optimiser = torch.optim.Adam(net.parameters(), lr=options.rate)
-        best, best_state = (0, check.error(net)), copy.deepcopy(net.state_dict())
-        curve = [best]
-        for update in range(1, options.updates + 1):
-            _set_rate(optimiser, options, update)
-            _update(net, optimiser, batches.draw(generator), options)
-            if update % options.validate_every == 0 or update == options.updates:
-                curve.append((update, check.error(net)))
+        state = Training(net, torch.optim.Adam(net.parameters(), lr=options.rate), generator)
+        if folder is None or not state.go_on(folder):
+            state.look(check.error(net))
+        while state.update < options.updates and not (
+            options.patience and state.update - state.best[0] >= options.patience
+        ):
+            state.update += 1
+            _update(state, _sounded(batches.draw(generator), options, lips, generator), options, lips)
+            if state.update % options.validate_every == 0 or state.update == options.updates:
+                state.look(check.error(net))
                 if watch is not None:
-                    watch(*curve[-1])
-                if curve[-1][1] <= best[1]:  # where nothing is held out all are infinite, and the last net stays
-                    best, best_state = curve[-1], copy.deepcopy(net.state_dict())
-            if options.patience and update - best[0] >= options.patience:
-                break
-            progress(update, options.updates, LABEL)
+                    watch(*state.curve[-1])
+            if folder is not None:
+                state.save(folder, now=interrupted())
+            if interrupted():
+                raise KeyboardInterrupt(_kept(state, options, folder))
+            progress(state.update, options.updates, LABEL)
     progress(options.updates, options.updates, LABEL)
-    net.load_state_dict(best_state)
-    return Fit(net.eval(), tuple(curve), best, check.mean_error(examples, held))
+    net.load_state_dict(state.best_weights)
+    return Fit(net.eval(), tuple(state.curve), state.best, check.mean_error(examples, held))
+
+
+def _kept(state: Training, options: LearnOptions, folder: Path | None) -> str:
+    if folder is None:
+        return f"nothing of the {state.update} updates made is kept"
+    return f"{state.update} of {options.updates} updates are made; the same command goes on from there"
+
+
+def _sounded(batch: Batch, options: LearnOptions, lips: Lips | None, generator: np.random.Generator) -> Batch:
+    """Vary the sounds of a batch, and let nobody speak in some of its crops."""
+    if options.sounds is None:
+        return batch
+    features, shapes, known = batch
+    features = torch.from_numpy(varied(features.numpy(), options.sounds, generator))
+    if lips is not None:
+        count = int(generator.binomial(features.shape[0], options.sounds.silences))
+        features[:count] = torch.from_numpy(silences(count, features.shape[1], options.sounds, generator))
+        shapes[:count], known[:count] = torch.from_numpy(lips.rest), 1.0
+    return features, shapes, known
 
 
 @contextmanager
@@ -157,26 +198,29 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _set_rate(optimiser: torch.optim.Optimizer, options: LearnOptions, update: int) -> None:
+def _update(state: Training, batch: Batch, options: LearnOptions, lips: Lips | None) -> None:
     if options.falling:
-        for group in optimiser.param_groups:
-            group["lr"] = options.rate * (0.5 + 0.5 * cos(pi * (update - 1) / options.updates))
-
-
-def _update(
-    net: MouthModel, optimiser: torch.optim.Optimizer, batch: tuple[Tensor, Tensor, Tensor], options: LearnOptions
-) -> None:
-    net.train()
-    optimiser.zero_grad()
+        for group in state.optimiser.param_groups:
+            group["lr"] = options.rate * (0.5 + 0.5 * cos(pi * (state.update - 1) / options.updates))
+    state.net.train()
+    state.optimiser.zero_grad()
     whole = batch[0].shape[0]
     for features, shapes, known in zip(*(every.chunk(options.parts) for every in batch), strict=True):
-        made = net.crops(features)
-        loss = masked_loss(made, shapes, known)
-        if options.velocity > 0:
-            loss = loss + options.velocity * velocity_loss(made, shapes, known)
+        loss = _loss(state.net.crops(features), shapes, known, options, lips)
         (loss * (features.shape[0] / whole)).backward()
-    torch.nn.utils.clip_grad_norm_(net.parameters(), options.clip_norm)
-    optimiser.step()
+    torch.nn.utils.clip_grad_norm_(state.net.parameters(), options.clip_norm)
+    state.optimiser.step()
+
+
+def _loss(made: Tensor, shapes: Tensor, known: Tensor, options: LearnOptions, lips: Lips | None) -> Tensor:
+    loss = masked_loss(made, shapes, known)
+    if options.velocity > 0:
+        loss = loss + options.velocity * velocity_loss(made, shapes, known)
+    if options.closure > 0 and lips is not None:
+        gap = torch.from_numpy(lips.gap)
+        gaps, wanted = (every @ gap + lips.gap_cm for every in (made, shapes))
+        loss = loss + options.closure * open_loss(gaps, wanted, known, CLOSED_CM)
+    return loss
 
 
 def _fresh_net(examples: Sequence[Example], held: Sequence[Rows], recipe: RecipeName) -> MouthModel:

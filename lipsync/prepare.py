@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -11,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lipsync.closure import Closure, fit_closure
+from lipsync.closure import Closure, fit_closure, lips_from
 from lipsync.crops import Example
 from lipsync.features import row_times_s
 from lipsync.index import ClipMouths, examples_of, gather, in_spans, rest_shape, speech_s
-from lipsync.learn import LEARNING, Fit, fit
+from lipsync.learn import LEARNING, Fit, LearnOptions, fit
 from lipsync.mouth import COEFFICIENTS, LIP_POINTS, MouthBasis, fit_basis
 from lipsync.offset import aligned, facts_of, lines_of
 from lipsync.options import OffsetChoice, VoiceOptions
@@ -27,6 +28,7 @@ from shared.errors import NoFaceError
 from shared.face.detect import FinderName
 from shared.progress import Progress, silent
 from shared.store.artefact import artefact, cache_folder, fingerprint, is_current, lock, open_artefact
+from shared.store.cache import PREPARED
 from shared.store.corrections import corrections_part
 from shared.types import JsonObject
 
@@ -88,8 +90,10 @@ def learn_voice(
         if not force and is_current(output, KIND, wanted, SCHEMA):
             return open_artefact(output, KIND, SCHEMA).details, True
         facts: JsonObject = {}
+        kept = _training_folder(wanted, options)
         with artefact(output, KIND, SCHEMA, wanted, force, details=facts) as partial:
-            facts.update(_learn(footage, partial, options, progress, tell))
+            facts.update(_learn(footage, partial, options, kept, progress, tell))
+        shutil.rmtree(kept, ignore_errors=True)
         return facts, False
 
 
@@ -97,6 +101,7 @@ def _learn(
     footage: Sequence[Path],
     partial: Path,
     options: VoiceOptions,
+    kept: Path,
     progress: Progress,
     tell: Callable[[str], None] | None,
 ) -> JsonObject:
@@ -113,10 +118,10 @@ def _learn(
     pool = write_textures(clips, plane, options, partial / TEXTURES, counts, progress)
     basis = fit_basis(lips_of(pool.points))
     examples = examples_of(clips, basis)
-    usual = LEARNING[options.recipe]
-    chosen = replace(usual, updates=options.updates or usual.updates, patience=options.patience, seed=options.seed)
-    found = fit(examples, chosen, progress, None if tell is None else _watch(tell))
-    save_mouths(partial, pool, basis, rest_shape(clips, basis), _closure(found.net, clips, examples, basis), plane)
+    rest = rest_shape(clips, basis)
+    watch = None if tell is None else _watch(tell)
+    found = fit(examples, _learning(options), progress, watch, lips_from(basis, rest), kept)
+    save_mouths(partial, pool, basis, rest, _closure(found.net, clips, examples, basis), plane)
     facts = (
         {"recipe": options.recipe}
         | _facts(found, heard, counts)
@@ -124,6 +129,17 @@ def _learn(
     )
     save_net(partial, found.net, found.best[0], facts)
     return facts
+
+
+def _learning(options: VoiceOptions) -> LearnOptions:
+    usual = LEARNING[options.recipe]
+    return replace(usual, updates=options.updates or usual.updates, patience=options.patience, seed=options.seed)
+
+
+def _training_folder(wanted: str, options: VoiceOptions) -> Path:
+    """Where the training of a voice is kept until it is done; the cache's own housekeeping knows it by its name."""
+    finger = fingerprint(voice=str(wanted), learning=_learning(options))
+    return cache_folder() / PREPARED / f".voice-training.{finger[:16]}.partial"
 
 
 def _closure(net: MouthModel, clips: Sequence[ClipMouths], examples: Sequence[Example], basis: MouthBasis) -> Closure:

@@ -125,6 +125,22 @@ MouthModel: TypeAlias = Audio2Mouth | MouthNet
 """What maps sound to mouths: `crops`, `shapes_of`, `normalise_by`, `delay` and `config` mean the same in both."""
 
 
+def open_loss(gaps: Tensor, wanted: Tensor, known: Tensor, closed_cm: float) -> Tensor:
+    """Mean square of how far lips that should be closed are open.
+
+    A mean squared error of shapes leaves them a little open, since it pays for the rows before and after too.
+
+    Parameters
+    ----------
+    gaps, wanted : (B, T) gaps of the inner lips, centimetres.
+    known : (B, T) in {0, 1}; the mean is over these.
+    closed_cm : wanted gaps up to this are closed.
+    """
+    closed = (wanted <= closed_cm).to(known.dtype) * known
+    over = (gaps - wanted.clamp_min(0.0)).clamp_min(0.0)
+    return (over.square() * closed).sum() / known.sum().clamp_min(1.0)
+
+
 def velocity_loss(predicted: Tensor, wanted: Tensor, known: Tensor) -> Tensor:
     """Mean squared error of the change over 40 ms, where both its ends are known; arguments as of `masked_loss`."""
     change = (predicted - wanted)[:, VELOCITY_ROWS:] - (predicted - wanted)[:, :-VELOCITY_ROWS]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from lipsync.closure import CLOSED_CM, REACH, WIDEST_CM, Closure, close_lips, fit_closure
+from lipsync.closure import CLOSED_CM, REACH, WIDEST_CM, Closure, close_lips, fit_closure, lips_from
 from lipsync.mouth import MouthBasis, aperture_cm, fit_basis
 from lipsync.voice import lips_of
 from shared.types import Floats
@@ -65,3 +65,12 @@ def test_a_threshold_has_its_bound(basis: MouthBasis, shapes_of: Callable[..., F
 def test_too_little_speech_fits_nothing(basis: MouthBasis, shapes_of: Callable[..., Floats]) -> None:
     few = shapes_of(np.linspace(0, 1, 30))
     assert fit_closure(few, few, basis).threshold_cm == 0.0
+
+
+def test_the_gap_of_a_straight_mouth_is_linear_in_its_shape(
+    basis: MouthBasis, shapes_of: Callable[..., Floats]
+) -> None:
+    shapes = shapes_of(np.linspace(0, 1.5, 20))
+    lips = lips_from(basis, shapes[0])
+    np.testing.assert_allclose(shapes @ lips.gap + lips.gap_cm, gaps_of(shapes, basis), atol=1e-4)
+    np.testing.assert_array_equal(lips.rest, shapes[0])

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from lipsync.closure import Lips
 from lipsync.crops import Example
 from lipsync.learn import LEARNING, LearnOptions, fit
+from lipsync.logmel import log_mel
 from lipsync.options import RecipeName
+from lipsync.sounds import SoundOptions
+from shared.types import Sound
 
 WIDTHS: dict[RecipeName, int] = {"paper": 28, "default": 40}
 PAPER = LearnOptions(updates=120, batch=24, validate_every=40, rate=1e-2)
-DEFAULT = replace(LEARNING["default"], updates=80, batch=8, steps=80, validate_every=20, rate=1e-2)
+DEFAULT = replace(LEARNING["default"], updates=80, batch=8, steps=80, validate_every=20, rate=1e-2, sounds=None)
 SHORT = {options.recipe: options for options in (PAPER, DEFAULT)}
 both = pytest.mark.parametrize("recipe", SHORT)
 
@@ -111,3 +117,83 @@ def test_patience_ends_a_training_that_gets_no_better() -> None:
     found = fit(clips, options, lambda *said: calls.append(said))
     assert found.curve[-1][0] == found.best[0] + 40 < 400
     assert calls[-1][:2] == (400, 400)
+
+
+def test_a_net_told_of_silence_rests_in_it_and_one_that_is_not_does_not() -> None:
+    clips = [echo_clip(300, seed, "default") for seed in range(3)]
+    rest = np.zeros(20, dtype=np.float32)
+    rest[0] = -1.0
+    lips = Lips(rest, np.eye(20, dtype=np.float32)[0], 0.0)
+    often = replace(DEFAULT, updates=60, sounds=SoundOptions(silences=0.5))
+    quiet = torch.from_numpy(log_mel(Sound(np.zeros(16_000, dtype=np.float32), 16_000)))
+    told, untold = (fit(clips, often, lips=known).net.shapes_of(quiet).numpy() for known in (lips, None))
+    assert abs(told - rest).max() < 0.4
+    assert abs(untold - rest).max() > 0.6
+
+
+def test_the_closure_term_closes_lips_that_should_be_closed() -> None:
+    rng = np.random.default_rng(0)
+    clip = echo_clip(400, 0, "default")
+    shapes = np.zeros_like(clip.shapes)
+    shapes[:, 0] = np.where(rng.random(400) < 0.4, 0.0, 1.0)  # nothing says when: the mean is 0.6 open
+    lips = Lips(np.zeros(20, dtype=np.float32), np.eye(20, dtype=np.float32)[0], 0.0)
+    gaps = []
+    for weight in (0.0, 20.0):
+        options = replace(DEFAULT, updates=40, sounds=None, closure=weight)
+        found = fit([Example(clip.features, shapes, clip.known)], options, lips=lips)
+        gaps.append(float(found.net.shapes_of(torch.from_numpy(clip.features))[:, 0].mean()))
+    assert gaps[1] < 0.7 * gaps[0]
+
+
+def test_the_paper_s_recipe_hears_sounds_as_they_are() -> None:
+    assert LEARNING["paper"].sounds is None
+    assert LEARNING["paper"].velocity == LEARNING["paper"].closure == 0.0
+
+
+class PowerCutError(Exception):
+    """Ends a training where it stands."""
+
+
+@both
+def test_a_training_broken_off_goes_on_to_the_same_weights(
+    recipe: RecipeName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips = [echo_clip(300, seed, recipe) for seed in range(3)]
+    few = replace(SHORT[recipe], updates=12, validate_every=3)
+    whole = fit(clips, few)
+    monkeypatch.setattr("lipsync.resume.SAVE_EVERY_S", 0.0)
+
+    def stop(done: float, total: float, label: str) -> None:  # noqa: ARG001
+        if done == 7:
+            raise PowerCutError
+
+    with pytest.raises(PowerCutError):
+        fit(clips, few, stop, folder=tmp_path)
+    heard: list[float] = []
+    again = fit(clips, few, lambda done, *_: heard.append(done), folder=tmp_path)
+    assert heard[0] == 8
+    assert again.curve == whole.curve
+    for one, other in zip(whole.net.parameters(), again.net.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_ctrl_c_saves_at_the_end_of_an_update_and_says_how_far_it_is(tmp_path: Path) -> None:
+    clips = [echo_clip(300, seed) for seed in range(3)]
+    few = replace(PAPER, updates=12)
+
+    def press(done: float, total: float, label: str) -> None:  # noqa: ARG001
+        if done == 4:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt, match="5 of 12 updates are made; the same command goes on"):
+        fit(clips, few, press, folder=tmp_path)
+    heard: list[float] = []
+    fit(clips, few, lambda done, *_: heard.append(done), folder=tmp_path)
+    assert heard[0] == 6
+
+
+def test_a_damaged_state_begins_anew(tmp_path: Path) -> None:
+    clips = [echo_clip(300, seed) for seed in range(3)]
+    (tmp_path / "training.safetensors").write_bytes(b"half")
+    few = replace(PAPER, updates=4, validate_every=2)
+    assert fit(clips, few, folder=tmp_path).curve == fit(clips, few).curve

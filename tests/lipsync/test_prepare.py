@@ -9,6 +9,7 @@ import pytest
 
 from lipsync import prepare
 from lipsync.composite import open_stage
+from lipsync.learn import LABEL
 from lipsync.mouth import aperture_cm, free_face
 from lipsync.options import SyncOptions, VoiceOptions
 from lipsync.prepare import learn_voice, make_voice
@@ -20,6 +21,7 @@ from shared.media.reader import open_clip
 from shared.picture.composite import changed_support, composite
 from shared.progress import silent
 from shared.store.artefact import cache_folder
+from shared.store.cache import PARTIAL, entries
 from shared.store.corrections import Correction, correct
 from shared.types import Edit, Scene
 
@@ -69,6 +71,27 @@ def test_the_paper_s_recipe_learns_from_the_same_footage(footage: Path, tmp_path
     facts, _ = learn_voice(sentences(footage), tmp_path / "voice", PAPER)
     assert facts["recipe"] == recipe_of(open_voice(tmp_path / "voice").net) == "paper"
     assert facts["held_out_error_mm"] < 0.9 * facts["mean_mouth_error_mm"]
+
+
+def test_a_learning_that_is_killed_goes_on_in_its_training(
+    footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lipsync.resume.SAVE_EVERY_S", 0.0)
+    learned: list[float] = []
+
+    def killed(done: float, total: float, label: str) -> None:  # noqa: ARG001
+        if label == LABEL:
+            learned.append(done)
+            if learned == [1, 2, 3, 4, 5]:
+                raise ZeroDivisionError
+
+    few = VoiceOptions(recipe="paper", updates=8)
+    with pytest.raises(ZeroDivisionError):
+        learn_voice(sentences(footage), tmp_path / "voice", few, progress=killed)
+    assert [entry.kind for entry in entries(cache_folder()) if "training" in entry.path.name] == [PARTIAL]
+    learn_voice(sentences(footage), tmp_path / "voice", few, progress=killed)
+    assert learned == [1, 2, 3, 4, 5, 6, 7, 8, 8]
+    assert not [entry for entry in entries(cache_folder()) if entry.kind == PARTIAL]
 
 
 def test_other_footage_into_the_same_folder_is_refused(voice_folder: Path, footage: Path) -> None:

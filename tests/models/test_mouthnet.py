@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from models.mouthnet import MouthNet, MouthNetConfig, velocity_loss
+from models.mouthnet import MouthNet, MouthNetConfig, open_loss, velocity_loss
 
 
 def small_net(seed: int = 0) -> MouthNet:
@@ -85,3 +85,10 @@ def test_velocity_is_taken_over_forty_milliseconds_where_both_ends_are_known() -
     known = torch.ones(1, 10)
     known[0, 9] = 0.0
     assert velocity_loss(predicted, wanted, known).item() == pytest.approx(16.0)
+
+
+def test_only_lips_that_should_be_closed_and_are_open_count() -> None:
+    gaps = torch.tensor([[0.5, 0.5, -0.2, 0.9]])
+    wanted = torch.tensor([[0.1, 1.0, 0.0, 0.0]])
+    known = torch.tensor([[1.0, 1.0, 1.0, 0.0]])
+    assert open_loss(gaps, wanted, known, 0.19).item() == pytest.approx(0.4**2 / 3)

@@ -104,12 +104,14 @@ class Fit:
         could be held out.
     best : the entry of the curve whose weights `net` holds.
     mean_mouth : the same error of always answering the mean of the training shapes.
+    held : rows of each example that training did not see, (T,) bool.
     """
 
     net: MouthModel
     curve: tuple[tuple[int, float], ...]
     best: tuple[int, float]
     mean_mouth: float
+    held: tuple[Rows, ...]
 
 
 def fit(
@@ -158,7 +160,7 @@ def fit(
             progress(state.update, options.updates, LABEL)
     progress(options.updates, options.updates, LABEL)
     net.load_state_dict(state.best_weights)
-    return Fit(net.eval(), tuple(state.curve), state.best, check.mean_error(examples, held))
+    return Fit(net.eval(), tuple(state.curve), state.best, check.mean_error(examples, held), tuple(held))
 
 
 def _kept(state: Training, options: LearnOptions, folder: Path | None) -> str:

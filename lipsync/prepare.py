@@ -23,7 +23,6 @@ from lipsync.options import OffsetChoice, VoiceOptions
 from lipsync.plane import plane_for
 from lipsync.textures import write_textures
 from lipsync.voice import KIND, SCHEMA, TEXTURES, lips_of, save_mouths, save_net
-from models.mouthnet import MouthModel
 from shared.errors import NoFaceError
 from shared.face.detect import FinderName
 from shared.progress import Progress, silent
@@ -39,6 +38,8 @@ TO_MM = 10.0 * math.sqrt(COEFFICIENTS / len(LIP_POINTS))
 """From the root mean square of the coefficients, centimetres, to that of a lip point's distance, millimetres."""
 CLOSURE_ROWS = 60_000
 """Ten minutes are enough to fit one threshold on."""
+CLOSURE_HELD_ROWS = 500
+"""Five seconds of speech that training did not see are enough too."""
 PATIENCE = 1000
 """For a voice that is made on the way to a render: on minutes of speech the error has long been rising by then."""
 TELL_EVERY = 5
@@ -121,7 +122,7 @@ def _learn(
     rest = rest_shape(clips, basis)
     watch = None if tell is None else _watch(tell)
     found = fit(examples, _learning(options), progress, watch, lips_from(basis, rest), kept)
-    save_mouths(partial, pool, basis, rest, _closure(found.net, clips, examples, basis), plane)
+    save_mouths(partial, pool, basis, rest, _closure(found, clips, examples, basis), plane)
     facts = (
         {"recipe": options.recipe}
         | _facts(found, heard, counts)
@@ -142,17 +143,25 @@ def _training_folder(wanted: str, options: VoiceOptions) -> Path:
     return cache_folder() / PREPARED / f".voice-training.{finger[:16]}.partial"
 
 
-def _closure(net: MouthModel, clips: Sequence[ClipMouths], examples: Sequence[Example], basis: MouthBasis) -> Closure:
-    """Compare predictions with the footage where it speaks, on as many clips as need not much time."""
-    made, real, rows = [], [], 0
-    for clip, example in zip([clip for clip in clips if clip.features is not None], examples, strict=True):
+def _closure(found: Fit, clips: Sequence[ClipMouths], examples: Sequence[Example], basis: MouthBasis) -> Closure:
+    """Compare predictions with the footage where it speaks, on as many clips as need not much time.
+
+    What training did not see shows how far the lips stay open in use; all is taken where there is too little of it.
+    """
+    made, real, unseen, rows = [], [], [], 0
+    heard = [clip for clip in clips if clip.features is not None]
+    for clip, example, held in sorted(zip(heard, examples, found.held, strict=True), key=lambda one: not one[2].any()):
         spoken = in_spans(row_times_s(example.known.shape[0]), clip.voiced, 0.0) & example.known
-        made.append(net.shapes_of(torch.from_numpy(example.features)).numpy()[spoken])
+        made.append(found.net.shapes_of(torch.from_numpy(example.features)).numpy()[spoken])
         real.append(example.shapes[spoken])
+        unseen.append(held[spoken])
         rows += spoken.shape[0]
         if rows > CLOSURE_ROWS:
             break
-    return fit_closure(np.concatenate(made), np.concatenate(real), basis)
+    which = np.concatenate(unseen)
+    if int(which.sum()) < CLOSURE_HELD_ROWS:
+        which[:] = True
+    return fit_closure(np.concatenate(made)[which], np.concatenate(real)[which], basis)
 
 
 def _in_sync(

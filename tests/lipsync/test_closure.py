@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 
 from lipsync.closure import CLOSED_CM, REACH, WIDEST_CM, Closure, close_lips, fit_closure, lips_from
+from lipsync.crops import Example
+from lipsync.index import ClipMouths
+from lipsync.learn import Fit
 from lipsync.mouth import MouthBasis, aperture_cm, fit_basis
+from lipsync.prepare import _closure
 from lipsync.voice import lips_of
+from models.mouthnet import MouthModel
 from shared.types import Floats
 
 Points = Callable[[float], Floats]
@@ -74,3 +81,18 @@ def test_the_gap_of_a_straight_mouth_is_linear_in_its_shape(
     lips = lips_from(basis, shapes[0])
     np.testing.assert_allclose(shapes @ lips.gap + lips.gap_cm, gaps_of(shapes, basis), atol=1e-4)
     np.testing.assert_array_equal(lips.rest, shapes[0])
+
+
+@pytest.mark.parametrize(("held_s", "threshold"), [(10.0, True), (1.0, False)])
+def test_lips_are_judged_on_what_training_did_not_see_where_there_is_enough_of_it(
+    basis: MouthBasis, shapes_of: Callable[..., Floats], held_s: float, threshold: bool
+) -> None:
+    real = shapes_of(np.abs(np.random.default_rng(0).normal(0.0, 0.6, 2000)))
+    made = real.copy()  # learned by heart...
+    held = np.arange(2000) < 100 * held_s
+    made[held] = shapes_of(0.25 + 0.7 * gaps_of(real[held], basis))  # ...and shy where it was not
+    example = Example(made, real, np.ones(2000, dtype=bool))
+    clip = cast(ClipMouths, SimpleNamespace(features=made, voiced=((0.0, 30.0),)))
+    net = cast(MouthModel, SimpleNamespace(shapes_of=lambda features: features))
+    closure = _closure(Fit(net, (), (0, 0.0), 0.0, (held,)), [clip], [example], basis)
+    assert (closure.threshold_cm > 0.1) == threshold

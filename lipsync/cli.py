@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,6 +119,7 @@ def learn(  # noqa: PLR0913 - one argument an option
 @click.argument("clip", type=FILE)
 @click.option("--voice", type=FILE, required=True, metavar="VOICE", help="Folder that lipswap learn made.")
 @click.option("--speech", type=FILE, metavar="AUDIO", help="What the mouth shall say; the new sound.")
+@click.option("--driver", type=FILE, metavar="VIDEO", help="Another person's video whose lips move the mouth instead.")
 @click.option("--mouth", type=FILE, metavar="CSV|JSON", help="Mouth curve to follow where it has rows.")
 @click.option("--mouth-out", type=FILE, metavar="CSV|JSON", help="Write the mouth curve that is followed.")
 @click.option(
@@ -152,6 +154,7 @@ def sync(  # noqa: PLR0913 - one argument an option
     *,
     voice: Path,
     speech: Path | None,
+    driver: Path | None,
     mouth: Path | None,
     mouth_out: Path | None,
     mouth_blend_ms: float,
@@ -176,15 +179,19 @@ def sync(  # noqa: PLR0913 - one argument an option
     out rows and columns, or make one by other means (JSON with mouthCues too), and give it back with --mouth: what a
     row says holds at its time, all else stays as the speech asks for. Without --speech the mouth rests elsewhere, and
     the clip keeps its sound.
+
+    With --driver the lips follow another person's, in this person's own mouths and proportions; the sound is that of
+    --speech, else the driver's, else the clip's own.
     """
     from shared.errors import UsageError
     from shared.render.job import StageRequest, check_job
 
-    if speech is None and mouth is None:
-        raise UsageError("nothing moves the mouth: give --speech, or a mouth curve with --mouth")
+    if speech is None and driver is None and mouth is None:
+        raise UsageError("nothing moves the mouth: give --speech, --driver, or a mouth curve with --mouth")
     options = SyncOptions(
         voice=voice,
         speech=speech,
+        driver=driver,
         mouth=mouth,
         blend_ms=mouth_blend_ms,
         opening=opening,
@@ -197,11 +204,21 @@ def sync(  # noqa: PLR0913 - one argument an option
         match_colour=match_colour,
         feather=feather,
     )
-    job = job_of(clip, choices, (StageRequest("sync", options),), speech)
+    heard = _heard(speech, driver)
+    job = replace(job_of(clip, choices, (StageRequest("sync", options),), heard), inputs=(driver,) if driver else ())
     if mouth_out is not None:
         from lipsync.steer import write_mouth
 
         check_job(job)
-        write_mouth(mouth_out, options, choices.force)
+        write_mouth(mouth_out, options, choices.force, terminal.progress)
         terminal.say(f"{mouth_out}: the mouth curve of this render")
     carry_out(job, terminal)
+
+
+def _heard(speech: Path | None, driver: Path | None) -> Path | None:
+    """What becomes the sound of the output; None for the clip's own."""
+    if speech is not None or driver is None:
+        return speech
+    from shared.media.reader import probe
+
+    return driver if probe(driver).has_audio else None

@@ -58,7 +58,7 @@ def open_stage(
     options: SyncOptions,
     clip: ClipFaces,
     device: str,  # noqa: ARG001 - the signature that both engines share
-    progress: Progress,  # noqa: ARG001
+    progress: Progress,
 ) -> Stage:
     """Open the engine: the voice loads and the speech is heard here, before the first frame.
 
@@ -73,7 +73,7 @@ def open_stage(
         As of `lipsync.steer.mouth_track`.
     """
     voice = open_voice(options.voice)
-    track = mouth_track(voice, options)
+    track = mouth_track(voice, options, progress)
     track = replace(track, times_s=track.times_s + float(clip_origin(clip.clip)))
     synthesiser = Synthesiser(voice, options)
     return lambda scenes: _stage(scenes, track, synthesiser, voice.plane, options)

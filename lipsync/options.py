@@ -75,7 +75,9 @@ class SyncOptions:
     voice: Path
     """Folder made by ``lipswap learn``."""
     speech: Path | None
-    """Any file with sound; it starts with the clip's first picture. None where `mouth` alone moves the mouth."""
+    """Any file with sound; it starts with the clip's first picture. None where something else moves the mouth."""
+    driver: Path | None = None
+    """A video whose largest face moves the mouth, instead of the speech; it starts with the clip's first picture."""
     mouth: Path | None = None
     """A table of the mouth curve (`lipsync.curve`) that is laid over what the speech asks for."""
     blend_ms: float = 80.0

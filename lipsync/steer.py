@@ -1,4 +1,4 @@
-"""What moves the mouth in a clip: the speech, then the user's gain on its opening and his own table laid over it.
+"""What moves the mouth in a clip: speech or another person's video, then the user's gain on its opening and his table.
 
 A table's row says how the mouth is at its time: as its shape, if it has one; then whatever else it says is made true,
 so that a row that was written out can be edited in any one cell, and a row of one cell changes nothing else.
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from lipsync.controls import REST, RESTING, Controls, controls_of
 from lipsync.curve import CurveTable, basis_name, check_suffix, read_curve, write_curve
+from lipsync.driver import driven_track
 from lipsync.features import SAMPLE_RATE_HZ
 from lipsync.options import SyncOptions
 from lipsync.predict import MouthTrack, predict_track
@@ -23,26 +24,33 @@ from lipsync.voice import Voice, open_voice
 from shared.clock import FEATURE_RATE_HZ, resample_track
 from shared.errors import NoFaceError, UsageError
 from shared.media.sound import load_sound
+from shared.progress import Progress, silent
 
 KEEPS_MM: Final = 0.02
 """Opening and width that say no more than this beside a row's shape say nothing new: what is written is rounded."""
 
 
-def mouth_track(voice: Voice, options: SyncOptions) -> MouthTrack:
+def mouth_track(voice: Voice, options: SyncOptions, progress: Progress = silent) -> MouthTrack:
     """The mouth that a voice shall make, on the clock of the speech.
+
+    Parameters
+    ----------
+    progress : of finding the faces in a driver's video.
 
     Raises
     ------
     MediaError
-        The speech has no sound, or the table cannot be read.
+        The speech has no sound, or the driver's video or the table cannot be read.
     UsageError
         The table is not understood, or its shapes are another voice's.
     NoFaceError
-        Nobody speaks in the speech, and nothing else moves the mouth.
+        Nobody speaks in the speech, and nothing else moves the mouth; or the driver's video shows no face.
     """
     controls = controls_of(voice)
     table = None if options.mouth is None else _own_table(options.mouth, voice)
-    if options.speech is not None:
+    if options.driver is not None:
+        track = driven_track(voice, controls, options.driver, options.smooth_ms, progress)
+    elif options.speech is not None:
         track = predict_track(voice, load_sound(options.speech, SAMPLE_RATE_HZ), options)
         if table is None and options.rest and float(track.resting.min()) >= 1.0:
             raise NoFaceError(
@@ -56,7 +64,7 @@ def mouth_track(voice: Voice, options: SyncOptions) -> MouthTrack:
     return track if table is None else laid_over(track, table, controls, options.blend_ms * 1e-3)
 
 
-def write_mouth(path: Path, options: SyncOptions, force: bool) -> None:
+def write_mouth(path: Path, options: SyncOptions, force: bool, progress: Progress = silent) -> None:
     """Write the mouth curve that a re-sync with these options follows, before any picture is made.
 
     Raises
@@ -68,7 +76,7 @@ def write_mouth(path: Path, options: SyncOptions, force: bool) -> None:
     if options.mouth is not None and path.exists() and path.samefile(options.mouth):
         raise UsageError(f"{path}: --mouth is read from it; choose another name for --mouth-out")
     voice = open_voice(options.voice)
-    write_curve(path, mouth_track(voice, options), controls_of(voice), voice.basis, force=force)
+    write_curve(path, mouth_track(voice, options, progress), controls_of(voice), voice.basis, force=force)
 
 
 def _own_table(path: Path, voice: Voice) -> CurveTable:

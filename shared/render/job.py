@@ -29,7 +29,7 @@ LONGEST_NAME = 200
 ORDER: tuple[Engine, ...] = ("sync", "swap")
 """The mouth is re-synced with the person's own textures first; then the face, with its new mouth, is swapped."""
 
-MADE_OF = ("model", "voice", "speech", "mouth")
+MADE_OF = ("model", "voice", "speech", "driver", "mouth")
 """Options of the engines that name what they read."""
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
 from lipsync.options import SyncOptions
 from shared.cli import root
+from shared.render.job import RenderJob
 from tests.shared.render.made import make_clip
 
 
@@ -73,9 +75,10 @@ def test_the_mouth_curve_is_written_before_the_render(tmp_path: Path, monkeypatc
     given = ["--mouth", "old.csv", "--mouth-out", str(curve), "--opening", "1.3", "--mouth-blend-ms", "50", "--force"]
     result = CliRunner().invoke(root, [*SYNC, "-o", str(tmp_path / "out.mp4"), *given])
     assert result.exit_code == 0, result.output
-    (path, options, force), (rendered, speech) = done
+    (path, options, force, _), (rendered, speech) = done
     assert (path, force, speech) == (curve, True, None)
-    assert options == rendered == SyncOptions(Path("voice"), None, Path("old.csv"), 50.0, 1.3)
+    wanted = SyncOptions(voice=Path("voice"), speech=None, mouth=Path("old.csv"), blend_ms=50.0, opening=1.3)
+    assert options == rendered == wanted
 
 
 def test_a_mouth_curve_of_another_kind_is_refused_before_the_render(tmp_path: Path) -> None:
@@ -84,3 +87,22 @@ def test_a_mouth_curve_of_another_kind_is_refused_before_the_render(tmp_path: Pa
     result = CliRunner().invoke(root, [*given, "-o", str(tmp_path / "out.mp4"), "--mouth-out", str(tmp_path / "c.txt")])
     assert result.exit_code == 2
     assert ".csv or .json" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("has_audio", "speech", "heard"), [(True, None, "driver.mp4"), (False, None, None), (True, "s.wav", "s.wav")]
+)
+def test_the_sound_is_the_speech_else_the_driver_s_else_the_clip_s_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_audio: bool, speech: str | None, heard: str | None
+) -> None:
+    jobs: list[RenderJob] = []
+    monkeypatch.setattr("lipsync.cli.carry_out", lambda job, _: jobs.append(job))
+    monkeypatch.setattr("shared.media.reader.probe", lambda _: SimpleNamespace(has_audio=has_audio))
+    given = ["--driver", "driver.mp4", *(["--speech", speech] if speech else [])]
+    result = CliRunner().invoke(root, [*SYNC, "-o", str(tmp_path / "out.mp4"), *given])
+    assert result.exit_code == 0, result.output
+    assert jobs[0].speech == (Path(heard) if heard else None)
+    assert jobs[0].inputs == (Path("driver.mp4"),)
+    assert jobs[0].stages[0].options == SyncOptions(
+        voice=Path("voice"), speech=Path(speech) if speech else None, driver=Path("driver.mp4")
+    )

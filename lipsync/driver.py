@@ -1,0 +1,106 @@
+"""Another person's video drives the mouth: his lips, without pose, mapped into this speaker's mouth space.
+
+Both persons' mouths are taken as displacements from their own closed mouth in pauses, so that closed lips stay closed.
+The displacements are mapped by the linear map that gives them the spread of this speaker's own mouths and moves them
+least (Monge-Kantorovich; Pitié and Kokaram, "The linear Monge-Kantorovitch linear colour mapping for example-based
+colour transfer", CVMP 2007, there for colours). A short video tells little of its person's spread: it is then taken to
+be of this speaker's form, only smaller or larger.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from lipsync.controls import Controls
+from lipsync.index import gather, rest_shape
+from lipsync.predict import MouthTrack, rest_share
+from lipsync.voice import Voice
+from shared.clock import FEATURE_RATE_HZ, resample_track, times_of_rows
+from shared.errors import NoFaceError
+from shared.progress import Progress, silent
+from shared.store.artefact import cache_folder
+from shared.types import Floats
+
+NOISE_CM2: Final = 0.02**2
+"""Variance of a coefficient that is no more than the finder's noise."""
+WELL_KNOWN: Final = 500
+"""Frames (20 s) from which a driver's own spread counts more than this speaker's form of it."""
+LEAST_STRETCH, MOST_STRETCH = 0.6, 1.7
+"""No direction of the lips' motion is made smaller or larger than this."""
+TURNED_DEG: Final = 40.0
+"""Frames in which the driver looks further aside tell nothing of his mouth."""
+GAP_S: Final = 0.3
+"""Over shorter gaps the mouth moves straight on; in longer ones it comes to rest."""
+
+
+def driven_track(
+    voice: Voice, controls: Controls, driver: Path, smooth_ms: float, progress: Progress = silent
+) -> MouthTrack:
+    """The mouth that follows the largest face of a video, from its first picture on.
+
+    Raises
+    ------
+    NoFaceError
+        There is no face in it, or none that looks this way.
+    """
+    clip = gather([driver], cache_folder(), "largest", Counter(), progress)[0]
+    seen = np.array([abs(face.pose.angles_deg[0]) <= TURNED_DEG for face in clip.faces])
+    if not seen.any():
+        raise NoFaceError(f"{driver}: the face in it never looks this way; give a video that shows it from the front")
+    away = voice.basis.encode(clip.lips) - rest_shape([clip], voice.basis)
+    matched = match_spread(away[seen], voice.shapes - voice.rest)
+    shown_s = clip.times_s[seen]
+    times = times_of_rows(int(shown_s[-1] * FEATURE_RATE_HZ) + 1, FEATURE_RATE_HZ)
+    resting = rest_share(times, _spans(shown_s))
+    shapes = voice.rest + resample_track(matched, shown_s, times) * (1.0 - resting)[:, np.newaxis]
+    if smooth_ms > 0:
+        shapes = gaussian_filter1d(shapes, smooth_ms * 1e-3 * FEATURE_RATE_HZ, axis=0, mode="nearest")
+    opening = controls.measure(shapes)[:, 0]
+    lowest = np.minimum(controls.closed_mm, 0.0)
+    met = np.stack([np.maximum(opening, lowest), np.full_like(opening, np.nan)], axis=1)
+    return MouthTrack(times, controls.moved(shapes, met), resting)
+
+
+def match_spread(driven: Floats, own: Floats) -> Floats:
+    """Map displacements (T, D) of a driver to those that this speaker would make.
+
+    Parameters
+    ----------
+    own : (N, D) displacements of this speaker, in the same space.
+    """
+    goal = _spread(own)
+    found = _spread(driven)
+    known = driven.shape[0] / (driven.shape[0] + WELL_KNOWN)
+    size = float(np.trace(found) / np.trace(goal))
+    found = known * found + (1.0 - known) * size * goal
+    root, inverse = _roots(found)
+    middle, _ = _roots(root @ goal @ root)
+    values, vectors = np.linalg.eigh(inverse @ middle @ inverse)
+    mapped = (vectors * np.clip(values, LEAST_STRETCH, MOST_STRETCH)) @ vectors.T
+    return np.asarray(driven @ mapped, dtype=np.float32)
+
+
+def _spread(away: Floats) -> NDArray[np.float64]:
+    """Mean square of displacements, noise and all: (D, D)."""
+    wide = away.astype(np.float64)
+    return wide.T @ wide / len(wide) + NOISE_CM2 * np.eye(wide.shape[1])
+
+
+def _roots(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Square root of a symmetric matrix above 0, and its inverse."""
+    values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
+    roots = np.sqrt(np.maximum(values, 1e-12))
+    return (vectors * roots) @ vectors.T, (vectors / roots) @ vectors.T
+
+
+def _spans(times_s: NDArray[np.float64]) -> list[tuple[float, float]]:
+    """Stretches in which the face is seen, over gaps up to `GAP_S`."""
+    ends = np.flatnonzero(np.diff(times_s) > GAP_S)
+    starts = [0, *(ends + 1).tolist()]
+    return [(float(times_s[a]), float(times_s[b])) for a, b in zip(starts, [*ends.tolist(), -1], strict=True)]

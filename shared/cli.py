@@ -42,6 +42,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("faceswap.export_cli:export", "Write a trained model for the tools that swap faces live."),
     "learn": ("lipsync.cli:learn", "Learn from footage how a person's mouth moves to speech."),
     "sync": ("lipsync.cli:sync", "Re-sync the mouth in a clip to new speech."),
+    "evaluate": (
+        "lipsync.evaluate_cli:evaluate",
+        "Measure how well mouths learned from footage re-create the rest of it.",
+    ),
     "verify": ("shared.cli:verify", "Check who signed a file, whether it was changed since, and the consent in it."),
     "weights": ("shared.cli:weights", "List, fetch and check the networks' weights."),
     "cache": ("shared.cache_cli:cache", "Say what earlier runs left to be used again, and remove it."),

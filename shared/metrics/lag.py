@@ -139,6 +139,15 @@ def measure_lag(model: LagModel, clips: Sequence[SpeakingClip], options: LagOpti
     return Lag(lag_s, low, high, float(scores.max()), contrast, speech_s)
 
 
+def predict_mouth(model: LagModel, sound: Sound, times_s: NDArray[np.float64]) -> Floats:
+    """What the regression says of the mouth at each time: (T, D) float32. A baseline for any better predictor."""
+    if sound.rate_hz != model.rate_hz:
+        raise ValueError(f"the model was fitted at {model.rate_hz} Hz, this sound has {sound.rate_hz} Hz")
+    nobody = SpeakingClip(sound, np.zeros((len(times_s), 0), dtype=np.float32), times_s)
+    made = _rows(nobody, _features(sound), 0.0) @ model.weights[:-1] + model.weights[-1]
+    return np.asarray(made, dtype=np.float32)
+
+
 def _predictions(
     model: LagModel, clip: SpeakingClip, features: NDArray[np.float64], shifts: NDArray[np.float64]
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]]:

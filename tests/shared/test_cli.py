@@ -224,7 +224,7 @@ def test_where_weights_come_from_is_told_where_asked_for(tmp_path: Path, monkeyp
 
 def test_swap_and_sync_offer_no_seed_that_nothing_follows() -> None:
     offered = {name for name, command in every_command() for one in command.params if one.name == "seed"}
-    assert offered == {"render", "train", "learn", "demo"}
+    assert offered == {"render", "train", "learn", "evaluate", "demo"}
 
 
 def test_a_damaged_weight_is_named_with_exit_code_5(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from scipy import ndimage, signal
 
-from shared.metrics.lag import Lag, LagModel, LagOptions, SpeakingClip, _mel_filters, fit_lag, measure_lag
+from shared.metrics.lag import (
+    Lag,
+    LagModel,
+    LagOptions,
+    SpeakingClip,
+    _mel_filters,
+    fit_lag,
+    measure_lag,
+    predict_mouth,
+)
 from shared.types import Sound
 
 RATE = 16_000
@@ -83,6 +92,16 @@ def test_loudness_does_not_move_the_lag(model: LagModel) -> None:
     first, second = measure_lag(model, [clip]), measure_lag(model, [quiet])
     assert isinstance(first, Lag)
     assert second.lag_s == pytest.approx(first.lag_s, abs=0.001)
+
+
+def test_the_regression_s_own_mouth_follows_the_sound(model: LagModel) -> None:
+    clip = made_clip(17, 12.0)
+    made = predict_mouth(model, clip.sound, clip.times_s)
+    assert made.shape == clip.mouth.shape
+    assert made.dtype == np.float32
+    assert min(np.corrcoef(made[:, k], clip.mouth[:, k])[0, 1] for k in range(2)) > 0.7
+    with pytest.raises(ValueError, match="16000 Hz"):
+        predict_mouth(model, Sound(clip.sound.samples, 8_000), clip.times_s)
 
 
 def test_rates_that_differ_are_told(model: LagModel) -> None:

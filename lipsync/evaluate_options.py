@@ -1,0 +1,36 @@
+"""What can be chosen when an evaluation is made; light, so that the command can show it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, get_args
+
+from lipsync.options import RecipeName
+
+if TYPE_CHECKING:
+    from shared.face.detect import FinderName
+    from shared.render.job import PersonChoice
+
+RECIPES: Final[tuple[RecipeName, ...]] = tuple(sorted(get_args(RecipeName), reverse=True))
+"""All recipes, the paper's first: it is the baseline that others are compared with."""
+BASELINE: Final[RecipeName] = "paper"
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateOptions:
+    """How an evaluation is made."""
+
+    also: Path | None = None
+    """Folder of further clips that are learned from and never held out."""
+    align: Path | None = None
+    """Table of true word or phone times (`lipsync.alignment`); without it nothing is said of closures."""
+    hold_out: int = 0
+    """Clips kept out of learning, chosen at random; 0 for a fifth, at most 50."""
+    recipes: tuple[RecipeName, ...] = RECIPES
+    """Recipes that are learned and compared."""
+    updates: int | None = None
+    """Optimiser steps of each network, >= 1; None for each recipe's own."""
+    person: PersonChoice = "largest"
+    finder: FinderName = "mesh"
+    seed: int = 0

@@ -1,0 +1,224 @@
+"""The evaluation as a whole, on a made speaker; its report; and on real footage."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from lipsync import evaluate as module
+from lipsync.evaluate import Evaluation, evaluate
+from lipsync.evaluate_options import RECIPES, EvaluateOptions
+from lipsync.evaluate_plots import curves, intervals, scatter
+from lipsync.evaluate_report import as_json, summary, table, write_report
+from lipsync.features import audio_features
+from lipsync.gauge import HeldClip
+from lipsync.index import ClipMouths
+from lipsync.mouth import FreeFace
+from lipsync.options import VoiceOptions
+from lipsync.voice import Voice
+from shared.cli import root
+from shared.errors import UsageError
+from shared.face.pose import FacePose
+from shared.metrics.interval import Interval
+from shared.types import Floats, Sound
+
+RATE, CLIPS, SECONDS = 16_000, 14, 3.0
+
+
+def openings(seed: int) -> Floats:
+    rng = np.random.default_rng(seed)
+    steps = np.arange(0, SECONDS + 0.2, 0.16)
+    curve = np.interp(np.arange(75) / 25.0, steps, rng.uniform(0.0, 1.4, len(steps)))
+    curve[:8] = curve[-8:] = 0.05
+    return curve.astype(np.float32)
+
+
+def heard(seed: int) -> Sound:
+    """Noise as loud as the mouth is open."""
+    rng = np.random.default_rng(seed)
+    loud = np.interp(np.arange(int(SECONDS * RATE)) / RATE, np.arange(75) / 25.0, openings(seed))
+    return Sound((0.1 * loud * rng.standard_normal(len(loud))).astype(np.float32), RATE)
+
+
+@pytest.fixture
+def speaker(
+    monkeypatch: pytest.MonkeyPatch,
+    voice: Voice,
+    points_of: Callable[[float], Floats],
+    free_from: Callable[..., FreeFace],
+    posed: Callable[..., FacePose],
+) -> list[dict[str, object]]:
+    """Stands in for footage and learning; what was asked to be learned comes back."""
+    learned: list[dict[str, object]] = []
+
+    def gather(paths: list[Path], *_: object) -> list[ClipMouths]:
+        found = []
+        for path in paths:
+            seed = int(path.stem)
+            faces = tuple(free_from(points_of(float(one)), posed()) for one in openings(seed))
+            found.append(
+                ClipMouths(
+                    path=path,
+                    indices=np.arange(75),
+                    times_s=np.arange(75) / 25.0,
+                    faces=faces,
+                    inside=np.ones(75, dtype=bool),
+                    sharpness=np.ones(75, dtype=np.float32),
+                    features=audio_features(heard(seed)),
+                    voiced=((0.5, 2.5),),
+                )
+            )
+        return found
+
+    def learn(
+        paths: list[Path], folder: Path, options: VoiceOptions, **given: object
+    ) -> tuple[dict[str, object], bool]:
+        learned.append({"paths": paths, "folder": folder, "options": options, **given})
+        return {"held_out_error_mm": 1.0}, False
+
+    def again(clip: HeldClip, *_: object) -> Floats:
+        lips = clip.lips + np.random.default_rng(1).normal(0, 0.02, clip.lips.shape).astype(np.float32)
+        lips[3] = np.nan
+        return np.asarray(lips, dtype=np.float32)
+
+    monkeypatch.setattr(module, "gather", gather)
+    monkeypatch.setattr(module, "learn_voice", learn)
+    monkeypatch.setattr(module, "open_voice", lambda folder: replace(voice, folder=folder))
+    monkeypatch.setattr(module, "detected_again", again)
+    for name in ("lipsync.evaluate.load_sound", "lipsync.baselines.load_sound"):
+        monkeypatch.setattr(name, lambda path, *_: heard(int(path.stem)))
+    return learned
+
+
+FOOTAGE = [Path(f"{number}.mp4") for number in range(CLIPS)]
+
+
+@pytest.fixture
+def found(speaker: list[dict[str, object]], tmp_path: Path) -> Evaluation:  # noqa: ARG001 - it stands in
+    align = tmp_path / "align.tsv"
+    lines = [f"{clip}\t{start}\t{start + 0.3}\tbee" for clip in range(CLIPS) for start in (0.7, 1.3, 1.9)]
+    align.write_text("\n".join(["clip\tstart_s\tend_s\tword", *lines]) + "\n")
+    return evaluate(FOOTAGE, tmp_path, EvaluateOptions(align=align, hold_out=10))
+
+
+@pytest.mark.usefixtures("weights")
+def test_no_held_out_clip_is_learned_from(speaker: list[dict[str, object]], tmp_path: Path) -> None:
+    seen: list[str] = []
+    more = tmp_path / "more"
+    more.mkdir()
+    for number in (90, 91):
+        (more / f"{number}.mp4").touch()
+    (more / "notes.txt").touch()
+    options = EvaluateOptions(hold_out=5, updates=7, also=more, seed=3)
+    made = evaluate(FOOTAGE, tmp_path, options, force=True, tell=seen.append)
+    held = {clip.path.name for clip in made.clips}
+    assert len(held) == 5
+    assert held <= {path.name for path in FOOTAGE}
+    assert [one["folder"] for one in speaker] == [tmp_path / "voices" / recipe for recipe in RECIPES]
+    for one in speaker:
+        paths, chosen = one["paths"], one["options"]
+        assert isinstance(paths, list)
+        assert isinstance(chosen, VoiceOptions)
+        assert {path.name for path in paths} == {path.name for path in FOOTAGE} - held | {"90.mp4", "91.mp4"}
+        assert (chosen.updates, chosen.seed, one["force"]) == (7, 3, True)
+    assert any("measuring on 5" in line for line in seen)
+
+
+@pytest.mark.usefixtures("weights")
+def test_each_row_is_where_it_must_be(found: Evaluation) -> None:
+    names = [row.name for row in found.rows]
+    assert names[:5] == ["real", "detected again", "mean mouth", "ridge", "retrieval oracle"]
+    assert names[5:] == [f"{recipe}{part}" for recipe in RECIPES for part in (", net alone", "")]
+    px = {name: found.row(name).figures["m_lmd_px"].mean for name in names}
+    r = {name: found.row(name).figures["aperture_r"].mean for name in names}
+    assert px["real"] == 0.0
+    assert 0.0 < px["detected again"] < px["ridge"] < px["mean mouth"]
+    assert px["retrieval oracle"] < px["ridge"]
+    assert r["real"] == pytest.approx(1.0)
+    assert r["ridge"] > 0.6
+    assert np.isnan(r["mean mouth"])
+    assert found.row("real").figures["closure_share"].count == 10
+    assert found.row("mean mouth").lag is None
+    ridge = found.row("ridge")
+    assert ridge.figures["m_lmd_px"].low < px["ridge"] < ridge.figures["m_lmd_px"].high
+    assert ridge.against["m_lmd_px"].mean == pytest.approx(px["ridge"] - px["paper"])
+    assert found.row("paper").against == {}
+    assert set(ridge.leaks) == {"zeros", "room", "pink"}
+    assert found.row("mean mouth").leaks["zeros"] > 0.7  # open on average, so open in silence
+
+
+@pytest.mark.usefixtures("weights")
+def test_the_report_holds_each_row_with_its_intervals_and_plots(found: Evaluation, tmp_path: Path) -> None:
+    answer = write_report(tmp_path, found, EvaluateOptions())
+    stored = json.loads((tmp_path / "evaluation.json").read_text())
+    assert stored == json.loads(json.dumps(answer))
+    assert [row["row"] for row in stored["rows"]] == [row.name for row in found.rows]
+    assert stored["interval"] == {"share": 0.95, "unit": "clip", "units": 10}
+    assert stored["held_out"]["closures"] == 30
+    assert stored["rows"][3]["less_baseline"]["m_lmd_px"]["high"] is not None
+    page = (tmp_path / "report.html").read_text()
+    assert "<script" not in page
+    assert all(f"<td>{row.name}</td>" in page for row in found.rows)
+    drawn = [part[: part.index("</svg>") + 6] for part in page.split("<svg")[1:]]
+    assert len(drawn) == 2 + 1 + 3
+    for part in drawn:
+        ET.fromstring("<svg" + part)
+    lines = table(found).splitlines()
+    assert len(lines) == 1 + len(found.rows)
+    assert "M-LMD px" in lines[0]
+    assert "open - closed" not in lines[0]  # nothing is known of vowels
+    assert "10 clips that no recipe has seen" in summary(found)
+
+
+@pytest.mark.usefixtures("weights", "speaker")
+def test_one_recipe_of_few_clips_has_blocks_for_units_and_needs_no_baseline(tmp_path: Path) -> None:
+    made = evaluate(FOOTAGE[:4], tmp_path, EvaluateOptions(hold_out=1, recipes=("default",)))
+    answer = as_json(made, EvaluateOptions())
+    assert answer["interval"]["unit"] == "block of 3 s"
+    assert all(row.against == {} for row in made.rows)
+    write_report(tmp_path, made, EvaluateOptions())
+    assert "Less the row of" not in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.usefixtures("speaker")
+def test_what_cannot_be_evaluated_is_told(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for options, said in (
+        (EvaluateOptions(also=tmp_path / "gone"), "is no folder"),
+        (EvaluateOptions(also=empty), "holds no clips"),
+        (EvaluateOptions(recipes=()), "at least one recipe"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            evaluate(FOOTAGE, tmp_path, options)
+    with pytest.raises(UsageError, match="cannot be held out"):
+        evaluate(FOOTAGE[:1], tmp_path, EvaluateOptions())
+
+
+def test_plots_are_drawn_of_what_is_known() -> None:
+    nan = float("nan")
+    drawn = intervals([("a & b", Interval(2.0, 1.5, 2.5, 9)), ("c", Interval(nan, nan, nan, 0))], "px")
+    assert "a &amp; b" in drawn
+    assert drawn.count("<circle") == 1
+    assert intervals([("c", Interval(nan, nan, nan, 0))], "px") == ""
+    gaps = np.array([0.0, 0.02, nan, 0.05, 0.01])
+    shaded = np.array([False, True, True, False, False])
+    drawn = curves(np.arange(5) / 25.0, [("real", gaps)], shaded)
+    assert drawn.count("<polyline") == 2
+    assert drawn.count("<rect") == 1
+    assert scatter(np.array([nan]), np.array([1.0]), ("a", "b")) == ""
+    assert scatter(np.array([1.0, nan]), np.array([1.0, 2.0]), ("a", "b")).count("<circle") == 1
+
+
+def test_a_folder_without_footage_and_a_recipe_without_a_name_are_usage(tmp_path: Path) -> None:
+    runner = CliRunner()
+    assert runner.invoke(root, ["evaluate", "-o", str(tmp_path)]).exit_code == 2
+    assert runner.invoke(root, ["evaluate", "a.mp4", "-o", str(tmp_path), "--recipe", "best"]).exit_code == 2
+    assert runner.invoke(root, ["evaluate", str(tmp_path / "gone.mp4"), "-o", str(tmp_path / "e")]).exit_code == 6

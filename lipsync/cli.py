@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lipsync.mouth_cli import mouth_options
 from lipsync.options import SyncOptions, VoiceOptions, parse_offset
 from shared.render.cli import carry_out, job_of
 from shared.render.terminal import (
@@ -117,26 +118,9 @@ def learn(  # noqa: PLR0913 - one argument an option
     epilog="Example: lipswap sync ada.mp4 --voice voices/ada --speech new.wav -o out.mp4 --consent consent.txt"
 )
 @click.argument("clip", type=FILE)
-@click.option("--voice", type=FILE, required=True, metavar="VOICE", help="Folder that lipswap learn made.")
-@click.option("--speech", type=FILE, metavar="AUDIO", help="What the mouth shall say; the new sound.")
-@click.option("--driver", type=FILE, metavar="VIDEO", help="Another person's video whose lips move the mouth instead.")
-@click.option("--mouth", type=FILE, metavar="CSV|JSON", help="Mouth curve to follow where it has rows.")
+@mouth_options
 @click.option("--mouth-out", type=FILE, metavar="CSV|JSON", help="Write the mouth curve that is followed.")
-@click.option(
-    "--mouth-blend-ms",
-    type=click.FloatRange(10),
-    default=SYNCED.blend_ms,
-    help="How far around its time a row of --mouth counts.",
-)
-@click.option(
-    "--opening", type=click.FloatRange(0), default=SYNCED.opening, help="Open the mouth so many times as far."
-)
 @render_options
-@click.option("--rest/--no-rest", default=SYNCED.rest, help="Close the mouth where nobody speaks.")
-@click.option("--close/--no-close", default=SYNCED.close, help="Shut lips that are nearly closed.")
-@click.option(
-    "--smooth-ms", type=click.FloatRange(0), default=SYNCED.smooth_ms, help="Smoothing of the mouth's motion."
-)
 @click.option("--candidates", type=click.IntRange(1), default=SYNCED.candidates, help="Frames behind each texture.")
 @click.option(
     "--pose-weight", type=click.FloatRange(0), default=SYNCED.pose_weight, help="Weight of head turn, cm/deg."
@@ -152,16 +136,8 @@ def learn(  # noqa: PLR0913 - one argument an option
 def sync(  # noqa: PLR0913 - one argument an option
     clip: Path,
     *,
-    voice: Path,
-    speech: Path | None,
-    driver: Path | None,
-    mouth: Path | None,
+    moved: SyncOptions,
     mouth_out: Path | None,
-    mouth_blend_ms: float,
-    opening: float,
-    rest: bool,
-    close: bool,
-    smooth_ms: float,
     candidates: int,
     pose_weight: float,
     sharpen: bool,
@@ -174,38 +150,25 @@ def sync(  # noqa: PLR0913 - one argument an option
 
     The output has the new speech as its sound and is signed; a report lies beside it.
 
-    A mouth curve is a table with time_s (from the start of the speech) and any of opening_mm, width_mm, viseme (A to
-    H, X at rest, as Rhubarb Lip Sync names them) and the shape itself. Write one with --mouth-out, change cells, leave
-    out rows and columns, or make one by other means (JSON with mouthCues too), and give it back with --mouth: what a
-    row says holds at its time, all else stays as the speech asks for. Without --speech the mouth rests elsewhere, and
-    the clip keeps its sound.
+    With --mouth it follows a mouth curve where that has rows (lipswap mouth --help says what it holds); without any
+    speech it rests elsewhere, and the clip keeps its sound.
 
     With --driver the lips follow another person's, in this person's own mouths and proportions; the sound is that of
     --speech, else the driver's, else the clip's own.
     """
-    from shared.errors import UsageError
     from shared.render.job import StageRequest, check_job
 
-    if speech is None and driver is None and mouth is None:
-        raise UsageError("nothing moves the mouth: give --speech, --driver, or a mouth curve with --mouth")
-    options = SyncOptions(
-        voice=voice,
-        speech=speech,
-        driver=driver,
-        mouth=mouth,
-        blend_ms=mouth_blend_ms,
-        opening=opening,
-        rest=rest,
-        close=close,
-        smooth_ms=smooth_ms,
+    options = replace(
+        moved,
         candidates=candidates,
         pose_weight=pose_weight,
         sharpen=sharpen,
         match_colour=match_colour,
         feather=feather,
     )
-    heard = _heard(speech, driver)
-    job = replace(job_of(clip, choices, (StageRequest("sync", options),), heard), inputs=(driver,) if driver else ())
+    job = job_of(clip, choices, (StageRequest("sync", options),), _heard(moved))
+    if moved.driver is not None:
+        job = replace(job, inputs=(moved.driver,))
     if mouth_out is not None:
         from lipsync.steer import write_mouth
 
@@ -215,10 +178,10 @@ def sync(  # noqa: PLR0913 - one argument an option
     carry_out(job, terminal)
 
 
-def _heard(speech: Path | None, driver: Path | None) -> Path | None:
+def _heard(moved: SyncOptions) -> Path | None:
     """What becomes the sound of the output; None for the clip's own."""
-    if speech is not None or driver is None:
-        return speech
+    if moved.speech is not None or moved.driver is None:
+        return moved.speech
     from shared.media.reader import probe
 
-    return driver if probe(driver).has_audio else None
+    return moved.driver if probe(moved.driver).has_audio else None

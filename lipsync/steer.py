@@ -64,8 +64,8 @@ def mouth_track(voice: Voice, options: SyncOptions, progress: Progress = silent)
     return track if table is None else laid_over(track, table, controls, options.blend_ms * 1e-3)
 
 
-def write_mouth(path: Path, options: SyncOptions, force: bool, progress: Progress = silent) -> None:
-    """Write the mouth curve that a re-sync with these options follows, before any picture is made.
+def write_mouth(path: Path, options: SyncOptions, force: bool, progress: Progress = silent) -> MouthTrack:
+    """Write the mouth curve that a re-sync with these options follows, without making a picture.
 
     Raises
     ------
@@ -76,7 +76,9 @@ def write_mouth(path: Path, options: SyncOptions, force: bool, progress: Progres
     if options.mouth is not None and path.exists() and path.samefile(options.mouth):
         raise UsageError(f"{path}: --mouth is read from it; choose another name for --mouth-out")
     voice = open_voice(options.voice)
-    write_curve(path, mouth_track(voice, options, progress), controls_of(voice), voice.basis, force=force)
+    track = mouth_track(voice, options, progress)
+    write_curve(path, track, controls_of(voice), voice.basis, force=force)
+    return track
 
 
 def _own_table(path: Path, voice: Voice) -> CurveTable:

@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("faceswap.export_cli:export", "Write a trained model for the tools that swap faces live."),
     "learn": ("lipsync.cli:learn", "Learn from footage how a person's mouth moves to speech."),
     "sync": ("lipsync.cli:sync", "Re-sync the mouth in a clip to new speech."),
+    "mouth": ("lipsync.mouth_cli:mouth", "Write how a mouth moves to new speech, as a table to be edited."),
     "evaluate": (
         "lipsync.evaluate_cli:evaluate",
         "Measure how well mouths learned from footage re-create the rest of it.",

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from lipsync.options import SyncOptions
+from lipsync.predict import MouthTrack
 from shared.cli import root
 from shared.render.job import RenderJob
 from tests.shared.render.made import make_clip
 
 
-@pytest.mark.parametrize("command", ["learn", "sync"])
+@pytest.mark.parametrize("command", ["learn", "mouth", "sync"])
 def test_help_has_an_example(command: str) -> None:
     result = CliRunner().invoke(root, [command, "--help"])
     assert result.exit_code == 0
@@ -106,3 +109,19 @@ def test_the_sound_is_the_speech_else_the_driver_s_else_the_clip_s_own(
     assert jobs[0].stages[0].options == SyncOptions(
         voice=Path("voice"), speech=Path(speech) if speech else None, driver=Path("driver.mp4")
     )
+
+
+def test_a_mouth_curve_is_written_without_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    track = MouthTrack(np.arange(4) / 100, np.zeros((4, 20), np.float32), np.array([0, 0, 0, 1], np.float32))
+    given: list[tuple[object, ...]] = []
+
+    def write(*these: object) -> MouthTrack:
+        given.append(these)
+        return track
+
+    monkeypatch.setattr("lipsync.steer.write_mouth", write)
+    arguments = ["mouth", "--voice", "v", "--speech", "s.wav", "--opening", "0.5", "-o", "c.csv", "--json"]
+    result = CliRunner().invoke(root, arguments)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout) == {"mouth": "c.csv", "rows": 4, "resting_share": 0.25}
+    assert given[0][:3] == (Path("c.csv"), SyncOptions(voice=Path("v"), speech=Path("s.wav"), opening=0.5), False)

@@ -170,14 +170,15 @@ def _number(value: object) -> float:
     """A cell as a number; NaN where it is empty."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return math.nan
-    number = float(str(value))
+    number = float(str(value).replace(",", "."))  # spreadsheets write decimals in the user's own way
     if not math.isfinite(number):
         raise ValueError(f"{value} is no number")
     return number
 
 
 def _csv_rows(text: str) -> tuple[list[dict[str, Any]], str]:
-    reader = csv.DictReader(io.StringIO(text))
+    first = text.partition("\n")[0]
+    reader = csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=first.count))
     names = reader.fieldnames or []
     if "time_s" not in names or any(name not in COLUMNS for name in names):
         raise ValueError(f"needs the column time_s, and knows {', '.join(COLUMNS[1:5])} and {SHAPE[0]} to {SHAPE[-1]}")

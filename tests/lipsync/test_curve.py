@@ -29,6 +29,14 @@ def test_any_columns_in_any_order_are_read(tmp_path: Path) -> None:
     assert np.isnan(table.shapes).all()
 
 
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_a_table_that_went_through_a_spreadsheet_is_read(tmp_path: Path, mark: str) -> None:
+    lines = ["time_s,opening_mm,viseme", "0.5,3,C"]
+    text = "\r\n".join(line.replace(",", mark) for line in lines).replace("0.5", "0,5")
+    table = read_curve(written(tmp_path, text))
+    assert (table.times_s[0], table.controls_mm[0, 0], table.visemes) == (0.5, 3.0, ("C",))
+
+
 def test_json_rows_are_read_as_a_list_or_in_an_object(tmp_path: Path) -> None:
     rows = [{"time_s": 0.5, "width_mm": 48}]
     for name, content in (("a.json", rows), ("b.json", {"rows": rows})):

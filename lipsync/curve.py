@@ -34,6 +34,7 @@ SHAPE: Final = tuple(f"shape_{number:02d}" for number in range(1, COEFFICIENTS +
 COLUMNS: Final = ("time_s", "opening_mm", "width_mm", "viseme", "basis", *SHAPE)
 DECIMALS: Final = 5
 """Of times in seconds and shapes in centimetres."""
+LONGEST_S: Final = 86_400.0
 CUE_EDGE_S: Final = 0.04
 """A cue of `mouthCues` is reached this long after its start, and held until as long before its end."""
 
@@ -116,8 +117,8 @@ def read_curve(path: Path) -> CurveTable:
     for number, row in enumerate(rows, 1):
         try:
             time_s = _number(row["time_s"])
-            if not math.isfinite(time_s) or time_s in found:
-                raise ValueError("its time_s is no number, or there twice")
+            if not 0.0 <= time_s <= LONGEST_S or time_s in found:
+                raise ValueError(f"its time_s is no number of seconds up to {LONGEST_S:g}, or there twice")
             found[time_s] = _said(row)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UsageError(f"{path}, row {number}: not understood ({error}); see lipswap sync --help") from error

@@ -78,6 +78,8 @@ def test_a_written_curve_names_its_basis_and_all_columns(voice: Voice, tmp_path:
         ("time_s,opening_mm\n1,wide\n", "row 1"),
         ("time_s,opening_mm\n1,nan\n", "row 1"),
         ("time_s,opening_mm\n1,3\n1.0,4\n", "twice"),
+        ("time_s,opening_mm\n-1,3\n", "up to 86400"),
+        ("time_s,opening_mm\n1e9,3\n", "up to 86400"),
         ("time_s,viseme\n1,Q\n", "viseme Q"),
         ("time_s,width_mm\n1,0\n", "width_mm"),
         ("time_s,shape_01\n1,0.5\n", "20 numbers"),

@@ -41,6 +41,8 @@ TOLD_SHORT: Final = 8
 MODES: Final = 6
 """Principal components that stand for a mouth here."""
 OPTIONS: Final = LagOptions(least_speech_s=0.0)
+COARSE: Final = LagOptions(least_speech_s=0.0, step_s=0.02, rounds=2)
+"""Enough to say whether clips agree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ def _agreeing(listened: dict[tuple[int, ...], list[SpeakingClip]], heard: dict[i
 
 
 def _agrees(model: LagModel, parts: Sequence[SpeakingClip]) -> bool:
-    return abs(measure_lag(model, parts, OPTIONS).lag_s) <= WORTH_S  # false where no peak stands out: NaN
+    return abs(measure_lag(model, parts, COARSE).lag_s) <= WORTH_S  # false where no peak stands out: NaN
 
 
 def _worth(lag: Lag | None, group: tuple[int, ...], speech_s: float) -> float:

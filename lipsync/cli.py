@@ -125,6 +125,13 @@ def learn(  # noqa: PLR0913 - one argument an option
 @click.option(
     "--pose-weight", type=click.FloatRange(0), default=SYNCED.pose_weight, help="Weight of head turn, cm/deg."
 )
+@click.option(
+    "--steadiness",
+    type=click.FloatRange(0, 1),
+    default=SYNCED.steadiness,
+    show_default="0.5; for voices of the paper's recipe its median",
+    help="Less flicker for more blur: 0 is sharpest, 1 steadiest.",
+)
 @click.option("--sharpen/--no-sharpen", default=SYNCED.sharpen, help="Make up for the median's loss of detail.")
 @click.option(
     "--match-colour", type=click.FloatRange(0, 1), default=SYNCED.match_colour, help="Follow the clip's colour."
@@ -140,6 +147,7 @@ def sync(  # noqa: PLR0913 - one argument an option
     mouth_out: Path | None,
     candidates: int,
     pose_weight: float,
+    steadiness: float | None,
     sharpen: bool,
     match_colour: float,
     feather: float,
@@ -162,6 +170,7 @@ def sync(  # noqa: PLR0913 - one argument an option
         moved,
         candidates=candidates,
         pose_weight=pose_weight,
+        steadiness=steadiness,
         sharpen=sharpen,
         match_colour=match_colour,
         feather=feather,

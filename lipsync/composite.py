@@ -10,7 +10,7 @@ on the jaw from 5 levels on, 0.5 dB less PSNR along the edge, and two to three t
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
@@ -22,8 +22,10 @@ from lipsync.jaw import moved_landmarks, texture_maps, with_landmarks
 from lipsync.light import Light, light_between, relight, steady_light
 from lipsync.mouth import FreeFace, free_face
 from lipsync.options import SyncOptions
+from lipsync.path import Follower
 from lipsync.plane import TexturePlane
 from lipsync.predict import MouthTrack
+from lipsync.retrieve import Candidates
 from lipsync.steer import mouth_track
 from lipsync.synthesise import LowerFace, Synthesiser
 from lipsync.textures import skin_mask
@@ -37,8 +39,19 @@ from shared.types import Edit, Face, Floats, Frame, Patch, Scene, Stage
 
 STEADY_FRAMES: Final = 12
 """Light is steadied over this many frames on either side."""
+BLOCK, AHEAD = 12, 12
+"""Takes are settled for so many pictures at a time, looking so many ahead."""
 FADE_DEG: Final = (38.0, 52.0)
 """Between these angles of yaw the new mouth fades out: the plane does not hold for a profile."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Role:
+    """One face, and what footage it will show."""
+
+    face: Face
+    free: FreeFace
+    found: Candidates
 
 
 @dataclass(slots=True)
@@ -84,9 +97,8 @@ def _stage(
 ) -> Iterator[tuple[Scene, Edit]]:
     waiting: deque[tuple[Scene, list[_Made]]] = deque()
     done = 0
-    for scene in scenes:
-        shape = track.at(float(scene.frame.time_s))
-        waiting.append((scene, [_make(scene, face, shape, synthesiser, plane) for face in scene.faces]))
+    for scene, cast in _cast(scenes, track, synthesiser):
+        waiting.append((scene, [_make(scene, role, synthesiser, plane) for role in cast]))
         if len(waiting) - done > STEADY_FRAMES:
             yield _finish(waiting, done, plane, options)
             done += 1
@@ -98,9 +110,39 @@ def _stage(
         done += 1
 
 
-def _make(scene: Scene, face: Face, shape: Floats, synthesiser: Synthesiser, plane: TexturePlane) -> _Made:
-    free = free_face(face)
-    lower = synthesiser.make(shape, free.pose.angles_deg)
+def _cast(scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser) -> Iterator[tuple[Scene, list[_Role]]]:
+    """Choose the footage frames of each face, a little ahead of what is shown where they are followed through time."""
+    waiting: deque[tuple[Scene, list[_Role]]] = deque()
+    followers: dict[int, Follower] = {}
+    for scene in scenes:
+        time_s = float(scene.frame.time_s)
+        shape = track.at(time_s)
+        cast = []
+        for face in scene.faces:
+            free = free_face(face)
+            cast.append(_Role(face, free, synthesiser.find(shape, free.pose.angles_deg)))
+            follower = followers.get(face.track) or synthesiser.follower()
+            if follower is not None:
+                followers[face.track] = follower
+                follower.add(cast[-1].found, time_s)
+        waiting.append((scene, cast))
+        if synthesiser.steadiness is None or len(waiting) == BLOCK + AHEAD:
+            yield from _settled(waiting, min(BLOCK, len(waiting)), followers)
+    yield from _settled(waiting, len(waiting), followers)
+
+
+def _settled(
+    waiting: deque[tuple[Scene, list[_Role]]], count: int, followers: dict[int, Follower]
+) -> Iterator[tuple[Scene, list[_Role]]]:
+    first = [waiting.popleft() for _ in range(count)]
+    shown = Counter(role.face.track for _, cast in first for role in cast)
+    takes = {number: iter(followers[number].decide(times)) for number, times in shown.items() if number in followers}
+    for scene, cast in first:
+        yield scene, [replace(role, found=next(takes[role.face.track])) for role in cast] if takes else cast
+
+
+def _make(scene: Scene, role: _Role, synthesiser: Synthesiser, plane: TexturePlane) -> _Made:
+    face, free, lower = role.face, role.free, synthesiser.make(role.found)
     own = to_float(warp(scene.frame, plane.texture_from_frame(free.pose), plane.size))
     old, new = (skin_mask(plane.to_texture(flat), plane.size) for flat in (free.flat, lower.flat))
     skin = np.minimum(old, new)

@@ -95,6 +95,10 @@ class SyncOptions:
     pose_weight: float = 0.1
     """How much a degree of head turn counts against a centimetre of lip distance when candidates are chosen, >= 0;
     0 is the paper's choice by shape alone."""
+    steadiness: float | None = None
+    """What counts for more, [0, 1]: 0 takes the nearest mouth for each frame by itself, sharpest, but it flickers; 1
+    keeps to footage that moves evenly and lays many takes over one another, steadiest and softest. None is 0.5, and for
+    a voice of the paper's recipe the paper's median of all candidates."""
     sharpen: bool = True
     """Bring the detail that the median loses back to the footage's own level."""
     match_colour: float = 1.0

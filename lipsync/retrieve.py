@@ -61,13 +61,25 @@ class Retriever:
 
     def __init__(self, pool: Floats, options: RetrieveOptions) -> None:
         """Take the shapes of the footage, (N, D) float32; one copy of them is kept."""
+        self._size = pool.shape[0]
         self._count = candidate_count(pool.shape[0], options)
         self._share = options.share
         self._tree = plant(pool)
 
-    def find(self, shape: Floats) -> Candidates:
-        """Find the exact nearest frames of one wanted shape (D,), and their weights."""
-        indices, squares, sigma = search(self._tree, np.ascontiguousarray(shape, np.float32), self._count, self._share)
+    def find(self, shape: Floats, without: NDArray[np.intp] | None = None) -> Candidates:
+        """Find the exact nearest frames of one wanted shape (D,), and their weights.
+
+        Parameters
+        ----------
+        without : rows to leave out, some but not all; sigma is that of the pool with them.
+        """
+        left_out = 0 if without is None else without.shape[0]
+        count, asked = min(self._count, self._size - left_out), min(self._count + left_out, self._size)
+        wanted = np.ascontiguousarray(shape, dtype=np.float32)
+        indices, squares, sigma = search(self._tree, wanted, asked, self._share)
+        if without is not None:
+            kept = np.flatnonzero(~np.isin(indices, without))[:count]
+            indices, squares = indices[kept], squares[kept]
         # Relative to the nearest frame: a common factor changes nothing, and nothing underflows to 0 / 0.
         weights = np.exp(-(squares - squares[0]) / (2.0 * sigma * sigma))
         return Candidates(indices, (weights / weights.sum()).astype(np.float32), sigma)

@@ -3,7 +3,7 @@
 Suwajanakorn et al. 2017, section 4.2. Beyond the paper, whose 17 hours hold every mouth at every pose: candidates are
 also chosen by head turn, so that neck and jaw of the texture fit the frame that it is laid into. On the GRID speaker
 (7,500 frames, n = 50, true shapes) that raised the PSNR of the jaw from 27.8 to 29.3 dB and of the mouth from 34.7 to
-35.3 dB, and lowered flicker.
+35.3 dB, and lowered flicker. And they are followed through time (`lipsync.path`), but for voices of the paper's recipe.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync.looks import Looks
 from lipsync.median import weighted_median
 from lipsync.options import SyncOptions
+from lipsync.path import Follower, follow
+from lipsync.recipes import recipe_of
 from lipsync.retrieve import Candidates, RetrieveOptions, Retriever
 from lipsync.voice import Voice
 from shared.picture.warp import gaussian, grey_of, laplacian_variance, to_float, warp_picture
@@ -27,6 +30,9 @@ SAMPLES = 24
 """Frames of the pool on which the loss of detail is measured."""
 OWN_S = 0.5
 """Frames this near to a sample in time are the sample itself, and left out of its median."""
+AROUND = 4
+"""Frames before and after a sample through which its takes are followed."""
+USUAL_STEADINESS = 0.5
 UNSHARP_SIGMA_PX = 1.0
 STRONGEST = 2.0
 """Largest gain of the unsharp mask."""
@@ -62,12 +68,26 @@ class Synthesiser:
         self._low, self._high = np.percentile(voice.pool.angles_deg, POSE_PERCENTILES, axis=0)
         places = places_of(voice, options.pose_weight)
         self._retriever = Retriever(places, RetrieveOptions(candidates=options.candidates))
+        chosen = options.steadiness
+        usual = None if recipe_of(voice.net) == "paper" else USUAL_STEADINESS
+        self.steadiness = usual if chosen is None else chosen
+        """How steadily takes are followed, [0, 1]; None where each picture has its candidates by itself."""
+        self._looks = None if self.steadiness is None else Looks(voice.pool, voice.textures)
         self.gain = self._lost_detail() if options.sharpen else 0.0
         """Gain of the unsharp mask that makes up for the median and for being resampled twice."""
 
-    def make(self, shape: Floats, angles_deg: tuple[float, float, float]) -> LowerFace:
-        """Make the lower face of a wanted shape (20,) for a head at the given angles."""
-        found = self._find(shape, np.asarray(angles_deg))
+    def find(self, shape: Floats, angles_deg: tuple[float, float, float]) -> Candidates:
+        """Find the candidates of a wanted shape (20,) for a head at the given angles."""
+        return self._find(shape, np.asarray(angles_deg))
+
+    def follower(self) -> Follower | None:
+        """What follows the candidates of one face through time, if they are to be followed."""
+        if self._looks is None or self.steadiness is None:
+            return None
+        return Follower(self._looks, self.steadiness)
+
+    def make(self, found: Candidates) -> LowerFace:
+        """Make a lower face of footage frames."""
         points, flat = (
             np.einsum("n,npc->pc", found.weights, every[found.indices]).astype(np.float32)
             for every in (self._voice.pool.points, self._voice.pool.flat)
@@ -75,9 +95,11 @@ class Synthesiser:
         texture = weighted_median(self._stack(found.indices), found.weights)
         return LowerFace(_unsharp(to_float(texture), self.gain), points, flat)
 
-    def _find(self, shape: Floats, angles_deg: NDArray[np.floating]) -> Candidates:
+    def _find(
+        self, shape: Floats, angles_deg: NDArray[np.floating], without: NDArray[np.intp] | None = None
+    ) -> Candidates:
         turned = self._weight * np.clip(angles_deg, self._low, self._high)
-        return self._retriever.find(np.concatenate([shape, turned]).astype(np.float32))
+        return self._retriever.find(np.concatenate([shape, turned]).astype(np.float32), without)
 
     def _stack(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
         return np.asarray(self._voice.textures[self._voice.pool.rows[indices]])
@@ -88,13 +110,10 @@ class Synthesiser:
         real = shifted = 0.0
         medians = []
         for row in np.linspace(0, pool.rows.shape[0] - 1, SAMPLES).round().astype(np.intp):
-            found = self._find(self._voice.shapes[row], pool.angles_deg[row])
-            others = (pool.clips[found.indices] != pool.clips[row]) | (
-                np.abs(pool.times_s[found.indices] - pool.times_s[row]) > OWN_S
-            )
-            if not others.any():
+            found = self._without(int(row))
+            if found is None:
                 continue
-            median = to_float(weighted_median(self._stack(found.indices[others]), found.weights[others]))
+            median = to_float(weighted_median(self._stack(found.indices), found.weights))
             own = to_float(self._stack(row[np.newaxis])[0])
             window = _window(self._voice.plane.to_texture(pool.flat[row, MOUTH]), own.shape)
             real += _detail(own, window)
@@ -109,6 +128,21 @@ class Synthesiser:
             reached = sum(_detail(_resampled(_unsharp(picture, gain)), window) for picture, window in medians)
             low, high = (gain, high) if reached < wanted else (low, gain)
         return (low + high) / 2
+
+    def _without(self, row: int) -> Candidates | None:
+        """Frames that would stand for a frame of the footage if neither it nor those around it were there."""
+        pool = self._voice.pool
+        near = (np.abs(pool.times_s - pool.times_s[row]) <= OWN_S) & (pool.clips == pool.clips[row])
+        own = np.flatnonzero(near)
+        if own.shape[0] == near.shape[0]:
+            return None
+        around = AROUND if self._looks is not None else 0
+        rows = np.arange(max(row - around, 0), min(row + around + 1, near.shape[0]))
+        rows = rows[near[rows]]
+        found = [self._find(self._voice.shapes[other], pool.angles_deg[other], own) for other in rows]
+        if self._looks is not None and self.steadiness is not None:
+            found = follow(self._looks, self.steadiness, found, pool.times_s[rows].tolist())
+        return found[int(np.flatnonzero(rows == row)[0])]
 
 
 def _unsharp(picture: Floats, gain: float) -> Floats:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lipsync import composite as module
-from lipsync.composite import STEADY_FRAMES, _stage
+from lipsync.composite import AHEAD, BLOCK, STEADY_FRAMES, _stage
 from lipsync.mouth import FreeFace
 from lipsync.options import SyncOptions
 from lipsync.predict import MouthTrack
@@ -21,6 +22,7 @@ from shared.picture.planes import cut
 from shared.types import Edit, Face, Floats, Frame, Scene
 
 OPTIONS = SyncOptions(voice=Path(), speech=Path(), sharpen=False)
+STEADY = replace(OPTIONS, steadiness=0.5)
 Frames = Callable[..., Frame]
 
 
@@ -46,10 +48,12 @@ def scenes(
     return make
 
 
-def opened(voice: Voice, opening_row: int, scenes: list[Scene]) -> list[tuple[Scene, Edit]]:
+def opened(
+    voice: Voice, opening_row: int, scenes: list[Scene], options: SyncOptions = OPTIONS
+) -> list[tuple[Scene, Edit]]:
     shapes = voice.shapes[[opening_row, opening_row]]
     track = MouthTrack(np.array([0.0, 0.01]), shapes, np.zeros(2, dtype=np.float32))
-    return list(_stage(iter(scenes), track, Synthesiser(voice, OPTIONS), voice.plane, OPTIONS))
+    return list(_stage(iter(scenes), track, Synthesiser(voice, options), voice.plane, options))
 
 
 @pytest.mark.parametrize("count", [0, 1, STEADY_FRAMES, 3 * STEADY_FRAMES + 5])
@@ -58,7 +62,27 @@ def test_every_scene_comes_back_in_order(voice: Voice, scenes: Callable[..., lis
     assert [scene.frame.index for scene, _ in opened(voice, 30, given)] == list(range(count))
 
 
-def test_the_stage_is_lazy_and_bounded(voice: Voice, scenes: Callable[..., list[Scene]]) -> None:
+@pytest.mark.parametrize("count", [1, BLOCK, BLOCK + AHEAD, 3 * BLOCK + AHEAD + 5])
+def test_takes_are_followed_through_scenes_with_and_without_faces(
+    voice: Voice, scenes: Callable[..., list[Scene]], count: int
+) -> None:
+    absent = (3, BLOCK, BLOCK + 1, 2 * BLOCK + AHEAD)
+    found = opened(voice, 30, scenes(count, absent=absent), STEADY)
+    assert [scene.frame.index for scene, _ in found] == list(range(count))
+    assert [bool(edit.patches) for _, edit in found] == [k not in absent for k in range(count)]
+
+
+def test_the_mouth_of_takes_is_the_wanted_one(voice: Voice, scenes: Callable[..., list[Scene]]) -> None:
+    plain, steady = (opened(voice, 45, scenes(5), options)[2][1].faces for options in (OPTIONS, STEADY))
+    assert plain is not None
+    assert steady is not None
+    np.testing.assert_allclose(steady[0].landmarks, plain[0].landmarks, atol=0.5)
+
+
+@pytest.mark.parametrize(("options", "ahead"), [(OPTIONS, 0), (STEADY, BLOCK + AHEAD - 1)])
+def test_the_stage_is_lazy_and_bounded(
+    voice: Voice, scenes: Callable[..., list[Scene]], options: SyncOptions, ahead: int
+) -> None:
     taken = 0
 
     def counted() -> object:
@@ -68,9 +92,9 @@ def test_the_stage_is_lazy_and_bounded(voice: Voice, scenes: Callable[..., list[
             yield scene
 
     track = MouthTrack(np.array([0.0, 0.01]), voice.shapes[[5, 5]], np.zeros(2, dtype=np.float32))
-    results = _stage(counted(), track, Synthesiser(voice, OPTIONS), voice.plane, OPTIONS)  # type: ignore[arg-type]
+    results = _stage(counted(), track, Synthesiser(voice, options), voice.plane, options)  # type: ignore[arg-type]
     next(results)
-    assert taken == STEADY_FRAMES + 1
+    assert taken <= STEADY_FRAMES + 1 + ahead
 
 
 def test_a_closed_mouth_is_opened(voice: Voice, scenes: Callable[..., list[Scene]]) -> None:

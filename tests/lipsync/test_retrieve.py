@@ -34,6 +34,22 @@ def test_the_nearest_carry_nine_tenths_of_the_whole_weight(size: int) -> None:
         np.testing.assert_allclose(found.weights, weights[found.indices] / weights[found.indices].sum(), rtol=1e-3)
 
 
+def test_what_is_left_out_gives_way_to_the_next_nearest() -> None:
+    pool = np.random.default_rng(4).standard_normal((2000, 20)).astype(np.float32)
+    retriever, left_out = Retriever(pool, OPTIONS), np.arange(100, 130)
+    found = retriever.find(pool[110], left_out)
+    distances = np.linalg.norm(pool - pool[110], axis=1)
+    distances[left_out] = np.inf
+    np.testing.assert_array_equal(found.indices, np.argsort(distances)[:50])
+    assert found.weights.sum() == pytest.approx(1.0, abs=1e-5)
+
+
+def test_all_but_one_may_be_left_out() -> None:
+    pool = np.random.default_rng(5).standard_normal((20, 20)).astype(np.float32)
+    found = Retriever(pool, OPTIONS).find(pool[3], np.delete(np.arange(20), 7))
+    np.testing.assert_array_equal(found.indices, [7])
+
+
 def test_a_shape_far_outside_the_pool_still_gets_weights() -> None:
     pool = np.random.default_rng(1).standard_normal((500, 20)).astype(np.float32)
     found = Retriever(pool, OPTIONS).find(np.full(20, 1e4, dtype=np.float32))

@@ -11,13 +11,17 @@ import pytest
 
 from lipsync.mouth import aperture_cm
 from lipsync.options import SyncOptions
-from lipsync.synthesise import Synthesiser
+from lipsync.synthesise import USUAL_STEADINESS, LowerFace, Synthesiser
 from lipsync.voice import Voice, lips_of
+from models.mouthnet import MouthNet, MouthNetConfig
 from shared.picture.warp import grey_of, laplacian_variance, to_float
 from shared.types import Floats, Picture
 
 OPTIONS = SyncOptions(voice=Path(), speech=Path(), sharpen=False)
-FORWARD = (0.0, 0.0, 0.0)
+
+
+def made_of(synthesiser: Synthesiser, shape: Floats, yaw_deg: float = 0.0) -> LowerFace:
+    return synthesiser.make(synthesiser.find(shape, (yaw_deg, 0.0, 0.0)))
 
 
 @pytest.mark.parametrize("opening_cm", [0.3, 1.0, 1.7])
@@ -25,7 +29,7 @@ def test_the_wanted_opening_is_what_comes_out(
     voice: Voice, points_of: Callable[[float], Floats], drawn: Callable[..., Picture], opening_cm: float
 ) -> None:
     shape = voice.basis.encode(lips_of(points_of(opening_cm)[np.newaxis]))[0]
-    lower = Synthesiser(voice, OPTIONS).make(shape, FORWARD)
+    lower = made_of(Synthesiser(voice, OPTIONS), shape)
     assert float(aperture_cm(lips_of(lower.points[np.newaxis]))[0]) == pytest.approx(opening_cm, abs=0.05)
     different = np.abs(lower.texture - to_float(drawn(opening_cm))).max(axis=-1) > 0.05
     assert int(different.sum()) <= 2 * 17  # two rows of the mouth's edge, quantised
@@ -38,10 +42,10 @@ def test_head_turn_chooses_among_like_mouths(voice: Voice) -> None:
     textures[::2, :4] = 255
     voice = replace(voice, pool=replace(voice.pool, angles_deg=turned), textures=textures)
     synthesiser = Synthesiser(voice, OPTIONS)
-    assert synthesiser.make(voice.shapes[31], (20.0, 0.0, 0.0)).texture[:4].min() == 1.0
-    assert synthesiser.make(voice.shapes[30], FORWARD).texture[:4].max() < 1.0
+    assert made_of(synthesiser, voice.shapes[31], 20.0).texture[:4].min() == 1.0
+    assert made_of(synthesiser, voice.shapes[30]).texture[:4].max() < 1.0
     blind = Synthesiser(voice, replace(OPTIONS, pose_weight=0.0))
-    near, far = (blind.make(voice.shapes[31], (yaw, 0.0, 0.0)).texture for yaw in (0.0, 20.0))
+    near, far = (made_of(blind, voice.shapes[31], yaw).texture for yaw in (0.0, 20.0))
     np.testing.assert_array_equal(near, far)
 
 
@@ -50,23 +54,31 @@ def test_a_pose_beyond_the_footage_asks_for_its_end(voice: Voice) -> None:
     turned[:, 0] = np.linspace(-10, 10, 60)
     voice = replace(voice, pool=replace(voice.pool, angles_deg=turned))
     synthesiser = Synthesiser(voice, OPTIONS)
-    one, other = (synthesiser.make(voice.shapes[20], (yaw, 0.0, 0.0)) for yaw in (12.0, 80.0))
+    one, other = (made_of(synthesiser, voice.shapes[20], yaw) for yaw in (12.0, 80.0))
     np.testing.assert_array_equal(one.points, other.points)
 
 
-def test_sharpening_brings_back_what_the_median_lost(voice: Voice) -> None:
+def test_takes_are_followed_unless_the_recipe_is_the_papers(voice: Voice) -> None:
+    assert Synthesiser(voice, OPTIONS).follower() is None
+    assert Synthesiser(voice, replace(OPTIONS, steadiness=0.2)).follower() is not None
+    default = replace(voice, net=MouthNet(MouthNetConfig()))
+    assert Synthesiser(default, OPTIONS).steadiness == USUAL_STEADINESS
+
+
+@pytest.mark.parametrize("steadiness", [None, 1.0])
+def test_sharpening_brings_back_what_the_median_lost(voice: Voice, steadiness: float | None) -> None:
     # Fine grain that each frame shows at another place: the median wipes it out.
     rng = np.random.default_rng(0)
     grain = rng.normal(0, 25, voice.textures.shape[1:3])
     moved = [np.roll(grain, rng.integers(-1, 2, 2), axis=(0, 1)) for _ in range(60)]
     textures = np.clip(np.asarray(voice.textures) + np.array(moved)[..., np.newaxis], 0, 255).astype(np.uint8)
     voice = replace(voice, textures=textures)
-    plain, sharp = (Synthesiser(voice, replace(OPTIONS, sharpen=on)) for on in (False, True))
+    plain, sharp = (Synthesiser(voice, replace(OPTIONS, sharpen=on, steadiness=steadiness)) for on in (False, True))
     assert plain.gain == 0.0
     assert sharp.gain > 0.3
     window = (slice(4, 30), slice(10, 50))
     detail = [
-        laplacian_variance(np.ascontiguousarray(grey_of(made.make(voice.shapes[30], FORWARD).texture)[window]))
+        laplacian_variance(np.ascontiguousarray(grey_of(made_of(made, voice.shapes[30]).texture)[window]))
         for made in (plain, sharp)
     ]
     assert detail[1] > 1.5 * detail[0]

@@ -25,7 +25,8 @@ import numpy as np
 from machine import report
 from swap_controls import SIDE_PX, Source, nearest, source_of, view_picture, warped
 
-from faceswap.convert import open_stage
+from faceswap.calm import calmed
+from faceswap.convert import open_stage, read_faces
 from faceswap.model import LOG, SwapModel, open_model
 from faceswap.options import SwapOptions
 from faceswap.preview import curve
@@ -154,15 +155,16 @@ class Laid:
 def judge_clip(clip: Path, model: SwapModel, judge: Judge, source: Source, options: SwapOptions) -> Laid:
     """Measure all rows over one clip."""
     laid = Laid()
-    with closing(analyse(clip, cache_folder())) as faces, open_clip(clip) as reader:
+    with closing(analyse(clip, cache_folder())) as faces, open_clip(clip) as reader, open_clip(clip) as again:
         tracks = pick_tracks(faces, "largest")
         stage = open_stage(options, faces, "auto")
 
-        def scenes() -> Iterator[Scene]:
-            for frame in reader.frames():
+        def scenes(frames: Iterator[Frame]) -> Iterator[Scene]:
+            for frame in frames:
                 yield Scene(frame, tuple(face for face in faces.faces_at(frame.index) if face.track in tracks))
 
-        for scene, edit in stage(scenes()):
+        alone = drawn_alone(scenes(again.frames()), model, options)
+        for (scene, edit), pictures in zip(stage(scenes(reader.frames())), alone, strict=True):
             if not scene.faces or not edit.patches:
                 continue
             face = scene.faces[0]
@@ -170,18 +172,26 @@ def judge_clip(clip: Path, model: SwapModel, judge: Judge, source: Source, optio
             _lay_figures(laid, scene.frame, finished, edit.patches, face)
             judge.add("real", scene.frame, face)
             judge.add("finished", finished, face)
-            _views(scene.frame, face, model, judge, source, options)
+            _views(scene.frame, face, pictures[0], judge, source)
     return laid
 
 
-def _views(frame: Frame, face: Face, model: SwapModel, judge: Judge, source: Source, options: SwapOptions) -> None:
+def drawn_alone(scenes: Iterator[Scene], model: SwapModel, options: SwapOptions) -> Iterator[Floats]:
+    """What the decoder draws of the faces of each scene, told what it is told in a swap, before any warp."""
+    person = 0 if options.swap_direction else 1
+    for item in calmed(read_faces(scenes, model, options), options.steady_ms):
+        if item.reading is None:
+            yield np.zeros((0, model.view_px, model.view_px, 3), dtype=np.float32)
+        else:
+            yield model.draw(item.reading, {person: options.expression})[0][0]
+
+
+def _views(frame: Frame, face: Face, made: Floats, judge: Judge, source: Source) -> None:
     """The decoder alone and the controls, in the view."""
-    view = look_at(frame, face, model.view_px, model.centring)
-    made, _ = model.swap(view.picture[np.newaxis], 0 if options.swap_direction else 1, options.expression)
     here = look_at(frame, face, SIDE_PX)
     near = in_view(face, here.view_from_frame)
     pictures = {
-        "decoder": resize(np.ascontiguousarray(made[0]), (SIDE_PX, SIDE_PX)),
+        "decoder": resize(np.ascontiguousarray(made), (SIDE_PX, SIDE_PX)),
         CONTROLS[0]: warped(source.mean_view, source.mean_points, near.landmarks),
         CONTROLS[1]: view_picture(source.pictures[nearest(source.points, near.landmarks)]),
     }

@@ -5,23 +5,25 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import count, islice
 from typing import Final
 
 import numpy as np
 
 from faceswap.align import HAIR
 from faceswap.along import Layer
+from faceswap.calm import Read, calmed
 from faceswap.detail import noise_around
 from faceswap.enhance import Enhance, open_enhancer
 from faceswap.front import Fronts
 from faceswap.gaps import bridged
 from faceswap.masks import mask_parts
 from faceswap.matte import PERSON_PX, person_crop
-from faceswap.model import SwapModel, open_model
+from faceswap.model import Reading, SwapModel, open_model
 from faceswap.options import SwapOptions
 from faceswap.steer import PointFinder, steered
-from faceswap.view import Made, Shown, View, look_at
+from faceswap.telling import Telling
+from faceswap.view import Made, Shown, look_at
 from shared.errors import UsageError
 from shared.face.analyse import ClipFaces
 from shared.face.identity import THRESHOLD, cosine
@@ -91,7 +93,7 @@ def swapped(
 ) -> Iterator[tuple[Scene, Edit]]:
     """Each scene with its faces swapped; a scene without faces passes through.
 
-    At most twice `options.batch` scenes, the few that steadying looks ahead, and those of an open gap are held.
+    At most three times `options.batch` scenes, the few that steadying looks ahead, and those of an open gap are held.
     """
     shown = _made(scenes, model, options, helpers)
     if helpers.finder is not None and options.steer > 0:
@@ -104,13 +106,13 @@ def swapped(
 
 def _made(scenes: Iterator[Scene], model: SwapModel, options: SwapOptions, helpers: Helpers) -> Iterator[Shown]:
     """Each scene with its faces as the net draws them, a batch of scenes at a time."""
-    fronts = Fronts()
+    artist = _Artist(model, options)
     before: Frame | None = None
-    while few := tuple(islice(scenes, max(1, options.batch))):
-        views = [look_at(scene.frame, face, model.view_px, model.centring) for scene in few for face in scene.faces]
-        drawn = _drawn(views, model, fronts, options) if views else []
+    read = calmed(read_faces(scenes, model, options), options.steady_ms)
+    while few := tuple(islice(read, max(1, options.batch))):
+        drawn = artist.drawn(few)
         better = iter(drawn if helpers.enhance is None or not drawn else _enhanced(drawn, helpers.enhance))
-        for scene in few:
+        for scene in (item.scene for item in few):
             faces = [_in_its_size(scene.frame, face) for face in islice(better, len(scene.faces))]
             if helpers.people is not None:
                 faces = [replace(face, person=_person(scene.frame, face, helpers.people)) for face in faces]
@@ -120,17 +122,48 @@ def _made(scenes: Iterator[Scene], model: SwapModel, options: SwapOptions, helpe
             yield Shown(scene, tuple(faces))
 
 
-def _drawn(views: Sequence[View], model: SwapModel, fronts: Fronts, options: SwapOptions) -> list[Made]:
-    person = 0 if options.swap_direction else 1
-    seen = np.stack([view.picture for view in views])
-    people = {person: options.expression} if options.occluders <= 0 else {person: options.expression, 1 - person: 1.0}
-    (pictures, masks), *rebuilt = model.draw(seen, people)
-    each = [None] * len(views) if masks is None else list(masks)
-    made = [Made(view, picture, mask) for view, picture, mask in zip(views, pictures, each, strict=True)]
-    if not rebuilt:
-        return made
-    front = fronts.look(made, list(rebuilt[0][0]))
-    return [replace(one, front=mask) for one, mask in zip(made, front, strict=True)]
+def read_faces(scenes: Iterator[Scene], model: SwapModel, options: SwapOptions) -> Iterator[Read]:
+    """Each scene with what the net reads off its faces, a batch of scenes at a time."""
+    telling = None if model.guides is None else Telling(model.guides, 1 if options.swap_direction else 0)
+    while few := tuple(islice(scenes, max(1, options.batch))):
+        views = [
+            tuple(look_at(scene.frame, face, model.view_px, model.centring) for face in scene.faces) for scene in few
+        ]
+        every = [view for some in views for view in some]
+        reading = model.read(np.stack([view.picture for view in every])) if every else None
+        if reading is not None and reading.guides is not None and telling is not None:
+            times_s = [float(scene.frame.time_s) for scene in few for _ in scene.faces]
+            reading = replace(reading, guides=telling.told(every, times_s, reading.guides))
+        rows = count()
+        for scene, some in zip(few, views, strict=True):
+            own = [reading.of(next(rows)) for _ in some] if reading is not None else []
+            yield Read(scene, some, Reading.joined(own) if own else None)
+
+
+class _Artist:
+    """Draws faces; remembers of each track what is usual in front."""
+
+    def __init__(self, model: SwapModel, options: SwapOptions) -> None:
+        person = 0 if options.swap_direction else 1
+        self._model = model
+        self._people = {person: options.expression}
+        if options.occluders > 0:
+            self._people[1 - person] = 1.0
+        self._fronts = Fronts()
+
+    def drawn(self, few: Sequence[Read]) -> list[Made]:
+        """The faces of some consecutive scenes as the net draws them, and what is in front of them."""
+        views = [view for item in few for view in item.views]
+        readings = [item.reading for item in few if item.reading is not None]
+        if not readings:
+            return []
+        (pictures, masks), *rebuilt = self._model.draw(Reading.joined(readings), self._people)
+        each = [None] * len(views) if masks is None else list(masks)
+        made = [Made(view, picture, mask) for view, picture, mask in zip(views, pictures, each, strict=True)]
+        if not rebuilt:
+            return made
+        front = self._fronts.look(made, list(rebuilt[0][0]))
+        return [replace(one, front=mask) for one, mask in zip(made, front, strict=True)]
 
 
 def _enhanced(drawn: Sequence[Made], enhance: Enhance) -> list[Made]:

@@ -21,8 +21,9 @@ from faceswap.bend import mirrored
 from models.autoencoder import Code
 from models.nets import GUIDES
 
-COMPONENTS: Final = GUIDES - 2
-"""Beside yaw and pitch."""
+POSE: Final = 2
+"""Yaw and pitch come first."""
+COMPONENTS: Final = GUIDES - POSE
 POSE_DEG: Final = 15.0
 """Degrees that count as one."""
 COUNTS: Final = (*(1.0,) * 17, *(1.5,) * 10, *(0.7,) * 9, *(3.0,) * 12, *(2.0,) * 20)

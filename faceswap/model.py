@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from faceswap.align import Centring
 from faceswap.augment import net_input
-from faceswap.guides import moving
-from faceswap.trainer import AVERAGE, NET
-from models.autoencoder import FaceAutoencoder, as_module, build
+from faceswap.guides import Guides, guides_from, moving
+from faceswap.trainer import AVERAGE, GUIDES, NET
+from models.autoencoder import Code, FaceAutoencoder, as_module, build
 from models.checkpoint import BEST, load_checkpoint, newest, read_facts, restore_weights
 from models.nets import AutoencoderConfig
-from models.tensors import Precision, channels_last, floats, nhwc, one_thread, pick_device, pick_precision
+from models.tensors import Precision, array, channels_last, floats, nhwc, one_thread, pick_device, pick_precision
 from shared.errors import WeightsError
 from shared.store.artefact import open_artefact
 from shared.types import Floats, JsonObject
@@ -36,6 +37,39 @@ FACES: Final = "faces.json"
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """What a net reads off N faces.
+
+    Attributes
+    ----------
+    values : the free part of the code, (N, ...), on the model's device.
+    guides : (N, K) float32 pose and expression; None where the net is not guided.
+    """
+
+    values: Tensor
+    guides: Floats | None
+
+    def of(self, number: int) -> Reading:
+        """The reading of one face."""
+        some = slice(number, number + 1)
+        return Reading(self.values[some], None if self.guides is None else self.guides[some])
+
+    @staticmethod
+    def mean(readings: Sequence[Reading], free: Sequence[float], told: Sequence[float]) -> Reading:
+        """The weighted mean of readings, with weights for the free part and for the guides."""
+        values = sum((weight * one.values.float() for one, weight in zip(readings, free, strict=True)), torch.zeros(()))
+        guides = [weight * one.guides for one, weight in zip(readings, told, strict=True) if one.guides is not None]
+        return Reading(values, np.sum(guides, axis=0, dtype=np.float32) if guides else None)
+
+    @staticmethod
+    def joined(readings: Sequence[Reading]) -> Reading:
+        """Several readings as one, in order."""
+        guides = [one.guides for one in readings if one.guides is not None]
+        values = torch.cat([one.values for one in readings])
+        return Reading(values, np.concatenate(guides) if guides else None)
+
+
+@dataclass(frozen=True, slots=True)
 class SwapModel:
     """A trained net, ready to turn faces of one person into the other's."""
 
@@ -46,6 +80,8 @@ class SwapModel:
     """(128,) mean identity of each person."""
     centring: Centring = "face"
     """What the views it takes and makes show of the head."""
+    guides: Guides | None = None
+    """What landmarks say of pose and expression; None where the net is not guided."""
 
     @property
     def view_px(self) -> int:
@@ -53,21 +89,15 @@ class SwapModel:
         return self.net.config.output_px
 
     def swap(self, views: Floats, person: int, expression: float = 1.0) -> tuple[Floats, Floats | None]:
-        """Turn views of anybody into faces of one person, 0 or 1; `draw` says what comes and goes."""
-        return self.draw(views, {person: expression})[0]
+        """Turn views of anybody into faces of one person, 0 or 1; `read` and `draw` say what comes and goes."""
+        return self.draw(self.read(views), {person: expression})[0]
 
-    def draw(self, views: Floats, people: Mapping[int, float]) -> list[tuple[Floats, Floats | None]]:
-        """Turn views of anybody into faces of some people, read once.
+    def read(self, views: Floats) -> Reading:
+        """Encode views of anybody.
 
         Parameters
         ----------
         views : (N, view_px, view_px, 3) float32 RGB in [0, 1].
-        people : numbers 0 and 1, each with how far its face moves in what is read of the expression.
-
-        Returns
-        -------
-        For each of `people` pictures of the same shape, and their masks (N, view_px, view_px) float32, 1 = face; None
-        where the net draws no mask.
         """
         expected = (self.view_px, self.view_px, 3)
         if views.ndim != 4 or views.shape[1:] != expected:
@@ -75,6 +105,23 @@ class SwapModel:
         pictures = floats(np.moveaxis(views, 3, 1), self.precision.device)
         with one_thread(), torch.inference_mode(), self.precision.autocast():
             code = self.net.encode(net_input(pictures, self.net.config.input_px))
+        return Reading(code.values, None if code.guides is None else array(code.guides))
+
+    def draw(self, reading: Reading, people: Mapping[int, float]) -> list[tuple[Floats, Floats | None]]:
+        """Decode what was read as faces of some people.
+
+        Parameters
+        ----------
+        people : numbers 0 and 1, each with how far its face moves in the expression told.
+
+        Returns
+        -------
+        For each of `people` pictures (N, view_px, view_px, 3) float32 in [0, 1], and their masks (N, view_px, view_px)
+        float32, 1 = face; None where the net draws no mask.
+        """
+        told = None if reading.guides is None else floats(reading.guides, self.precision.device)
+        code = Code(reading.values, told)
+        with one_thread(), torch.inference_mode(), self.precision.autocast():
             made = [self.net.decode(moving(code, far), person) for person, far in people.items()]
         return [(nhwc(one.picture), None if one.mask is None else nhwc(one.mask)[..., 0]) for one in made]
 
@@ -107,7 +154,9 @@ def open_model(path: Path, device: str = "auto") -> SwapModel:
     )
     told = manifest.details.get("centring", "face")
     centring: Centring = "head" if told == "head" else "legacy" if told == "legacy" else "face"
-    return SwapModel(net, precision, folder, (first, second), centring)
+    told_by = checkpoint.part(GUIDES)
+    guides = guides_from(told_by, torch.device("cpu")) if net.config.guides and told_by else None
+    return SwapModel(net, precision, folder, (first, second), centring, guides)
 
 
 def best_of(folder: Path) -> Path:

@@ -237,6 +237,9 @@ class SwapOptions:
     expression: float = EXPRESSION
     """How far the made face moves in what a guided net reads of lips, lids and brows, 0 (not at all) to 2; 1 is as
     read, and decoders follow with less than they are told."""
+    steady_ms: float = 36.0
+    """What the net reads off the face is steadied along its track: standard deviation in milliseconds, 0 to 200; more
+    takes flicker out of the skin, and in the end movement out of the face."""
     mask: str = "extended"
     """Names of `faceswap.masks.MASKS` with commas between; the face is laid where all of them have it."""
     occluders: float = 1.0

@@ -30,6 +30,12 @@ LAID = (
         help="How far lips, lids and brows move, in what the net reads.",
     ),
     click.option(
+        "--steady-ms",
+        type=click.FloatRange(0, 200),
+        default=USUAL.steady_ms,
+        help="Steady what the net reads over about this time.",
+    ),
+    click.option(
         "--steer", type=SHARE, default=USUAL.steer, help="Move features and jaw to where the replaced face has them."
     ),
     click.option(

@@ -155,7 +155,7 @@ def test_a_model_moves_the_faces_it_makes_as_far_as_asked(tmp_path: Path) -> Non
     empty = np.zeros(128, dtype=np.float32)
     model = SwapModel(build(config_of("quick96")), EXACT, tmp_path, (empty, empty))
     views = np.random.default_rng(0).random((2, 96, 96, 3), dtype=np.float32)
-    (once, _), (own, _) = model.draw(views, {1: 2.0, 0: 1.0})
+    (once, _), (own, _) = model.draw(model.read(views), {1: 2.0, 0: 1.0})
     assert np.array_equal(once, model.swap(views, 1, 2.0)[0])
     assert not np.array_equal(once, model.swap(views, 1)[0])
     assert np.array_equal(own, model.swap(views, 0)[0])

@@ -39,7 +39,7 @@ from shared.types import Edit, Face, Floats, Frame, Patch, Scene, Stage
 
 STEADY_FRAMES: Final = 12
 """Light is steadied over this many frames on either side."""
-BLOCK, AHEAD = 12, 12
+BLOCK, AHEAD = 8, 8
 """Takes are settled for so many pictures at a time, looking so many ahead."""
 FADE_DEG: Final = (38.0, 52.0)
 """Between these angles of yaw the new mouth fades out: the plane does not hold for a profile."""
@@ -47,10 +47,11 @@ FADE_DEG: Final = (38.0, 52.0)
 
 @dataclass(frozen=True, slots=True)
 class _Role:
-    """One face, and what footage it will show."""
+    """One face, the shape that its mouth shall have, and what footage will show it."""
 
     face: Face
     free: FreeFace
+    shape: Floats
     found: Candidates
 
 
@@ -120,7 +121,7 @@ def _cast(scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser) 
         cast = []
         for face in scene.faces:
             free = free_face(face)
-            cast.append(_Role(face, free, synthesiser.find(shape, free.pose.angles_deg)))
+            cast.append(_Role(face, free, shape, synthesiser.find(shape, free.pose.angles_deg)))
             follower = followers.get(face.track) or synthesiser.follower()
             if follower is not None:
                 followers[face.track] = follower
@@ -142,7 +143,7 @@ def _settled(
 
 
 def _make(scene: Scene, role: _Role, synthesiser: Synthesiser, plane: TexturePlane) -> _Made:
-    face, free, lower = role.face, role.free, synthesiser.make(role.found)
+    face, free, lower = role.face, role.free, synthesiser.make(role.found, role.shape)
     own = to_float(warp(scene.frame, plane.texture_from_frame(free.pose), plane.size))
     old, new = (skin_mask(plane.to_texture(flat), plane.size) for flat in (free.flat, lower.flat))
     skin = np.minimum(old, new)

@@ -11,17 +11,19 @@ import pytest
 
 from lipsync.mouth import aperture_cm
 from lipsync.options import SyncOptions
-from lipsync.synthesise import USUAL_STEADINESS, LowerFace, Synthesiser
+from lipsync.retrieve import Candidates
+from lipsync.synthesise import FURTHEST_CM, USUAL_STEADINESS, LowerFace, Synthesiser
 from lipsync.voice import Voice, lips_of
 from models.mouthnet import MouthNet, MouthNetConfig
 from shared.picture.warp import grey_of, laplacian_variance, to_float
 from shared.types import Floats, Picture
 
 OPTIONS = SyncOptions(voice=Path(), speech=Path(), sharpen=False)
+FORWARD = (0.0, 0.0, 0.0)
 
 
 def made_of(synthesiser: Synthesiser, shape: Floats, yaw_deg: float = 0.0) -> LowerFace:
-    return synthesiser.make(synthesiser.find(shape, (yaw_deg, 0.0, 0.0)))
+    return synthesiser.make(synthesiser.find(shape, (yaw_deg, 0.0, 0.0)), shape)
 
 
 @pytest.mark.parametrize("opening_cm", [0.3, 1.0, 1.7])
@@ -56,6 +58,26 @@ def test_a_pose_beyond_the_footage_asks_for_its_end(voice: Voice) -> None:
     synthesiser = Synthesiser(voice, OPTIONS)
     one, other = (made_of(synthesiser, voice.shapes[20], yaw) for yaw in (12.0, 80.0))
     np.testing.assert_array_equal(one.points, other.points)
+
+
+def test_lips_of_takes_are_the_wanted_ones(voice: Voice, points_of: Callable[[float], Floats]) -> None:
+    # The pool's openings are 0.034 cm apart; the wanted one lies between two.
+    wanted = lips_of(points_of(1.015)[np.newaxis])
+    shape = voice.basis.encode(wanted)[0]
+    made = Synthesiser(voice, replace(OPTIONS, steadiness=0.0))
+    found = made.find(shape, FORWARD)
+    lower = made.make(replace(found, indices=found.indices[:1], weights=np.ones(1, dtype=np.float32)), shape)
+    np.testing.assert_allclose(lips_of(lower.points[np.newaxis]), wanted, atol=2e-3)
+    np.testing.assert_array_equal(lower.points[:48], voice.pool.points[found.indices[0], :48])
+    np.testing.assert_array_equal(lower.flat, voice.pool.flat[found.indices[0]])
+
+
+def test_a_shut_mouth_is_not_torn_open(voice: Voice, points_of: Callable[[float], Floats]) -> None:
+    shape = voice.basis.encode(lips_of(points_of(2.0)[np.newaxis]))[0]
+    made = Synthesiser(voice, replace(OPTIONS, steadiness=0.5))
+    shut = Candidates(np.array([0]), np.ones(1, dtype=np.float32), 1.0)
+    moved = made.make(shut, shape).points - voice.pool.points[0]
+    assert np.linalg.norm(moved, axis=1).max() == pytest.approx(FURTHEST_CM, abs=1e-3)
 
 
 def test_takes_are_followed_unless_the_recipe_is_the_papers(voice: Voice) -> None:

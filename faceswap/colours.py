@@ -32,8 +32,13 @@ from shared.picture.warp import gaussian, grey_of, resize
 from shared.types import Floats
 
 Doubles = NDArray[np.float64]
-MOST_GROWTH: Final = np.array([2.0, 1.25, 1.25], dtype=np.float32)
-"""Furthest that the spread of L, a, b may grow: a face with red cheeks must not turn another's eyes to teal."""
+MOST_GROWTH: Final = 2.0
+"""Furthest that the spread of L may grow."""
+CAST: Final = (0.4, 1.25)
+"""Bounds of the factor by which a and b spread. It is that of their means, so that what is grey in one light is grey in
+the other: eyes and teeth of a face lit in orange must not turn to teal when its skin becomes paler."""
+LEAST_CHROMA: Final = 3.0
+"""Means of a and b nearer to grey tell no factor."""
 LEAST_SEEN: Final = 0.2
 """Where less of a face than this is left by what is in front of it, what was measured before is kept."""
 MOST_SAMPLES: Final = 3000
@@ -111,8 +116,10 @@ def _lab_measure(made: Made, weight: Floats) -> Doubles:
 
 def _lab_match(picture: Floats, steady: Doubles) -> Floats:
     old, new = (LabStatistics(*steady[start : start + 6].astype(np.float32).reshape(2, 3)) for start in (0, 6))
-    old = LabStatistics(old.mean, np.minimum(old.std, new.std * MOST_GROWTH))
-    return match_lab(picture, new, old)
+    known = (np.abs(new.mean) >= LEAST_CHROMA) & (np.abs(old.mean) >= LEAST_CHROMA)
+    factor = np.where(known, old.mean / np.where(known, new.mean, 1.0), 1.0).clip(*CAST)
+    factor[0] = min(float(old.std[0] / max(float(new.std[0]), 1e-3)), MOST_GROWTH)
+    return match_lab(picture, new, LabStatistics(old.mean, (new.std * factor).astype(np.float32)))
 
 
 def _histogram_measure(made: Made, weight: Floats) -> Doubles:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +15,28 @@ from faceswap.matte import laid_mask
 from faceswap.options import SwapOptions
 from faceswap.steer import GRID, MARGIN, Field
 from faceswap.view import Made, View
+from shared.picture.mask import erode, extended_hull
 from shared.picture.warp import (
     box_around,
     enlarge,
+    gaussian,
     invert,
     piecewise_warp,
+    resize,
     scale_of,
+    transform,
     warp_picture,
 )
 from shared.types import Floats, IntBox, Matrix, Patch
+
+OUTWARDS_SHARE: Final = 0.04
+"""How far inside the face the skin is taken from that goes on beyond it, as a share of the face's width..."""
+OUTWARDS_PX: Final = 3.0
+"""...and on the copy on which that is done, in pixels."""
+RIM_SHARE: Final = 0.025
+"""The face is taken to end so far within its hull, as a share of its width."""
+SOFT_SHARE: Final = 0.01
+"""Where skin of the one kind becomes the other, as a share of the face's width."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +87,7 @@ def lay(
     places = _places(patch_from_view, (box[3] - box[1], box[2] - box[0]), side, setting.field)
     mask = laid_mask(made, shift, places, face_px, options)
     placed = _enlarged(picture, places, scale_of(patch_from_view))
+    placed = _skin_outwards(placed, transform(shift, view.face.landmarks), face_px, options)
     if options.motion_blur > 0:
         placed = in_motion(placed, streak_of(setting.motion_px, measured[0], steady[0], options.motion_blur))
     if options.grain > 0:
@@ -107,6 +122,24 @@ def _places(patch_from_view: Matrix, size: tuple[int, int], side: int, field: Fi
         steps = warp_picture(field.steps * np.float32(side), patch_from_view @ view_from_grid, size)
         x, y = x + steps[..., 0], y + steps[..., 1]
     return x, y
+
+
+def _skin_outwards(placed: Floats, points: Floats, face_px: float, options: SwapOptions) -> Floats:
+    """A placed face whose skin goes on where its soft edge shows what lies beside it: its source's own wall.
+
+    What is outside the face becomes the mean of what is near it inside, found on a copy in which the edge is a few
+    pixels wide.
+    """
+    height, width = placed.shape[:2]
+    shrink = min(1.0, OUTWARDS_PX / max(1.0, OUTWARDS_SHARE * face_px))
+    size = (max(2, round(height * shrink)), max(2, round(width * shrink)))
+    # The made face ends a little within the landmarks' hull, and is sharpened against its wall.
+    hull = erode(extended_hull(points, (height, width), max(options.forehead, 0.0)), RIM_SHARE * face_px)
+    small = resize(hull, size)[..., np.newaxis]
+    near = gaussian(np.concatenate([resize(placed, size) * small, small], axis=2), OUTWARDS_PX)
+    skin = resize(np.ascontiguousarray(near[..., :3] / np.maximum(near[..., 3:], 1e-3)), (height, width))
+    inside = gaussian(hull, SOFT_SHARE * face_px)[..., np.newaxis]
+    return np.asarray(skin + inside * (placed - skin), dtype=np.float32)
 
 
 def _enlarged(picture: Floats, places: tuple[Floats, Floats], growth: float) -> Floats:

@@ -102,3 +102,17 @@ def test_the_users_own_wishes_are_kept() -> None:
     grey = matched(picture, nothing, replace(plain, saturation=0.0))
     assert np.ptp(grey, axis=2).max() < 1e-5
     assert grey[..., 0] == pytest.approx(grey_of(picture), abs=1e-5)
+
+
+def test_what_is_grey_beside_orange_skin_stays_nearly_grey_beside_pale_skin() -> None:
+    face = made()
+    seen = visible(face)
+    lit = (1.15, 0.85, 0.55)
+    picture = np.clip(face.view.picture * np.array(lit, dtype=np.float32), 0, 1)
+    eye = picture.copy()
+    eye[40:44, 30:36] = 0.5
+    grey = Made(face.view, eye)
+    new = matched(eye, METHODS["lab"].measure(grey, seen), USUAL)
+    assert apart(new, face.view.picture, seen) < 3
+    cast = lab_from_rgb(np.ascontiguousarray(new[41:43, 31:35]))[..., 1:].mean(axis=(0, 1))
+    assert float(np.linalg.norm(cast)) < 6

@@ -109,7 +109,8 @@ def learn(  # noqa: PLR0913 - one argument an option
     left_out = ", ".join(f"{count} {why}" for why, count in facts["frames"].items() if why != "frames" and count)
     text = (
         f"{output}: {facts['textures']} mouths of {facts['frames']['frames']} frames from {facts['clips']} clips, "
-        f"{facts['speech_s']:.0f} s of speech; {errors}; left out: {left_out or 'none'}"
+        f"{facts['speech_s']:.0f} s of speech; {errors}; teeth: {' and '.join(facts.get('teeth', ())) or 'none'}; "
+        f"left out: {left_out or 'none'}"
     )
     terminal.result({"voice": str(output), "reused": reused, **facts}, text)
 
@@ -134,6 +135,9 @@ def learn(  # noqa: PLR0913 - one argument an option
 )
 @click.option("--sharpen/--no-sharpen", default=SYNCED.sharpen, help="Make up for the median's loss of detail.")
 @click.option(
+    "--teeth", type=click.FloatRange(0, 1), default=SYNCED.teeth, help="Detail of the teeth from sharp frames."
+)
+@click.option(
     "--match-colour", type=click.FloatRange(0, 1), default=SYNCED.match_colour, help="Follow the clip's colour."
 )
 @click.option(
@@ -149,6 +153,7 @@ def sync(  # noqa: PLR0913 - one argument an option
     pose_weight: float,
     steadiness: float | None,
     sharpen: bool,
+    teeth: float,
     match_colour: float,
     feather: float,
     choices: RenderChoices,
@@ -172,6 +177,7 @@ def sync(  # noqa: PLR0913 - one argument an option
         pose_weight=pose_weight,
         steadiness=steadiness,
         sharpen=sharpen,
+        teeth=teeth,
         match_colour=match_colour,
         feather=feather,
     )

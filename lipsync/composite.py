@@ -28,6 +28,7 @@ from lipsync.predict import MouthTrack
 from lipsync.retrieve import Candidates
 from lipsync.steer import mouth_track
 from lipsync.synthesise import LowerFace, Synthesiser
+from lipsync.teeth import STEADY_REACH, SeenTeeth, Teeth, steady_teeth
 from lipsync.textures import skin_mask
 from lipsync.voice import open_voice
 from shared.face.analyse import ClipFaces
@@ -57,11 +58,12 @@ class _Role:
 
 @dataclass(slots=True)
 class _Made:
-    """One face with its new lower face, waiting for its colour."""
+    """One face with its new lower face, waiting for its teeth and its colour."""
 
     face: Face
     free: FreeFace
     lower: LowerFace
+    teeth: SeenTeeth | None
     light: Light | None
     """What the clip's light is to the texture's; None where no skin can be compared."""
     skin_rgb: Floats | None
@@ -101,13 +103,13 @@ def _stage(
     for scene, cast in _cast(scenes, track, synthesiser):
         waiting.append((scene, [_make(scene, role, synthesiser, plane) for role in cast]))
         if len(waiting) - done > STEADY_FRAMES:
-            yield _finish(waiting, done, plane, options)
+            yield _finish(waiting, done, synthesiser.teeth, plane, options)
             done += 1
         if done > STEADY_FRAMES:
             waiting.popleft()
             done -= 1
     while done < len(waiting):
-        yield _finish(waiting, done, plane, options)
+        yield _finish(waiting, done, synthesiser.teeth, plane, options)
         done += 1
 
 
@@ -149,11 +151,16 @@ def _make(scene: Scene, role: _Role, synthesiser: Synthesiser, plane: TexturePla
     skin = np.minimum(old, new)
     light = light_between(lower.texture, own, skin)
     mean = None if light is None else np.asarray(np.average(own[skin > 0], axis=0, weights=skin[skin > 0]), np.float32)
-    return _Made(face, free, lower, light, mean)
+    teeth = None if synthesiser.teeth is None else synthesiser.teeth.see(lower.texture, lower.flat)
+    return _Made(face, free, lower, teeth, light, mean)
 
 
 def _finish(
-    waiting: deque[tuple[Scene, list[_Made]]], place: int, plane: TexturePlane, options: SyncOptions
+    waiting: deque[tuple[Scene, list[_Made]]],
+    place: int,
+    teeth: Teeth | None,
+    plane: TexturePlane,
+    options: SyncOptions,
 ) -> tuple[Scene, Edit]:
     scene, made = waiting[place]
     if not made:
@@ -165,7 +172,7 @@ def _finish(
             notes.append("turned-away")
             continue
         light, skin = _along_track(one, waiting)
-        lower = one.lower
+        lower = one.lower if teeth is None else _with_teeth(one, waiting, place, teeth)
         if light is not None and options.match_colour > 0.0:
             lower = replace(lower, texture=relight(lower.texture, light, options.match_colour))
         landmarks = moved_landmarks(one.face, one.free, lower.points)
@@ -187,6 +194,19 @@ def _along_track(one: _Made, waiting: deque[tuple[Scene, list[_Made]]]) -> tuple
     lights = [made.light for made in near if made.light is not None]
     skins = [made.skin_rgb for made in near if made.skin_rgb is not None]
     return steady_light(lights) if lights else None, np.median(skins, axis=0).astype(np.float32) if skins else None
+
+
+def _with_teeth(one: _Made, waiting: deque[tuple[Scene, list[_Made]]], place: int, teeth: Teeth) -> LowerFace:
+    """The lower face with its teeth, where these are steadied over the frames around that show the same track."""
+    near = [
+        (index - place, made.teeth)
+        for index, (_, others) in enumerate(waiting)
+        for made in others
+        if abs(index - place) <= STEADY_REACH and made.face.track == one.face.track and made.teeth is not None
+    ]
+    lower = one.lower
+    texture = teeth.lay(lower.texture, lower.flat, steady_teeth(near), lower.teeth_sharpness)
+    return replace(lower, texture=texture)
 
 
 def _patch(

@@ -101,6 +101,9 @@ class SyncOptions:
     a voice of the paper's recipe the paper's median of all candidates."""
     sharpen: bool = True
     """Bring the detail that the median loses back to the footage's own level."""
+    teeth: float = 1.0
+    """How far teeth get detail of the speaker's teeth proxies and, with `sharpen`, the footage's sharpness, [0, 1]; 0
+    leaves them as the median has them."""
     match_colour: float = 1.0
     """How far the texture's colour is moved to the clip's own lower face, [0, 1]."""
     feather: float = 0.22

@@ -20,9 +20,11 @@ from lipsync.learn import LEARNING, Fit, LearnOptions, fit
 from lipsync.mouth import COEFFICIENTS, LIP_POINTS, MouthBasis, fit_basis
 from lipsync.offset import aligned, facts_of, lines_of
 from lipsync.options import OffsetChoice, VoiceOptions
-from lipsync.plane import plane_for
+from lipsync.plane import TexturePlane, plane_for
+from lipsync.proxies import find_teeth
+from lipsync.teeth import save_teeth
 from lipsync.textures import write_textures
-from lipsync.voice import KIND, SCHEMA, TEXTURES, lips_of, save_mouths, save_net
+from lipsync.voice import KIND, SCHEMA, TEXTURES, Pool, lips_of, map_rows, save_mouths, save_net
 from shared.errors import NoFaceError
 from shared.face.detect import FinderName
 from shared.progress import Progress, silent
@@ -117,6 +119,7 @@ def _learn(
         )
     plane = plane_for(np.array([face.pose.scale for clip in clips for face in clip.faces], dtype=np.float32))
     pool = write_textures(clips, plane, options, partial / TEXTURES, counts, progress)
+    teeth = _keep_teeth(partial, pool, plane, progress)
     basis = fit_basis(lips_of(pool.points))
     examples = examples_of(clips, basis)
     rest = rest_shape(clips, basis)
@@ -126,10 +129,19 @@ def _learn(
     facts = (
         {"recipe": options.recipe}
         | _facts(found, heard, counts)
-        | {"textures": int(pool.rows.shape[0]), "clips": len(clips), "offsets": offsets}
+        | {"textures": int(pool.rows.shape[0]), "teeth": teeth, "clips": len(clips), "offsets": offsets}
     )
     save_net(partial, found.net, found.best[0], facts)
     return facts
+
+
+def _keep_teeth(partial: Path, pool: Pool, plane: TexturePlane, progress: Progress) -> list[str]:
+    """Find the speaker's teeth in the textures and keep them; which rows were seen well enough."""
+    teeth = find_teeth(map_rows(partial / TEXTURES), pool, plane, progress)
+    if teeth is None:
+        return []
+    save_teeth(partial, teeth)
+    return [proxy.row for proxy in teeth.proxies]
 
 
 def _learning(options: VoiceOptions) -> LearnOptions:

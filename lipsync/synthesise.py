@@ -20,6 +20,7 @@ from lipsync.options import SyncOptions
 from lipsync.path import Follower, follow
 from lipsync.recipes import recipe_of
 from lipsync.retrieve import Candidates, RetrieveOptions, Retriever
+from lipsync.teeth import Teeth
 from lipsync.voice import Voice
 from shared.picture.warp import gaussian, grey_of, laplacian_variance, to_float, warp_picture
 from shared.types import Floats, Matrix
@@ -53,11 +54,13 @@ class LowerFace:
     points : (68, 2) float32 canonical centimetres, the weighted mean of the candidates'; where takes are followed, the
         lips are the wanted ones.
     flat : (68, 2) float32 centimetres on the plane, where the texture shows them.
+    teeth_sharpness : what the candidates' own teeth have (`lipsync.teeth.SpeakerTeeth`); 0 where that is not asked for.
     """
 
     texture: Floats
     points: Floats
     flat: Floats
+    teeth_sharpness: float = 0.0
 
 
 def places_of(voice: Voice, pose_weight: float) -> Floats:
@@ -81,6 +84,11 @@ class Synthesiser:
         self._looks = None if self.steadiness is None else Looks(voice.pool, voice.textures)
         self.gain = self._lost_detail() if options.sharpen else 0.0
         """Gain of the unsharp mask that makes up for the median and for being resampled twice."""
+        self.teeth: Teeth | None = None
+        """Lays the speaker's teeth into what is made, once its neighbours are known."""
+        if voice.teeth is not None and options.teeth > 0.0:
+            self.teeth = Teeth(voice.teeth, voice.pool.flat, voice.plane, options.teeth)
+        self._sharpen = options.sharpen
 
     def find(self, shape: Floats, angles_deg: tuple[float, float, float]) -> Candidates:
         """Find the candidates of a wanted shape (20,) for a head at the given angles."""
@@ -101,7 +109,9 @@ class Synthesiser:
         texture = weighted_median(self._stack(found.indices), found.weights)
         if self.steadiness is not None:
             points = _with_lips(points, self._voice.basis.decode(shape).reshape(-1, 2))
-        return LowerFace(_unsharp(to_float(texture), self.gain), points, flat)
+        teeth = self._voice.teeth if self._sharpen else None
+        sharpness = 0.0 if teeth is None else teeth.sharpness_of(found.indices, found.weights)
+        return LowerFace(_unsharp(to_float(texture), self.gain), points, flat, sharpness)
 
     def _find(
         self, shape: Floats, angles_deg: NDArray[np.floating], without: NDArray[np.intp] | None = None

@@ -1,7 +1,8 @@
 """A VOICE: what was learned of one speaker, as an artefact on disk.
 
 The folder holds ``mouths.safetensors`` (shapes, points, poses, times of the pool's frames, and the basis of the
-shapes), ``textures.safetensors`` (the lower faces, uint8, never read as a whole) and ``net/`` (the network).
+shapes), ``textures.safetensors`` (the lower faces, uint8, never read as a whole), ``teeth.safetensors`` where the
+footage shows teeth, and ``net/`` (the network).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from lipsync.closure import Closure
 from lipsync.mouth import LIP_POINTS, MouthBasis
 from lipsync.plane import TexturePlane
 from lipsync.recipes import config_of, model_from
+from lipsync.teeth import SpeakerTeeth, load_teeth
 from models.checkpoint import BEST, gather, load_checkpoint, restore_weights, save_checkpoint
 from models.mouthnet import MouthModel
 from shared.errors import ArtefactError, WeightsError
@@ -68,6 +70,7 @@ class Voice:
     shapes : (N, 20) float32, the pool's mouth shapes.
     rest : (20,) float32, the speaker's closed mouth in pauses.
     textures : (M, H, W, 3) uint8 memory map of the lower faces; `pool.rows` points into it.
+    teeth : None where the footage shows none well, and in voices learned before teeth were looked for.
     """
 
     folder: Path
@@ -79,12 +82,13 @@ class Voice:
     shapes: Floats
     plane: TexturePlane
     textures: NDArray[np.uint8]
+    teeth: SpeakerTeeth | None = None
 
 
 def save_mouths(
     folder: Path, pool: Pool, basis: MouthBasis, rest: Floats, closure: Closure, plane: TexturePlane
 ) -> None:
-    """Write all but textures and network."""
+    """Write all but textures, teeth and network."""
     arrays = {
         **{field.name: getattr(pool, field.name) for field in fields(Pool)},
         "basis.mean": basis.mean,
@@ -131,7 +135,7 @@ def open_voice(folder: Path) -> Voice:
         raise WeightsError(f"{folder}: its network is of another version ({error!r}); learn it again") from error
     restore_weights(net, checkpoint.part("net"), folder / NET / BEST)
     shapes = basis.encode(lips_of(pool.points))
-    return Voice(folder, net, basis, rest, closure, pool, shapes, plane, textures)
+    return Voice(folder, net, basis, rest, closure, pool, shapes, plane, textures, load_teeth(folder))
 
 
 def lips_of(points: Floats) -> Floats:

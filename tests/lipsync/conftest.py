@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from lipsync.closure import Closure
 from lipsync.mouth import FreeFace, fit_basis
-from lipsync.plane import TexturePlane
+from lipsync.plane import HALF_WIDTH_CM, TOP_CM, TexturePlane
 from lipsync.voice import Pool, Voice, lips_of
 from models.audio2mouth import Audio2Mouth, Audio2MouthConfig
 from shared.face.pose import FacePose, rotation_from_angles
+from shared.picture.mask import polygon_mask
 from shared.types import ColourSpec, Face, Floats, Frame, Picture, PixelFormat
 
 PLANE = TexturePlane(4.0)
@@ -134,3 +137,61 @@ def framed() -> Callable[..., Frame]:
 @pytest.fixture
 def drawn() -> Callable[..., Picture]:
     return texture_of
+
+
+FINE = TexturePlane(12.0)
+
+
+def toothed_mouth(
+    opening_cm: float, raised_cm: float = 0.0, rows: str = "upper lower"
+) -> tuple[Picture, Floats, Floats]:
+    """A drawn mouth with a tongue: texture on `FINE`, landmarks (68, 2) cm, and where teeth are, 1 wholly and 0 not.
+
+    The upper teeth hang from the skull, whatever the upper lip does; the lower ones stand on the lower lip.
+    """
+    flat = face_points(opening_cm)
+    flat[[*range(49, 54), 61, 62, 63], 1] += raised_cm
+    size, points = FINE.size, FINE.to_texture(flat)
+    x, y = np.meshgrid(
+        (np.arange(size[1]) + 0.5) / FINE.px_per_cm - HALF_WIDTH_CM,
+        TOP_CM - (np.arange(size[0]) + 0.5) / FINE.px_per_cm,
+    )
+    low = -4.2 - opening_cm
+    tongue = edge(-np.hypot(x / 1.3, (y - low - 0.4) / 0.35) + 1.0)
+    drawn = {"upper": tooth_row(x, y, -4.8, 1.6, 0.8), "lower": tooth_row(x, -y, -low - 0.5, 1.3, 0.52)}
+    outer, inner = polygon_mask(points[48:60], size), polygon_mask(points[60:68], size)
+    picture = np.tile(np.array([0.78, 0.55, 0.42]), (*size, 1))
+    picture = mixed(picture, (0.72, 0.36, 0.36), outer)
+    inside = mixed(np.tile(np.array([0.10, 0.05, 0.05]), (*size, 1)), (0.62, 0.31, 0.30), tongue)
+    teeth = np.zeros(size)
+    for row in rows.split():
+        solid, shade = drawn[row]
+        inside = mixed(inside, np.array([0.80, 0.77, 0.68]) * shade[..., np.newaxis], solid)
+        teeth = np.maximum(teeth, solid)
+    picture = mixed(picture, inside, inner)
+    return np.rint(picture * 255).astype(np.uint8), flat, (teeth * inner).astype(np.float32)
+
+
+def tooth_row(x: NDArray[Any], y: NDArray[Any], end: float, half: float, width: float) -> tuple[NDArray[Any], ...]:
+    """Teeth from their ends upwards for 1.2 cm: how solid, and how bright with the gaps between them."""
+    solid = edge(y - end) * edge(end + 1.2 - y) * edge(half - np.abs(x))
+    gap = np.abs((x / width) % 1.0 - 0.5) * width
+    return solid, 0.45 + 0.55 * np.clip((width / 2 - gap) / 0.12, 0.0, 1.0)
+
+
+def edge(distance_cm: NDArray[Any]) -> NDArray[Any]:
+    return np.clip(distance_cm * FINE.px_per_cm + 0.5, 0.0, 1.0)
+
+
+def mixed(below: NDArray[Any], above: object, share: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(below + share[..., np.newaxis] * (np.asarray(above) - below))
+
+
+@pytest.fixture
+def fine_plane() -> TexturePlane:
+    return FINE
+
+
+@pytest.fixture
+def toothed() -> Callable[..., tuple[Picture, Floats, Floats]]:
+    return toothed_mouth

@@ -15,6 +15,7 @@ from lipsync.mouth import FreeFace
 from lipsync.options import SyncOptions
 from lipsync.predict import MouthTrack
 from lipsync.synthesise import Synthesiser
+from lipsync.teeth import SpeakerTeeth, TeethProxy
 from lipsync.voice import Voice
 from shared.face.pose import FacePose
 from shared.picture.composite import composite
@@ -135,3 +136,43 @@ def test_a_profile_is_left_alone(voice: Voice, scenes: Callable[..., list[Scene]
     faded = opened(voice, 30, scenes(2, yaw_deg=45.0))[0][1]
     assert faded.notes == ("faded",)
     assert 0.3 < faded.patches[0].mask.max() < 0.7
+
+
+@pytest.fixture
+def toothed_voice(voice: Voice) -> Voice:
+    """The voice, whose mouths now show bright teeth, the proxy's with gaps."""
+    textures = np.asarray(voice.textures).copy()
+    teeth = (textures == (40, 10, 10)).all(axis=-1)
+    textures[teeth] = 190
+    proxy = textures[59].copy()
+    proxy[:, ::4] = np.where(teeth[59, :, ::4, np.newaxis], 60, proxy[:, ::4])
+    shown = teeth.sum(axis=(1, 2)).astype(np.float32)
+    found = SpeakerTeeth((TeethProxy("upper", proxy, voice.pool.flat[59]),), shown, np.zeros(60, dtype=np.float32))
+    return replace(voice, textures=textures, teeth=found)
+
+
+def test_teeth_get_the_proxys_detail_between_the_lips_alone(
+    toothed_voice: Voice, scenes: Callable[..., list[Scene]]
+) -> None:
+    plain, made = (
+        [
+            composite(scene.frame, edit.patches)
+            for scene, edit in opened(toothed_voice, 50, scenes(3), replace(OPTIONS, teeth=strength))
+        ][1]
+        for strength in (0.0, 1.0)
+    )
+    changed = np.abs(plain.planes[0].astype(int) - made.planes[0]) > 8
+    assert int(changed.sum()) > 20
+    rows, columns = np.nonzero(plain.planes[0] != made.planes[0])
+    corners = scenes(1)[0].faces[0].landmarks[[48, 54, 51]]
+    assert columns.min() > corners[0, 0]
+    assert columns.max() < corners[1, 0]
+    assert rows.min() > corners[2, 1]
+
+
+def test_a_voice_without_teeth_is_laid_in_as_it_is(voice: Voice, scenes: Callable[..., list[Scene]]) -> None:
+    one, other = (
+        opened(voice, 45, scenes(1), replace(OPTIONS, teeth=strength))[0][1].patches[0].picture
+        for strength in (0.0, 1.0)
+    )
+    np.testing.assert_array_equal(one, other)

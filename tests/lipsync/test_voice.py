@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from lipsync.recipes import fresh_model, recipe_of
+from lipsync.teeth import SpeakerTeeth, TeethProxy, save_teeth
 from lipsync.voice import KIND, NET, SCHEMA, TEXTURES, RowsWriter, Voice, map_rows, open_voice, save_mouths, save_net
 from models.checkpoint import gather, save_checkpoint
 from shared.errors import ArtefactError, WeightsError
@@ -108,3 +109,15 @@ def test_a_network_of_another_version_is_refused(folder: Path, voice: Voice) -> 
     save_checkpoint(folder / NET, 701, gather(net=voice.net.state_dict()), {"config": {"layers": 3}}, best=True)
     with pytest.raises(WeightsError, match=r"its network is of another version .*learn it again"):
         open_voice(folder)
+
+
+def test_a_voice_learned_before_teeth_were_looked_for_opens_without(folder: Path) -> None:
+    assert open_voice(folder).teeth is None
+
+
+def test_the_speakers_teeth_come_with_the_voice(folder: Path, voice: Voice) -> None:
+    proxy = TeethProxy("upper", np.asarray(voice.textures[40]), voice.pool.flat[40])
+    save_teeth(folder, SpeakerTeeth((proxy,), np.ones(60, dtype=np.float32), np.ones(60, dtype=np.float32)))
+    teeth = open_voice(folder).teeth
+    assert teeth is not None
+    np.testing.assert_array_equal(teeth.proxies[0].picture, voice.textures[40])

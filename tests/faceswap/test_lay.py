@@ -40,7 +40,7 @@ def test_a_face_laid_on_itself_changes_next_to_nothing(width: float) -> None:
     error = np.abs(laid(frame, view, view.picture, PLAIN) - before)
     face = erode(extended_hull(view.face.landmarks, (260, 320), PLAIN.forehead), 0.06 * width) > 0.5
     assert error[face].max() < 0.2
-    assert error[face].mean() < 0.002
+    assert error[face].mean() < 0.004
     # On the soft edge beyond it the skin goes on where the background was.
     assert error.mean() < 0.006
 

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from machine import report
 
-from lipsync.learn import Example, LearnOptions, fit
+from lipsync.crops import Example
+from lipsync.learn import LearnOptions, fit
 from lipsync.median import weighted_median
 from lipsync.options import SyncOptions
 from lipsync.pool import plant, search

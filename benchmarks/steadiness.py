@@ -4,8 +4,8 @@
 
 Some clips of a voice (`lipswap learn`) are made anew from their own mouth shapes and poses, smoothed as `sync` smooths
 them, with the mouths of the other clips; the new lower faces, not sharpened, warped onto the landmarks they get, are
-compared with the real ones on the textures' plane. A plain copy has sharpness and flicker 1; less of the footage's noise
-lowers both. `moved` is the change from frame to frame against the real one's, in the two fifths that move least.
+compared with the real ones on the textures' plane. A plain copy has sharpness and flicker 1; less of the footage's
+noise lowers both. `moved` is the change from frame to frame against the real one's, in the two fifths that move least.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
 from lipsync.closure import Closure
 from lipsync.mouth import LIP_POINTS, MouthBasis
@@ -35,6 +35,8 @@ SCHEMA: Final = 3
 MOUTHS: Final = "mouths.safetensors"
 TEXTURES: Final = "textures.safetensors"
 NET: Final = "net"
+MAPPED: Final = ("points", "flat")
+"""What of the pool stays on disk until it is asked for: a kilobyte a frame, of which a clip needs few."""
 HEADER_BYTES: Final = 504
 """Room for the header of a file whose row count is known at its end only; with the 8 bytes of its length, 512."""
 
@@ -45,8 +47,8 @@ class Pool:
 
     Attributes
     ----------
-    points : (N, 68, 2) float32 canonical centimetres.
-    flat : (N, 68, 2) float32 centimetres on the textures' plane, where each texture shows its landmarks.
+    points : (N, 68, 2) float32 canonical centimetres; a memory map in an opened voice.
+    flat : (N, 68, 2) float32 centimetres on the textures' plane, where each texture shows its landmarks; a memory map.
     angles_deg : (N, 3) float32 yaw, pitch, roll.
     times_s : (N,) float64 on the clock of its clip.
     clips : (N,) int32 number of the clip.
@@ -91,6 +93,7 @@ def save_mouths(
     """Write all but textures, teeth and network."""
     arrays = {
         **{field.name: getattr(pool, field.name) for field in fields(Pool)},
+        "shapes": basis.encode(lips_of(pool.points)),
         "basis.mean": basis.mean,
         "basis.components": basis.components,
         "rest": rest,
@@ -118,7 +121,7 @@ def open_voice(folder: Path) -> Voice:
     """
     open_artefact(folder, KIND, SCHEMA)
     try:
-        arrays = load_file(folder / MOUTHS)
+        arrays = _load(folder / MOUTHS)
         textures = map_rows(folder / TEXTURES)
         pool = Pool(**{field.name: arrays[field.name] for field in fields(Pool)})
         basis = MouthBasis(arrays["basis.mean"], arrays["basis.components"])
@@ -134,7 +137,7 @@ def open_voice(folder: Path) -> Voice:
     except (KeyError, AttributeError, TypeError, ValueError, RuntimeError) as error:
         raise WeightsError(f"{folder}: its network is of another version ({error!r}); learn it again") from error
     restore_weights(net, checkpoint.part("net"), folder / NET / BEST)
-    shapes = basis.encode(lips_of(pool.points))
+    shapes = arrays["shapes"] if "shapes" in arrays else basis.encode(lips_of(pool.points))
     return Voice(folder, net, basis, rest, closure, pool, shapes, plane, textures, load_teeth(folder))
 
 
@@ -184,15 +187,36 @@ def map_rows(path: Path) -> NDArray[np.uint8]:
     ValueError
         The file is no such file.
     """
+    header, start = _header_of(path)
+    if len(header) != 1:
+        raise ValueError(f"{path.name} does not hold one uint8 tensor")
+    (entry,) = header.values()
+    return np.asarray(_map(path, entry, start, np.uint8))
+
+
+def _load(path: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of a safetensors file, those of `MAPPED` as memory maps."""
+    header, start = _header_of(path)
+    with safe_open(path, framework="np") as file:
+        arrays = {name: file.get_tensor(name) for name in header if name not in MAPPED}
+    return arrays | {name: _map(path, header[name], start, np.float32) for name in MAPPED}
+
+
+def _header_of(path: Path) -> tuple[dict[str, Any], int]:
+    """What a safetensors file says of its tensors, and where their bytes begin."""
     with path.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         header: dict[str, Any] = json.loads(file.read(length)) if length < path.stat().st_size else {}
-    entries = [entry for name, entry in header.items() if name != "__metadata__"]
-    if len(entries) != 1 or entries[0]["dtype"] != "U8":
-        raise ValueError(f"{path.name} does not hold one uint8 tensor")
-    shape, start = tuple(entries[0]["shape"]), 8 + length + entries[0]["data_offsets"][0]
-    if path.stat().st_size < start + int(np.prod(shape)):
+    header.pop("__metadata__", None)
+    return header, 8 + int(length)
+
+
+def _map(path: Path, entry: JsonObject, start: int, dtype: type[np.uint8] | type[np.float32]) -> NDArray[Any]:
+    if entry["dtype"] != {np.uint8: "U8", np.float32: "F32"}[dtype]:
+        raise ValueError(f"{path.name} does not hold {np.dtype(dtype)}, but {entry['dtype']}")
+    shape, start = tuple(entry["shape"]), start + entry["data_offsets"][0]
+    if path.stat().st_size < start + int(np.prod(shape)) * np.dtype(dtype).itemsize:
         raise ValueError(f"{path.name} is cut short")
-    if shape[0] == 0:
-        return np.zeros(shape, dtype=np.uint8)
-    return np.memmap(path, dtype=np.uint8, mode="r", offset=start, shape=shape)
+    if 0 in shape:
+        return np.zeros(shape, dtype=dtype)
+    return np.memmap(path, dtype=dtype, mode="r", offset=start, shape=shape)

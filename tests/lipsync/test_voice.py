@@ -8,11 +8,23 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from lipsync.recipes import fresh_model, recipe_of
 from lipsync.teeth import SpeakerTeeth, TeethProxy, save_teeth
-from lipsync.voice import KIND, NET, SCHEMA, TEXTURES, RowsWriter, Voice, map_rows, open_voice, save_mouths, save_net
+from lipsync.voice import (
+    KIND,
+    MOUTHS,
+    NET,
+    SCHEMA,
+    TEXTURES,
+    RowsWriter,
+    Voice,
+    map_rows,
+    open_voice,
+    save_mouths,
+    save_net,
+)
 from models.checkpoint import gather, save_checkpoint
 from shared.errors import ArtefactError, WeightsError
 from shared.store.artefact import artefact
@@ -63,6 +75,20 @@ def test_what_is_saved_is_opened(folder: Path, voice: Voice) -> None:
     features = torch.randn(30, 28)
     torch.testing.assert_close(opened.net.shapes_of(features), voice.net.shapes_of(features))
     assert recipe_of(opened.net) == "paper"
+
+
+def test_points_stay_on_disk_and_shapes_do_not_need_them(folder: Path, voice: Voice) -> None:
+    opened = open_voice(folder)
+    for mapped, saved in ((opened.pool.points, voice.pool.points), (opened.pool.flat, voice.pool.flat)):
+        assert isinstance(mapped, np.memmap)
+        np.testing.assert_array_equal(mapped, saved)
+    assert opened.shapes.tobytes() == load_file(folder / MOUTHS)["shapes"].tobytes()
+
+
+def test_a_voice_that_holds_no_shapes_gets_them_from_its_points(folder: Path, voice: Voice) -> None:
+    arrays = load_file(folder / MOUTHS)
+    save_file({name: array for name, array in arrays.items() if name != "shapes"}, folder / MOUTHS)
+    np.testing.assert_allclose(open_voice(folder).shapes, voice.shapes, atol=1e-6)
 
 
 def test_a_voice_of_the_default_recipe_is_opened_as_one(folder: Path) -> None:

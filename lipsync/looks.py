@@ -23,6 +23,8 @@ SAMPLES: Final = 200
 """Pairs of neighbouring frames by which a usual change is measured."""
 LEAST_CHANGE: Final = 0.25
 """Usual change of a still picture, levels of 255, squared."""
+LATEST_S: Final = 0.02
+"""A frame that comes this much too early or too late does not follow, also after a gap."""
 KEPT: Final = 20_000
 """Looks kept in memory (26 MB)."""
 
@@ -49,7 +51,7 @@ class Looks:
         """Which rows `other` (L,) came in the footage a step after rows `one` (K,): (K, L)."""
         times, clips = self._pool.times_s, self._pool.clips
         passed = times[other] - times[one][:, np.newaxis]
-        near = np.abs(passed - step_s) < step_s / 2
+        near = np.abs(passed - step_s) < min(step_s / 2, LATEST_S)
         return np.asarray(near & (clips[one][:, np.newaxis] == clips[other]), dtype=np.bool_)
 
     def _look(self, index: int) -> Floats:

@@ -41,6 +41,8 @@ def test_only_the_next_frame_of_the_same_clip_follows() -> None:
     expected = [[False, True, False, False], [False, False, True, False], [False, False, False, False]]
     np.testing.assert_array_equal(looks.follows(here, there, 0.04), expected)
     assert not looks.follows(here, there, 0.0).any()
+    assert not looks.follows(here, there, 0.06).any()
+    np.testing.assert_array_equal(np.flatnonzero(looks.follows(here[:1], there, 0.08)), [2])
 
 
 def test_no_more_looks_are_kept_than_agreed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from lipsync.retrieve import Candidates
 from lipsync.synthesise import FURTHEST_CM, USUAL_STEADINESS, LowerFace, Synthesiser
 from lipsync.voice import Voice, lips_of
 from models.mouthnet import MouthNet, MouthNetConfig
+from shared.metrics.picture import flicker
 from shared.picture.warp import grey_of, laplacian_variance, to_float
 from shared.types import Floats, Picture
 
@@ -70,6 +71,30 @@ def test_lips_of_takes_are_the_wanted_ones(voice: Voice, points_of: Callable[[fl
     np.testing.assert_allclose(lips_of(lower.points[np.newaxis]), wanted, atol=2e-3)
     np.testing.assert_array_equal(lower.points[:48], voice.pool.points[found.indices[0], :48])
     np.testing.assert_array_equal(lower.flat, voice.pool.flat[found.indices[0]])
+
+
+def test_followed_mouths_flicker_less_than_those_chosen_by_themselves(voice: Voice) -> None:
+    # The same mouths on two days, the second brighter; what is wanted lies now nearer to the one, now to the other.
+    rng = np.random.default_rng(0)
+    pool, days = voice.pool, np.repeat(np.array([0, 1], dtype=np.int32), 60)
+    points = np.tile(pool.points, (2, 1, 1)) + rng.normal(0, 0.01, (120, 68, 2)).astype(np.float32)
+    textures = np.concatenate([np.asarray(voice.textures), np.minimum(voice.textures, 205) + np.uint8(50)])
+    times = np.tile(np.arange(60) / 25.0, 2)
+    filmed = replace(pool, points=points, flat=points, angles_deg=np.zeros((120, 3), np.float32), times_s=times)
+    filmed = replace(filmed, clips=days, rows=np.arange(120))
+    voice = replace(voice, pool=filmed, shapes=voice.basis.encode(lips_of(points)), textures=textures)
+    wanted = voice.shapes[10:40] + rng.normal(0, 0.02, (30, 20)).astype(np.float32)
+    flickers = []
+    for steadiness in (None, 0.5):
+        made = Synthesiser(voice, replace(OPTIONS, steadiness=steadiness))
+        found, follower = [made.find(shape, FORWARD) for shape in wanted], made.follower()
+        if follower is not None:
+            for k, one in enumerate(found):
+                follower.add(one, k / 25)
+            found = follower.decide(len(found))
+        lower = [made.make(one, shape).texture for one, shape in zip(found, wanted, strict=True)]
+        flickers.append(flicker(lower))
+    assert flickers[1] < 0.5 * flickers[0]
 
 
 def test_a_shut_mouth_is_not_torn_open(voice: Voice, points_of: Callable[[float], Floats]) -> None:

@@ -2,8 +2,8 @@
 
 Suwajanakorn et al. 2017, section 4.3, choose by hand one frame that shows the upper and one that shows the lower teeth
 sharply and from the front. Here a frame is chosen by how well its teeth foretell those of other frames under the
-motion of their row: the upper teeth stay with the skull, the lower ones follow the lower lip. What foretells under the
-other row's motion as well (a tongue, a glint, the other row seen in this one's half) is no proxy.
+motion of their row: the upper teeth move with nose and upper lip, the lower ones with the lower lip. What foretells
+under the other row's motion as well (a tongue, a glint, the other row seen in this one's half) is no proxy.
 """
 
 from __future__ import annotations
@@ -38,11 +38,10 @@ APART_S: Final = 0.4
 TELLING_CM: Final = 0.12
 """The two motions differ by this much at least, where a frame is to tell rows apart."""
 FEWEST_WITNESSES: Final = 6
-LEAST_AGREEMENT: Final = 0.25
+LEAST_AGREEMENT: Final = 0.30
 """Mean correlation of a proxy's detail with its witnesses' under its own row's motion..."""
 LEAST_LEAD: Final = 0.20
-"""...and by how much more than under the other row's. On GRID the chosen ones have .82 and .70 more (upper), .66 and
-.63 more (lower); teeth seen in the other row's half have as much under either."""
+"""...and by how much more than under the other row's, unless that is negative."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +100,15 @@ class _Finder:
         def seen(look: _Look) -> float:
             return self._shown_cm2(look.rows[row] * np.abs(look.detail))
 
-        candidates = sorted(self._looks, key=seen, reverse=True)[:CANDIDATES]
         best, found = 0.0, None
-        for look in candidates:
+        for look in sorted(self._looks, key=seen, reverse=True)[:CANDIDATES]:
             if self._shown_cm2(look.rows[row]) < LEAST_SHOWN_CM2:
                 continue
             own, other = self._agreement(look, row)
             lead = own - max(other, 0.0)
-            if own >= LEAST_AGREEMENT and lead >= LEAST_LEAD and own * lead * seen(look) > best:
-                best, found = own * lead * seen(look), look.index
+            worth = own * own * lead * seen(look)
+            if own >= LEAST_AGREEMENT and lead >= LEAST_LEAD and worth > best:
+                best, found = worth, look.index
         return found
 
     def _look(self, textures: NDArray[np.uint8], index: int) -> _Look:

@@ -56,7 +56,7 @@ def test_depth_runs_from_the_upper_lip_to_the_lower_one(
 def test_upper_teeth_stay_and_lower_ones_follow_the_lip(
     window: MouthWindow, points_of: Callable[[float], Floats], fine_plane: TexturePlane
 ) -> None:
-    np.testing.assert_array_equal(window.offset("upper", points_of(0.5), points_of(1.5)), 0.0)
+    np.testing.assert_allclose(window.offset("upper", points_of(0.5), points_of(1.5)), 0.0, atol=1e-6)
     np.testing.assert_allclose(
         window.offset("lower", points_of(0.5), points_of(1.5)), [0.0, fine_plane.px_per_cm], atol=1e-4
     )

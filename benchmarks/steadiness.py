@@ -100,7 +100,9 @@ def compared(made: Sequence[Floats], real: Sequence[Floats], mouth: NDArray[np.f
 
 def plot(rows: Sequence[dict[str, Any]]) -> str:
     """Sharpness across, flicker up, as SVG: the curve over steadiness, and the paper's point."""
-    spots = [(80 + 400 * row["sharpness"] / 1.4, 360 - 160 * row["flicker_lower_face"]) for row in rows]
+    sharp, trembling = ([float(row[name]) for row in rows] for name in ("sharpness", "flicker_lower_face"))
+    low, wide, tall = min(sharp) - 0.05, max(sharp) - min(sharp) + 0.1, 1.1 * max(trembling)
+    spots = [(60 + 480 * (x - low) / wide, 360 - 330 * y / tall) for x, y in zip(sharp, trembling, strict=True)]
     curve = [spot for spot, row in zip(spots, rows, strict=True) if row["steadiness"] is not None]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in curve)
     parts = [f'<polyline points="{line}" fill="none" stroke="#2166ac" stroke-width="1.6"/>']
@@ -108,12 +110,14 @@ def plot(rows: Sequence[dict[str, Any]]) -> str:
         name = "paper" if row["steadiness"] is None else f"{row['steadiness']:g}"
         parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{"#b2182b" if name == "paper" else "#2166ac"}"/>')
         parts.append(f'<text x="{x + 7:.1f}" y="{y - 6:.1f}">{name}</text>')
-    parts += [f'<text x="{80 + 400 * v / 1.4:.0f}" y="380" text-anchor="middle">{v:g}</text>' for v in (0, 0.5, 1)]
-    parts += [f'<text x="70" y="{364 - 160 * v:.0f}" text-anchor="end">{v:g}</text>' for v in (0, 1, 2)]
-    parts.append('<text x="280" y="398" text-anchor="middle">sharpness of the mouth, made / real</text>')
-    parts.append('<text x="80" y="16">flicker of the lower face, made / real</text>')
+    for value in (share for share in np.arange(0, 1.5, 0.1) if low <= share <= low + wide):
+        parts.append(f'<text x="{60 + 480 * (value - low) / wide:.0f}" y="380" text-anchor="middle">{value:.1f}</text>')
+    for level in range(int(tall) + 1):
+        parts.append(f'<text x="50" y="{364 - 330 * level / tall:.0f}" text-anchor="end">{level}</text>')
+    parts.append('<text x="300" y="398" text-anchor="middle">sharpness of the mouth, made / real</text>')
+    parts.append('<text x="60" y="16">flicker of the lower face, made / real</text>')
     return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 560 404" width="560" font-family="sans-serif" '
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 580 404" width="580" font-family="sans-serif" '
         f'font-size="12">{"".join(parts)}</svg>'
     )
 

@@ -6,6 +6,10 @@ unlike its successive pictures look, measured by what changes from frame to fram
 in the footage costs nothing (Schoedl, Szeliski, Salesin, Essa, "Video textures", SIGGRAPH 2000, section 3), a frame
 shown twice as much as a usual change. The best take is found, then the best of what it leaves, and so on; the weighted
 median of some takes, each of which is steady, is steady, and the fewer they are, the sharper it is.
+
+On 12 GRID clips made anew from others (`benchmarks/steadiness.py`) the paper's median of 50 has 0.66 of the real
+mouth's sharpness and 1.55 times the lower face's flicker; takes have 0.68 and 0.99 at steadiness 0.25, 0.64 and 0.84 at
+0.5, and 0.1 to 0.4 dB more PSNR around the mouth.
 """
 
 from __future__ import annotations

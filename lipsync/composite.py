@@ -140,6 +140,8 @@ def _settled(
     first = [waiting.popleft() for _ in range(count)]
     shown = Counter(role.face.track for _, cast in first for role in cast)
     takes = {number: iter(followers[number].decide(times)) for number, times in shown.items() if number in followers}
+    for number in set(followers) - set(shown) - {role.face.track for _, cast in waiting for role in cast}:
+        del followers[number]  # gone from the picture
     for scene, cast in first:
         yield scene, [replace(role, found=next(takes[role.face.track])) for role in cast] if takes else cast
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +11,10 @@ import numpy as np
 import pytest
 
 from lipsync import composite as module
-from lipsync.composite import AHEAD, BLOCK, STEADY_FRAMES, _stage
+from lipsync.composite import AHEAD, BLOCK, STEADY_FRAMES, _Role, _settled, _stage
 from lipsync.mouth import FreeFace
 from lipsync.options import SyncOptions
+from lipsync.path import Follower
 from lipsync.predict import MouthTrack
 from lipsync.synthesise import Synthesiser
 from lipsync.teeth import SpeakerTeeth, TeethProxy
@@ -71,6 +73,30 @@ def test_takes_are_followed_through_scenes_with_and_without_faces(
     found = opened(voice, 30, scenes(count, absent=absent), STEADY)
     assert [scene.frame.index for scene, _ in found] == list(range(count))
     assert [bool(edit.patches) for _, edit in found] == [k not in absent for k in range(count)]
+
+
+def test_who_left_the_picture_is_followed_no_more(
+    voice: Voice,
+    scenes: Callable[..., list[Scene]],
+    points_of: Callable[[float], Floats],
+    posed: Callable[..., FacePose],
+    free_from: Callable[..., FreeFace],
+) -> None:
+    followers: dict[int, Follower] = {}
+    synthesiser = Synthesiser(voice, STEADY)
+    for track in range(3):
+        follower = synthesiser.follower()
+        assert follower is not None
+        followers[track] = follower
+    found = synthesiser.find(voice.shapes[30], (0.0, 0.0, 0.0))
+    waiting: deque[tuple[Scene, list[_Role]]] = deque()
+    for scene, track in zip(scenes(2), (1, 2), strict=True):
+        face = replace(scene.faces[0], track=track)
+        followers[track].add(found, 0.0)
+        waiting.append((scene, [_Role(face, free_from(points_of(0.0), posed()), voice.shapes[30], found)]))
+    ((_, cast),) = _settled(waiting, 1, followers)
+    assert [role.face.track for role in cast] == [1]
+    assert sorted(followers) == [1, 2]
 
 
 def test_the_mouth_of_takes_is_the_wanted_one(voice: Voice, scenes: Callable[..., list[Scene]]) -> None:

@@ -38,10 +38,12 @@ class Marks:
     ----------
     closures_s : middles of the closures of p, b and m.
     open_s : middles of open vowels; known from phones only.
+    words : (start, end, word) in lower case; known from words only.
     """
 
     closures_s: tuple[float, ...] = ()
     open_s: tuple[float, ...] = ()
+    words: tuple[tuple[float, float, str], ...] = ()
 
 
 def read_marks(path: Path) -> dict[str, Marks]:
@@ -80,7 +82,7 @@ def _marks_of(path: Path, number: int, row: Mapping[str, str], kind: str) -> Mar
     if kind == "phone":
         phone = row[kind].upper().rstrip("012")
         return Marks((middle,) * (phone in CLOSING_PHONES), (middle,) * (phone in OPEN_PHONES))
-    return Marks(closures_of_word(row[kind], start_s, end_s))
+    return Marks(closures_of_word(row[kind], start_s, end_s), (), ((start_s, end_s, row[kind].lower()),))
 
 
 def closures_of_word(word: str, start_s: float, end_s: float) -> tuple[float, ...]:
@@ -101,4 +103,5 @@ def _joined(marks: Sequence[Marks]) -> Marks:
     return Marks(
         tuple(sorted(time for one in marks for time in one.closures_s)),
         tuple(sorted(time for one in marks for time in one.open_s)),
+        tuple(sorted(word for one in marks for word in one.words)),
     )

@@ -10,61 +10,37 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeAlias
 
 import numpy as np
 
 from lipsync.alignment import Marks, read_marks
-from lipsync.baselines import Predictor, by_voice, detected_again, mean_mouth, retrieved, ridge, ridge_model
+from lipsync.baselines import by_voice, detected_again, mean_mouth, retrieved, ridge, ridge_model
 from lipsync.evaluate_options import BASELINE, EvaluateOptions
 from lipsync.features import SAMPLE_RATE_HZ
-from lipsync.figures import FIGURES, sums_of
-from lipsync.gauge import Gauge, HeldClip, Judged, held_clip
+from lipsync.gauge import Gauge, HeldClip, held_clip
 from lipsync.index import ClipMouths, gather
 from lipsync.options import VoiceOptions
 from lipsync.prepare import learn_voice
-from lipsync.silences import LENGTH_S, made_silences
-from lipsync.splits import split_clips
+from lipsync.rendered import Renderer
+from lipsync.rendered_table import RenderedTable, rendered_table, some_of
+from lipsync.rows import Row, Table
+from lipsync.splits import Split, before, parts_of, seconds_of, split_clips, split_ends, write_before
 from lipsync.voice import Voice, open_voice
 from shared.errors import UsageError
 from shared.media.sound import load_sound
-from shared.metrics.interval import Interval, paired_pooled_interval, pooled_interval
-from shared.metrics.lag import Lag, LagModel, SpeakingClip, measure_lag
-from shared.metrics.mouth import open_rate
-from shared.metrics.pooled import Sums
 from shared.progress import Progress, silent
 from shared.store.artefact import cache_folder
-from shared.types import Floats, JsonObject, Sound
+from shared.types import JsonObject
 
 Tell: TypeAlias = Callable[[str], None]
 VOICES: Final = "voices"
 AGAIN: Final = "again"
+CURVES: Final = "curves"
+BEGINNINGS: Final = "beginnings"
 SUFFIXES: Final = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg")
-SILENCE_RATE_HZ: Final = 25.0
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row of the table.
-
-    Attributes
-    ----------
-    figures : by the keys of `lipsync.figures.FIGURES`.
-    against : the same less the baseline's, paired; empty for the baseline itself and where there is none.
-    lag : of the mouth in its sound; None for a mouth that never moves.
-    leaks : rate of open frames under made-up silences, less the real speaker's own in his pauses; by their names.
-    judged : of each held-out clip.
-    """
-
-    name: str
-    about: str
-    figures: dict[str, Interval]
-    against: dict[str, Interval]
-    lag: Lag | None
-    leaks: dict[str, float]
-    judged: tuple[Judged, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +50,28 @@ class Evaluation:
     Attributes
     ----------
     learned : facts of each recipe's learning.
+    rendered : what was rendered, where it was asked for.
+    others : rows on clips of other speakers, each judged by his own mouth.
     """
 
     rows: tuple[Row, ...]
     clips: tuple[HeldClip, ...]
     names_learned: tuple[str, ...]
     names_shared: tuple[str, ...]
+    names_barred: tuple[str, ...]
     learned_s: float
     learned: dict[str, JsonObject]
+    rendered: RenderedTable | None = None
+    others: tuple[Row, ...] = ()
 
     def row(self, name: str) -> Row:
         """The row of a name."""
         return next(row for row in self.rows if row.name == name)
+
+    @property
+    def last(self) -> Row:
+        """The last recipe, of all that was learned."""
+        return [row for row in self.rows if row.name == row.recipe][-1]
 
 
 def evaluate(
@@ -120,25 +106,37 @@ def evaluate(
     marks = read_marks(options.align) if options.align is not None else {}
     paths = [*footage, *_clips_in(options.also)]
     clips = gather(paths, cache_folder(), options.person, Counter(), progress, options.finder)
-    split = split_clips(clips, options.hold_out, [clip.path in footage for clip in clips], options.seed)
-    held = tuple(_held(clips[number], marks) for number in split.held)
+    split = _split(clips, [clip.path in footage for clip in clips], marks, options)
+    held = tuple(_held(clips[number], marks, split.cut_s.get(number, 0.0), options) for number in split.held)
     say(f"learning from {len(split.learn)} clips, measuring on {len(held)}")
-    learn = [clips[number] for number in split.learn]
+    learn = [_learned(clips[number], split.cut_s.get(number), folder / BEGINNINGS) for number in split.learn]
     voices, facts = _voices([clip.path for clip in learn], folder / VOICES, options, force, progress, tell)
-    table = _Table(learn, held, options.seed)
+    faces = np.array([face.points for clip in learn for face in clip.faces], dtype=np.float32)
+    table = Table(Gauge(faces.mean(axis=0).astype(np.float32)), ridge_model(learn), held, options.seed)
     _fill(table, voices, learn, folder / AGAIN, options, progress)
+    for part in parts_of(learn, options.minutes, options.seed):
+        minutes = seconds_of(part) / 60
+        say(f"learning from {minutes:.1f} minutes")
+        place = folder / f"{VOICES}-{minutes:.1f}-minutes"
+        fewer, _ = _voices([clip.path for clip in part], place, options, force, progress, tell)
+        for name, voice in fewer.items():
+            table.predict(f"{name}, {minutes:.1f} min", "less footage", by_voice(voice), name, minutes)
+    table.compare(BASELINE)
     return Evaluation(
         rows=tuple(table.rows),
         clips=held,
-        names_learned=tuple(clip.path.name for clip in learn),
+        names_learned=tuple(clips[number].path.name for number in split.learn),
         names_shared=tuple(clips[number].path.name for number in split.shared),
-        learned_s=_seconds(learn),
+        names_barred=tuple(clips[number].path.name for number in split.barred),
+        learned_s=seconds_of(learn),
         learned=facts,
+        rendered=_rendered(held, voices, table.gauge, folder / CURVES, options, progress) if options.render else None,
+        others=_others(table, voices, marks, options, progress) if options.others is not None else (),
     )
 
 
 def _fill(
-    table: _Table,
+    table: Table,
     voices: dict[str, Voice],
     learn: Sequence[ClipMouths],
     again: Path,
@@ -158,57 +156,36 @@ def _fill(
     table.add("retrieval oracle", "true shapes in: the pool's weighted candidates", oracle)
     for name, voice in voices.items():
         table.predict(f"{name}, net alone", "without rest, closing and smoothing", by_voice(voice, bare=True))
-        table.predict(name, "as sync uses it", by_voice(voice))
-    table.compare(BASELINE)
+        table.predict(name, "as sync uses it", by_voice(voice), name, seconds_of(learn) / 60)
 
 
-class _Table:
-    """Rows over the same held-out clips, in the order they are added."""
+def _others(
+    table: Table, voices: dict[str, Voice], marks: dict[str, Marks], options: EvaluateOptions, progress: Progress
+) -> tuple[Row, ...]:
+    """How far the mouths follow voices that were never heard: as far as other speakers' own mouths tell."""
+    clips = gather(_clips_in(options.others), cache_folder(), options.person, Counter(), progress, options.finder)
+    heard = [_held(clip, marks, 0.0, options) for clip in clips if clip.features is not None]
+    if not heard:
+        raise UsageError(f"{options.others}: none of its clips has sound")
+    other = Table(table.gauge, table.lag_model, heard, options.seed)
+    other.predict("ridge", "ridge regression on +-240 ms of cepstra", ridge(table.lag_model))
+    for name, voice in voices.items():
+        other.predict(name, "as sync uses it", by_voice(voice), name)
+    other.compare(BASELINE)
+    return tuple(other.rows)
 
-    def __init__(self, learn: Sequence[ClipMouths], held: Sequence[HeldClip], seed: int) -> None:
-        faces = np.array([face.points for clip in learn for face in clip.faces], dtype=np.float32)
-        self.held, self.rows = held, list[Row]()
-        self.lag_model: LagModel = ridge_model(learn)
-        self._gauge, self._seed = Gauge(faces.mean(axis=0).astype(np.float32)), seed
-        self._silences = made_silences(seed)
-        real = [(self._gauge.gaps(clip.lips), clip.pause) for clip in held]
-        gaps, pauses = (np.concatenate(parts) for parts in zip(*real, strict=True))
-        self._open_in_pauses = open_rate(gaps, pauses).share
 
-    def predict(self, name: str, about: str, predictor: Predictor) -> None:
-        """Add a row that is made from sound alone."""
-        leaks = {key: self._leak(predictor, sound) for key, sound in self._silences.items()}
-        self.add(name, about, [predictor(clip.sound, clip.times_s) for clip in self.held], leaks)
-
-    def add(self, name: str, about: str, lips: Sequence[Floats], leaks: dict[str, float] | None = None) -> None:
-        """Add a row of mouths, (T, 36) for each held-out clip."""
-        judged = tuple(Judged(self._gauge, clip, made) for clip, made in zip(self.held, lips, strict=True))
-        figures = {one.key: pooled_interval(sums_of(one, judged), one.figure, self._seed) for one in FIGURES}
-        self.rows.append(Row(name, about, figures, {}, self._lag(lips), leaks or {}, judged))
-
-    def compare(self, baseline: str) -> None:
-        """Fill in the differences to a row, where there is one of that name."""
-        base = next((row for row in self.rows if row.name == baseline), None)
-        if base is None:
-            return
-        sums: dict[str, Sums] = {one.key: sums_of(one, base.judged) for one in FIGURES}
-        for place, row in enumerate(self.rows):
-            if row is not base:
-                against = {
-                    one.key: paired_pooled_interval(sums_of(one, row.judged), sums[one.key], one.figure, self._seed)
-                    for one in FIGURES
-                }
-                self.rows[place] = Row(row.name, row.about, row.figures, against, row.lag, row.leaks, row.judged)
-
-    def _leak(self, predictor: Predictor, sound: Sound) -> float:
-        times_s = np.arange(int(LENGTH_S * SILENCE_RATE_HZ)) / SILENCE_RATE_HZ
-        return open_rate(self._gauge.gaps(predictor(sound, times_s))).share - self._open_in_pauses
-
-    def _lag(self, lips: Sequence[Floats]) -> Lag | None:
-        if all(np.nanstd(made, axis=0).max() < 1e-4 for made in lips):
-            return None
-        clips = [SpeakingClip(clip.sound, made, clip.times_s) for clip, made in zip(self.held, lips, strict=True)]
-        return measure_lag(self.lag_model, clips)
+def _rendered(
+    held: Sequence[HeldClip],
+    voices: dict[str, Voice],
+    gauge: Gauge,
+    curves: Path,
+    options: EvaluateOptions,
+    progress: Progress,
+) -> RenderedTable:
+    renderer = Renderer(voices, curves, options.person, options.finder)
+    chosen = some_of(held, options.render)
+    return rendered_table(chosen, renderer.rows, renderer.render, gauge, BASELINE, options.seed, progress)
 
 
 def _voices(
@@ -228,8 +205,33 @@ def _voices(
     return voices, facts
 
 
-def _held(clip: ClipMouths, marks: dict[str, Marks]) -> HeldClip:
-    return held_clip(clip, load_sound(clip.path, SAMPLE_RATE_HZ), marks.get(clip.path.stem, Marks()))
+def _split(
+    clips: Sequence[ClipMouths], may_be_held: Sequence[bool], marks: dict[str, Marks], options: EvaluateOptions
+) -> Split:
+    if options.hold_out_s > 0:
+        if options.hold_out or options.leave_out:
+            raise UsageError("hold out either whole clips (--hold-out, --leave-out) or the end of each (--hold-out-s)")
+        return split_ends(clips, options.hold_out_s, may_be_held)
+    if not options.leave_out:
+        return split_clips(clips, options.hold_out, may_be_held, options.seed)
+    spoken = [{word for _, _, word in marks.get(clip.path.stem, Marks()).words} for clip in clips]
+    for word in options.leave_out:
+        if not any(word.lower() in words for words in spoken):
+            raise UsageError(f"no clip has the word {word!r} in its alignment (--align); leave out another word")
+    wanted = {word.lower() for word in options.leave_out}
+    new = [not words or bool(words & wanted) for words in spoken]  # a clip of unknown words may hold any
+    able = [may and bool(words & wanted) for may, words in zip(may_be_held, spoken, strict=True)]
+    return split_clips(clips, options.hold_out, able, options.seed, [not one for one in new])
+
+
+def _held(clip: ClipMouths, marks: dict[str, Marks], from_s: float, options: EvaluateOptions) -> HeldClip:
+    sound, own = load_sound(clip.path, SAMPLE_RATE_HZ), marks.get(clip.path.stem, Marks())
+    return held_clip(clip, sound, own, from_s, [word.lower() for word in options.leave_out])
+
+
+def _learned(clip: ClipMouths, cut_s: float | None, folder: Path) -> ClipMouths:
+    """A clip to learn from, or what lies before its held-out end."""
+    return clip if cut_s is None else replace(before(clip, cut_s), path=write_before(clip.path, cut_s, folder))
 
 
 def _clips_in(folder: Path | None) -> list[Path]:
@@ -241,8 +243,3 @@ def _clips_in(folder: Path | None) -> list[Path]:
     if not found:
         raise UsageError(f"{folder}: holds no clips")
     return found
-
-
-def _seconds(clips: Sequence[ClipMouths]) -> float:
-    """Time during which a face is seen."""
-    return float(sum(len(clip.times_s) * np.median(np.diff(clip.times_s)) for clip in clips if len(clip.times_s) > 1))

@@ -22,11 +22,19 @@ USUAL = EvaluateOptions()
 @click.argument("footage", nargs=-1, required=True, type=PATH, metavar="FOOTAGE...")
 @click.option("-o", "--output", type=PATH, required=True, metavar="FOLDER", help="Where report, JSON and voices go.")
 @click.option("--also", type=PATH, metavar="FOLDER", help="Folder of further clips to learn from, never held out.")
+@click.option("--others", type=PATH, metavar="FOLDER", help="Folder of clips of other speakers, to compare openings.")
 @click.option(
     "--align", type=PATH, metavar="TSV", help="True times (clip start_s end_s word|phone), to measure closed lips."
 )
+@click.option("--leave-out", multiple=True, metavar="WORD", help="Word to keep out of learning; needs --align.")
 @click.option(
     "--hold-out", type=click.IntRange(0), default=USUAL.hold_out, help="Clips kept out; 0: a fifth, at most 50."
+)
+@click.option(
+    "--hold-out-s",
+    type=click.FloatRange(0),
+    default=USUAL.hold_out_s,
+    help="Instead: the last seconds of each clip that is two and a half times as long; 0: whole clips.",
 )
 @click.option(
     "--recipe",
@@ -37,7 +45,16 @@ USUAL = EvaluateOptions()
     help="What is learned and compared; may be given again.",
 )
 @click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    multiple=True,
+    help="Learn from so many minutes alone too; may be given again.",
+)
+@click.option(
     "--updates", type=click.IntRange(1), default=USUAL.updates, help="Steps of training.  [default: each recipe's own]"
+)
+@click.option(
+    "--render", type=click.IntRange(0), default=USUAL.render, help="Held-out clips to render too, and measure pictures."
 )
 @person_option
 @finder_option
@@ -49,10 +66,15 @@ def evaluate(  # noqa: PLR0913 - one argument an option
     *,
     output: Path,
     also: Path | None,
+    others: Path | None,
     align: Path | None,
+    leave_out: tuple[str, ...],
     hold_out: int,
+    hold_out_s: float,
     recipes: tuple[RecipeName, ...],
+    minutes: tuple[float, ...],
     updates: int | None,
+    render: int,
     person: str,
     finder: FinderName,
     seed: int,
@@ -68,20 +90,29 @@ def evaluate(  # noqa: PLR0913 - one argument an option
 
     options = EvaluateOptions(
         also=also,
+        others=others,
         align=align,
+        leave_out=leave_out,
         hold_out=hold_out,
+        hold_out_s=hold_out_s,
         recipes=recipes,
+        minutes=minutes,
         updates=updates,
+        render=render,
         person=parse_person(person),
         finder=finder,
         seed=seed,
     )
 
-    from lipsync import evaluate_report
     from lipsync.evaluate import evaluate as run
+    from lipsync.evaluate_report import PAGE_NAME, write_report
+    from lipsync.evaluate_table import other_cells, rendered_cells, shape_cells, summary, text_of
 
     found = run(footage, output, options, force=force, progress=terminal.progress, tell=terminal.say)
-    answer = evaluate_report.write_report(output, found, options)
-    place = output / evaluate_report.PAGE_NAME
-    text = f"{evaluate_report.summary(found)}\n\n{evaluate_report.table(found)}\n\nintervals and plots: {place}"
-    terminal.result(answer, text)
+    answer = write_report(output, found, options)
+    texts = [summary(found), text_of(shape_cells(found))]
+    if found.rendered is not None:
+        texts.append(text_of(rendered_cells(found.rendered)))
+    if found.others:
+        texts += ["other speakers", text_of(other_cells(found))]
+    terminal.result(answer, "\n\n".join([*texts, f"intervals and plots: {output / PAGE_NAME}"]))

@@ -23,14 +23,24 @@ class EvaluateOptions:
 
     also: Path | None = None
     """Folder of further clips that are learned from and never held out."""
+    others: Path | None = None
+    """Folder of clips of other speakers, on which openings alone are compared: what was not learned by heart."""
     align: Path | None = None
     """Table of true word or phone times (`lipsync.alignment`); without it nothing is said of closures."""
+    leave_out: tuple[str, ...] = ()
+    """Words that learning must not hear, as the table spells them: clips with one of them are held out, or not used."""
     hold_out: int = 0
     """Clips kept out of learning, chosen at random; 0 for a fifth, at most 50."""
+    hold_out_s: float = 0.0
+    """Instead of whole clips: the last seconds of each clip that is long enough (see `lipsync.splits`); 0 for clips."""
     recipes: tuple[RecipeName, ...] = RECIPES
     """Recipes that are learned and compared."""
+    minutes: tuple[float, ...] = ()
+    """Parts of the learned footage, in minutes, that each recipe is learned from too."""
     updates: int | None = None
     """Optimiser steps of each network, >= 1; None for each recipe's own."""
+    render: int = 0
+    """Held-out clips, evenly spread, that are also rendered and looked at."""
     person: PersonChoice = "largest"
     finder: FinderName = "mesh"
     seed: int = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Final
 
@@ -111,6 +111,40 @@ def scatter(across: NDArray[np.float64], up: NDArray[np.float64], names: tuple[s
     parts.append(f'<text x="{side / 2}" y="{side - 12}" text-anchor="middle">{escape(names[0])}</text>')
     parts.append(f'<text x="12" y="14">{escape(names[1])}</text>')
     return _svg(side, parts, side)
+
+
+def by_minutes(lines: Mapping[str, Sequence[tuple[float, Interval]]]) -> str:
+    """A figure with its interval against minutes on a logarithmic scale, from 0 on, one colour a line."""
+    known = [(minutes, one) for points in lines.values() for minutes, one in points if np.isfinite(one.mean)]
+    if not known:
+        return ""
+    height, floor, head = 260, 226, 24
+    top = 1.05 * max(max(one.mean, one.high if np.isfinite(one.high) else one.mean) for _, one in known)
+    first, last = (math.log2(edge(minutes for minutes, _ in known)) for edge in (min, max))
+
+    def x(minutes: float) -> float:
+        return 60 + (WIDTH - 100) * (math.log2(minutes) - first) / max(last - first, 1e-6)
+
+    def y(value: float) -> float:
+        return floor - (floor - head) * max(value, 0.0) / top
+
+    parts = [f'<text x="34" y="{y(value) + 4:.1f}" text-anchor="end">{value:g}</text>' for value in _steps(top)]
+    parts += [
+        f'<text x="{x(minutes):.1f}" y="{floor + 18}" text-anchor="middle">{minutes:.3g}</text>'
+        for minutes in sorted({minutes for minutes, _ in known})
+    ]
+    for number, ((name, points), colour) in enumerate(zip(lines.items(), COLOURS[1:], strict=False)):
+        shown = [(minutes, one) for minutes, one in points if np.isfinite(one.mean)]
+        places = " ".join(f"{x(minutes):.1f},{y(one.mean):.1f}" for minutes, one in shown)
+        parts.append(f'<polyline points="{places}" fill="none" stroke="{colour}" stroke-width="1.6"/>')
+        parts += [
+            f'<line x1="{x(minutes):.1f}" x2="{x(minutes):.1f}" y1="{y(one.low):.1f}" y2="{y(one.high):.1f}" '
+            f'stroke="{colour}" stroke-width="4" stroke-opacity=".4"/>'
+            for minutes, one in shown
+            if np.isfinite(one.low)
+        ]
+        parts.append(f'<text x="{64 + 150 * number}" y="14" fill="{colour}">{escape(name)}</text>')
+    return _svg(height, parts)
 
 
 def _svg(height: float, parts: Sequence[str], width: float = WIDTH) -> str:

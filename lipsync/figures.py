@@ -83,6 +83,11 @@ FIGURES: Final = (
         "the same where somebody speaks",
     ),
     Figure(
+        "aperture_unheard_r", "new words", "{:.3f}",
+        lambda j, c: pair_sums(j.gap[c & j.clip.unheard], j.real_gap[c & j.clip.unheard]), correlation,
+        "the same in words that were left out of learning",
+    ),
+    Figure(
         "aperture_std_ratio", "std ratio", "{:.2f}", lambda j, c: pair_sums(j.gap[c], j.real_gap[c]), spread_ratio,
         "standard deviation of the gap, made / real",
     ),

@@ -43,6 +43,7 @@ class HeldClip:
     lips : (T, 36) float32, the real mouths.
     speech, pause : (T,) bool; what lies near the edge of speech is neither.
     marks : closures and open vowels; empty where no alignment is given.
+    unheard : (T,) bool, words that learning never heard; nowhere where none were left out.
     """
 
     path: Path
@@ -53,13 +54,26 @@ class HeldClip:
     speech: NDArray[np.bool_]
     pause: NDArray[np.bool_]
     marks: Marks
+    unheard: NDArray[np.bool_]
 
 
-def held_clip(clip: ClipMouths, sound: Sound, marks: Marks) -> HeldClip:
-    """Make a held-out clip of what was gathered of it."""
-    speech = in_spans(clip.times_s, clip.voiced, 0.0)
-    near = in_spans(clip.times_s, clip.voiced, PAUSE_MARGIN_S)
-    return HeldClip(clip.path, sound, clip.indices, clip.times_s, clip.lips, speech, ~near, marks)
+def held_clip(
+    clip: ClipMouths, sound: Sound, marks: Marks, from_s: float = 0.0, unheard: Sequence[str] = ()
+) -> HeldClip:
+    """Make a held-out clip of what was gathered of it, from a time on; its sound stays whole.
+
+    Parameters
+    ----------
+    unheard : words that learning never heard, in lower case.
+    """
+    kept = clip.times_s >= from_s
+    times_s = clip.times_s[kept]
+    speech = in_spans(times_s, clip.voiced, 0.0)
+    near = in_spans(times_s, clip.voiced, PAUSE_MARGIN_S)
+    closures_s, open_s = (tuple(t for t in times if t >= from_s) for times in (marks.closures_s, marks.open_s))
+    told = Marks(closures_s, open_s, marks.words)
+    new = in_spans(times_s, [(start, end) for start, end, word in marks.words if word in unheard], 0.0)
+    return HeldClip(clip.path, sound, clip.indices[kept], times_s, clip.lips[kept], speech, ~near, told, new)
 
 
 class Gauge:

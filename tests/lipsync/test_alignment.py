@@ -33,11 +33,15 @@ def test_both_ends_may_close_and_a_short_word_keeps_them_inside() -> None:
 def test_tables_of_words_and_of_phones_are_read(tmp_path: Path) -> None:
     words, phones = tmp_path / "words.tsv", tmp_path / "phones.tsv"
     words.write_text("clip\tstart_s\tend_s\tword\na\t0.5\t0.7\tblue\na\t0.1\t0.3\tbin\nb\t0\t1\tsil\n")
-    assert read_marks(words) == {"a": Marks(pytest.approx((0.13, 0.53))), "b": Marks()}  # type: ignore[arg-type]
+    found = read_marks(words)
+    assert found["a"].closures_s == pytest.approx((0.13, 0.53))
+    assert found["a"].words == ((0.1, 0.3, "bin"), (0.5, 0.7, "blue"))
+    assert found["b"] == Marks(words=((0.0, 1.0, "sil"),))
     phones.write_text("clip\tphone\tstart_s\tend_s\na\tB\t0.1\t0.2\na\tAE1\t0.2\t0.4\na\tT\t0.4\t0.5\n")
-    found = read_marks(phones)["a"]
-    assert found.closures_s == pytest.approx((0.15,))
-    assert found.open_s == pytest.approx((0.3,))
+    of_phones = read_marks(phones)["a"]
+    assert of_phones.closures_s == pytest.approx((0.15,))
+    assert of_phones.open_s == pytest.approx((0.3,))
+    assert of_phones.words == ()
 
 
 @pytest.mark.parametrize(

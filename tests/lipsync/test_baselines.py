@@ -23,7 +23,7 @@ SILENCE = Sound(np.zeros(16000, dtype=np.float32), 16000)
 def held(lips: Floats, path: Path = Path("a.mp4"), sound: Sound = SILENCE) -> HeldClip:
     count = len(lips)
     nobody = np.zeros(count, dtype=bool)
-    return HeldClip(path, sound, np.arange(count), np.arange(count) / 25.0, lips, nobody, nobody, Marks())
+    return HeldClip(path, sound, np.arange(count), np.arange(count) / 25.0, lips, nobody, nobody, Marks(), nobody)
 
 
 def test_the_mean_mouth_always_answers_the_mean(

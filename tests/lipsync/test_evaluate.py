@@ -16,17 +16,21 @@ from lipsync import evaluate as module
 from lipsync.evaluate import Evaluation, evaluate
 from lipsync.evaluate_options import RECIPES, EvaluateOptions
 from lipsync.evaluate_plots import curves, intervals, scatter
-from lipsync.evaluate_report import as_json, summary, table, write_report
+from lipsync.evaluate_report import as_json, write_report
+from lipsync.evaluate_table import other_cells, rendered_cells, shape_cells, summary, text_of
 from lipsync.features import audio_features
 from lipsync.gauge import HeldClip
 from lipsync.index import ClipMouths
 from lipsync.mouth import FreeFace
 from lipsync.options import VoiceOptions
+from lipsync.picture_figures import PICTURES
+from lipsync.rendered import ClipPictures
 from lipsync.voice import Voice
 from shared.cli import root
 from shared.errors import UsageError
 from shared.face.pose import FacePose
 from shared.metrics.interval import Interval
+from shared.picture.image import read_image
 from shared.types import Floats, Sound
 
 RATE, CLIPS, SECONDS = 16_000, 14, 3.0
@@ -132,6 +136,82 @@ def test_no_held_out_clip_is_learned_from(speaker: list[dict[str, object]], tmp_
 
 
 @pytest.mark.usefixtures("weights")
+def test_only_the_beginning_of_a_clip_is_learned_whose_end_is_held_out(
+    speaker: list[dict[str, object]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    written: list[tuple[Path, float]] = []
+
+    def write(clip: Path, cut_s: float, folder: Path) -> Path:
+        written.append((clip, cut_s))
+        return folder / clip.name
+
+    monkeypatch.setattr(module, "write_before", write)
+    made = evaluate(FOOTAGE[:3], tmp_path, EvaluateOptions(hold_out_s=1.0))
+    assert [cut for _, cut in written] == pytest.approx([1.96] * 3)
+    assert speaker[0]["paths"] == [tmp_path / "beginnings" / path.name for path in FOOTAGE[:3]]
+    assert [clip.path for clip in made.clips] == FOOTAGE[:3]
+    assert all(float(clip.times_s[0]) >= 1.96 for clip in made.clips)
+    assert made.names_learned == tuple(path.name for path in FOOTAGE[:3])
+    with pytest.raises(UsageError, match="either whole clips"):
+        evaluate(FOOTAGE, tmp_path, EvaluateOptions(hold_out=2, hold_out_s=1.0))
+
+
+@pytest.mark.usefixtures("weights")
+def test_less_footage_is_learned_from_too_and_drawn(speaker: list[dict[str, object]], tmp_path: Path) -> None:
+    options = EvaluateOptions(hold_out=4, minutes=(0.1, 0.3), recipes=("default",))
+    made = evaluate(FOOTAGE, tmp_path, options)
+    assert [len(list(one["paths"])) for one in speaker] == [10, 2, 6]  # type: ignore[call-overload]
+    assert speaker[1]["folder"] == tmp_path / "voices-0.1-minutes" / "default"
+    assert [row.name for row in made.rows][-3:] == ["default", "default, 0.1 min", "default, 0.3 min"]
+    assert made.last.name == "default"
+    assert made.last.minutes == pytest.approx(0.5)
+    write_report(tmp_path, made, options)
+    page = (tmp_path / "report.html").read_text()
+    assert "By minutes of footage" in page
+    for part in page.split("<svg")[1:]:
+        ET.fromstring("<svg" + part[: part.index("</svg>") + 6])
+
+
+@pytest.mark.usefixtures("weights")
+def test_words_are_kept_out_of_learning(speaker: list[dict[str, object]], tmp_path: Path) -> None:
+    align = tmp_path / "align.tsv"
+    lines = [f"{clip}\t0.7\t1.4\t{'Blue' if clip % 2 else 'red'}" for clip in range(CLIPS - 1)]
+    align.write_text("\n".join(["clip\tstart_s\tend_s\tword", *lines]) + "\n")
+    made = evaluate(FOOTAGE, tmp_path, EvaluateOptions(align=align, leave_out=("blue",), hold_out=3))
+    paths = speaker[0]["paths"]
+    assert isinstance(paths, list)
+    assert sorted(int(path.stem) for path in paths) == [0, 2, 4, 6, 8, 10, 12]  # of 13 no word is known
+    assert all(int(clip.path.stem) % 2 for clip in made.clips)
+    assert len(made.clips) == 3
+    assert len(made.names_barred) == 4
+    figures = made.row("ridge").figures
+    assert np.isfinite(figures["aperture_unheard_r"].mean)
+    assert all(int(clip.unheard.sum()) == 18 for clip in made.clips)
+    for options, said in (
+        (EvaluateOptions(leave_out=("blue",)), "no clip has the word 'blue'"),
+        (EvaluateOptions(align=align, leave_out=("blue",), hold_out_s=1.0), "either whole clips"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            evaluate(FOOTAGE, tmp_path, options)
+
+
+@pytest.mark.usefixtures("weights", "speaker")
+def test_other_speakers_are_heard_and_their_openings_compared(tmp_path: Path) -> None:
+    folder = tmp_path / "others"
+    folder.mkdir()
+    for number in (70, 71, 72):
+        (folder / f"{number}.mp4").touch()
+    made = evaluate(FOOTAGE[:6], tmp_path, EvaluateOptions(hold_out=2, others=folder))
+    assert [row.name for row in made.others] == ["ridge", *RECIPES]
+    assert [one.clip.path.name for one in made.others[0].judged] == ["70.mp4", "71.mp4", "72.mp4"]
+    assert made.others[0].figures["aperture_r"].mean > 0.6  # the made speakers differ in nothing but what they say
+    answer = write_report(tmp_path, made, EvaluateOptions())
+    assert [row["row"] for row in answer["others"]] == ["ridge", *RECIPES]
+    assert "Other speakers" in (tmp_path / "report.html").read_text()
+    assert len(text_of(other_cells(made)).splitlines()) == 4
+
+
+@pytest.mark.usefixtures("weights")
 def test_each_row_is_where_it_must_be(found: Evaluation) -> None:
     names = [row.name for row in found.rows]
     assert names[:5] == ["real", "detected again", "mean mouth", "ridge", "retrieval oracle"]
@@ -168,9 +248,10 @@ def test_the_report_holds_each_row_with_its_intervals_and_plots(found: Evaluatio
     assert all(f"<td>{row.name}</td>" in page for row in found.rows)
     drawn = [part[: part.index("</svg>") + 6] for part in page.split("<svg")[1:]]
     assert len(drawn) == 2 + 1 + 3
+    assert "By minutes of footage" not in page
     for part in drawn:
         ET.fromstring("<svg" + part)
-    lines = table(found).splitlines()
+    lines = text_of(shape_cells(found)).splitlines()
     assert len(lines) == 1 + len(found.rows)
     assert "M-LMD px" in lines[0]
     assert "open - closed" not in lines[0]  # nothing is known of vowels
@@ -185,6 +266,45 @@ def test_one_recipe_of_few_clips_has_blocks_for_units_and_needs_no_baseline(tmp_
     assert all(row.against == {} for row in made.rows)
     write_report(tmp_path, made, EvaluateOptions())
     assert "Less the row of" not in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.usefixtures("weights", "speaker")
+def test_some_held_out_clips_are_rendered_and_their_strips_lie_beside_the_page(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Painter:
+        rows = ("real", "retrieval oracle", *RECIPES)
+
+        def __init__(self, voices: dict[str, Voice], curves: Path, *_: object) -> None:
+            assert list(voices) == list(RECIPES)
+            assert curves.parent == tmp_path
+
+        def render(self, row: str, clip: HeldClip) -> ClipPictures:
+            shade = 50 * self.rows.index(row)
+            picture = np.full((150, 150, 3), shade, dtype=np.uint8)
+            sums = {} if row == "real" else {one.key: np.full(4, 1.0 + shade) for one in PICTURES}
+            return ClipPictures(sums, clip.lips + np.float32(shade / 500), (picture,) * 10, shade // 150)
+
+    monkeypatch.setattr(module, "Renderer", Painter)
+    options = EvaluateOptions(hold_out=4, render=2)
+    made = evaluate(FOOTAGE, tmp_path, options)
+    assert made.rendered is not None
+    names = [clip.path.name for clip in made.rendered.clips]
+    assert len(names) == 2
+    assert set(names) <= {clip.path.name for clip in made.clips}
+    answer = write_report(tmp_path, made, options)
+    told = {row["row"]: row for row in answer["rendered"]["rows"]}
+    assert answer["rendered"]["names"] == names
+    assert told["default"]["largest_difference_outside"] == 1
+    assert told["default"]["m_lmd_px"]["value"] > told["paper"]["m_lmd_px"]["value"] > told["real"]["m_lmd_px"]["value"]
+    assert told["default"]["less_baseline"]["m_lmd_px"]["value"] > 0
+    assert "psnr_mouth_db" not in told["real"]
+    page = (tmp_path / "report.html").read_text()
+    for name in names:
+        strip = f"pictures/{Path(name).stem}.png"
+        assert f'src="{strip}"' in page
+        assert read_image(tmp_path / strip).shape == (606, 1518, 3)
+    assert "PSNR mouth" in text_of(rendered_cells(made.rendered)).splitlines()[0]
 
 
 @pytest.mark.usefixtures("speaker")

@@ -11,9 +11,11 @@ import pytest
 
 from lipsync.alignment import Marks
 from lipsync.figures import FIGURES, Figure, sums_of
-from lipsync.gauge import Gauge, HeldClip, Judged, blocks_of
-from lipsync.mouth import FACE_WIDTH_CM
+from lipsync.gauge import Gauge, HeldClip, Judged, blocks_of, held_clip
+from lipsync.index import ClipMouths
+from lipsync.mouth import FACE_WIDTH_CM, FreeFace
 from lipsync.voice import lips_of
+from shared.face.pose import FacePose
 from shared.metrics.mouth import aperture, articulation, centred_lmd, closure_rate, lmd, silence_leak
 from shared.types import Floats, Sound
 
@@ -37,6 +39,7 @@ def clip_at(points_of: Callable[[float], Floats], openings: Floats, name: str = 
         speech=speech,
         pause=(times < 0.3) | (times > 2.6),
         marks=Marks(closures_s=(0.6, 1.0, 1.4, 1.8, 2.2), open_s=(0.8, 1.2)),
+        unheard=(times > 1.0) & (times < 1.3),
     )
 
 
@@ -95,6 +98,8 @@ def test_columns_are_the_metrics_of_all_frames_together(judged: list[Judged], ga
     speech, pause = (np.concatenate([getattr(one.clip, name) for one in judged]) for name in ("speech", "pause"))
     assert value("aperture_r", judged) == pytest.approx(aperture(made, real).correlation, abs=1e-6)
     assert value("aperture_speech_r", judged) == pytest.approx(aperture(made, real, speech).correlation, abs=1e-6)
+    new = np.concatenate([one.clip.unheard for one in judged])
+    assert value("aperture_unheard_r", judged) == pytest.approx(aperture(made, real, new).correlation, abs=1e-6)
     assert value("aperture_std_ratio", judged) == pytest.approx(aperture(made, real).std_ratio, abs=1e-6)
     assert value("articulation_ratio", judged) == pytest.approx(articulation(made, real, speech), abs=1e-6)
     assert value("leak_pauses_share", judged) == pytest.approx(silence_leak(made, real, pause), abs=1e-6)
@@ -151,3 +156,30 @@ def test_caller_mistakes_are_told(judged: list[Judged], gauge: Gauge) -> None:
         Judged(gauge, judged[0].clip, judged[0]._lips[:-1])
     with pytest.raises(ValueError, match="68, 2"):
         Gauge(np.zeros((3, 2), dtype=np.float32))
+
+
+def test_of_a_clip_s_end_only_its_frames_and_closures_count(
+    points_of: Callable[[float], Floats],
+    free_from: Callable[..., FreeFace],
+    posed: Callable[..., FacePose],
+) -> None:
+    clip = ClipMouths(
+        path=Path("a.mp4"),
+        indices=np.arange(5, 55),
+        times_s=np.arange(50) / 25.0,
+        faces=(free_from(points_of(0.2), posed()),) * 50,
+        inside=np.ones(50, dtype=bool),
+        sharpness=np.ones(50, dtype=np.float32),
+        features=None,
+        voiced=((0.4, 1.5),),
+    )
+    sound = Sound(np.zeros(32000, dtype=np.float32), 16000)
+    held = held_clip(clip, sound, Marks((0.5, 1.2), (1.4,), ((0.4, 1.1, "bin"), (1.1, 1.3, "blue"))), 1.0, ["blue"])
+    assert held.indices.tolist() == list(range(30, 55))
+    assert held.lips.shape == (25, 36)
+    assert (held.marks.closures_s, held.marks.open_s) == ((1.2,), (1.4,))
+    assert held.times_s[held.unheard].tolist() == pytest.approx([1.12, 1.16, 1.2, 1.24, 1.28])
+    assert held.sound is sound
+    assert held.times_s[held.speech].max() == pytest.approx(1.48)
+    assert held.times_s[held.pause].min() == pytest.approx(1.64)  # 0.12 s after speech is last heard
+    assert len(held_clip(clip, sound, Marks()).times_s) == 50

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +11,23 @@ import pytest
 
 from lipsync.features import audio_features
 from lipsync.index import ClipMouths
-from lipsync.splits import any_heard, speech_windows, split_clips
+from lipsync.mouth import FreeFace
+from lipsync.splits import (
+    any_heard,
+    before,
+    parts_of,
+    seconds_of,
+    speech_windows,
+    split_clips,
+    split_ends,
+    write_before,
+)
 from shared.errors import UsageError
+from shared.face.pose import FacePose
+from shared.media.reader import open_clip
+from shared.media.sound import load_sound
 from shared.types import Floats, Sound
+from tests.shared.render.made import make_clip
 
 RATE = 16_000
 
@@ -102,6 +118,89 @@ def test_the_correlation_is_that_of_the_slow_way(clips: list[ClipMouths]) -> Non
     assert not any_heard([window], clip_of(babble(0, 1.0)))
 
 
+def test_clips_that_must_not_teach_are_on_no_side(clips: list[ClipMouths]) -> None:
+    may = [number % 2 == 0 for number in range(8)]
+    split = split_clips(clips, 2, may, seed=0, may_be_learned=[not one for one in may])
+    assert split.learn == (1, 3, 5, 7)
+    assert len(split.held) == len(split.barred) == 2
+    assert {*split.held, *split.barred} == {0, 2, 4, 6}
+
+
 def test_where_all_say_the_same_nothing_is_left_to_learn(clips: list[ClipMouths]) -> None:
     with pytest.raises(UsageError, match="other speech"):
         split_clips([clips[0], clips[0]], 1, [True, True], seed=0)
+
+
+def seen(clip: ClipMouths, face: FreeFace, seconds: float) -> ClipMouths:
+    """The clip with a face in each of its frames."""
+    count = round(25 * seconds)
+    return replace(
+        clip,
+        indices=np.arange(count),
+        times_s=np.arange(count) / 25.0,
+        faces=(face,) * count,
+        inside=np.ones(count, dtype=bool),
+        sharpness=np.ones(count, dtype=np.float32),
+    )
+
+
+@pytest.fixture
+def face(
+    points_of: Callable[[float], Floats], free_from: Callable[..., FreeFace], posed: Callable[..., FacePose]
+) -> FreeFace:
+    return free_from(points_of(0.2), posed())
+
+
+def test_the_ends_of_long_clips_are_held_out_and_what_is_before_them_is_learned(face: FreeFace) -> None:
+    long = [seen(clip_of(babble(seed, 12.0), f"long{seed}"), face, 12.0) for seed in (20, 21)]
+    short = seen(clip_of(babble(22, 6.0), "short"), face, 6.0)
+    split = split_ends([long[0], short, long[1]], 4.0, [True] * 3)
+    assert (split.learn, split.held, split.shared) == ((0, 1, 2), (0, 2), ())
+    assert split.cut_s == pytest.approx({0: 7.96, 2: 7.96})
+    part = before(long[0], split.cut_s[0])
+    assert float(part.times_s[-1]) == pytest.approx(7.44)
+    assert len(part.faces) == len(part.indices) == len(part.inside) == len(part.sharpness) == 187
+    assert part.features is not None
+    assert part.features.shape == (746, 28)
+    assert part.voiced[0] == pytest.approx((0.0, 7.46))
+    assert split_ends(long, 4.0, [False, True]).held == (1,)
+    for hold_out_s, able in ((5.0, [True, True]), (4.0, [False, False])):
+        with pytest.raises(UsageError, match="s long"):
+            split_ends(long, hold_out_s, able)
+
+
+def test_speech_of_a_held_out_end_is_learned_from_no_other_clip(face: FreeFace) -> None:
+    sound = babble(30, 12.0)
+    first = seen(clip_of(sound, "first"), face, 12.0)
+    end_again = seen(clip_of(np.concatenate([sound[9 * RATE :], babble(31, 2.0)]), "again"), face, 5.0)
+    start_again = seen(clip_of(sound[: 4 * RATE], "start"), face, 4.0)
+    split = split_ends([first, end_again, start_again], 4.0, [True] * 3)
+    assert (split.learn, split.held, split.shared) == ((0, 2), (0,), (1,))
+
+
+def test_what_lies_before_a_cut_is_written_without_loss_and_once(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", frames=50)
+    made = write_before(clip, 1.5, tmp_path / "parts")
+    with open_clip(clip) as whole, open_clip(made) as part:
+        pairs = list(zip(whole.frames(), part.frames(), strict=False))
+    assert len(pairs) == 25  # half a second before the cut
+    for one, other in pairs:
+        assert one.time_s == other.time_s
+        for plane, same in zip(one.planes, other.planes, strict=True):
+            np.testing.assert_array_equal(plane, same)
+    assert load_sound(made, RATE).duration_s == pytest.approx(1.0, abs=0.1)
+    written = made.stat().st_mtime_ns
+    assert write_before(clip, 1.5, tmp_path / "parts") == made
+    assert made.stat().st_mtime_ns == written
+    assert write_before(clip, 1.2, tmp_path / "parts") != made
+
+
+def test_less_footage_is_whole_clips_each_part_within_the_next(face: FreeFace) -> None:
+    clips = [seen(clip_of(None, f"{number}"), face, 6.0) for number in range(10)]
+    assert seconds_of(clips) == pytest.approx(60.0)
+    parts = parts_of(clips, (0.5, 0.2, 0.21, 1.0, 3.0), seed=0)
+    assert [round(seconds_of(part)) for part in parts] == [12, 18, 30]
+    names = [[clip.path.name for clip in part] for part in parts]
+    assert names[0] == names[1][:2] == names[2][:2]
+    assert names[2] != [clip.path.name for clip in clips][:5]
+    assert parts_of(clips, (), seed=0) == []

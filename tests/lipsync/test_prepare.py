@@ -14,7 +14,7 @@ from lipsync.mouth import aperture_cm, free_face
 from lipsync.options import SyncOptions, VoiceOptions
 from lipsync.prepare import learn_voice, make_voice
 from lipsync.recipes import recipe_of
-from lipsync.voice import open_voice
+from lipsync.voice import lips_of, open_voice
 from shared.errors import ArtefactError, NoFaceError
 from shared.face.analyse import analyse
 from shared.media.reader import open_clip
@@ -58,6 +58,14 @@ def test_every_frame_with_a_face_gives_a_mouth(voice_folder: Path) -> None:
     assert voice.textures.shape == (450, *voice.plane.size, 3)
     # The footage's own resolution: 68 px between the eyes, 9 cm on the canonical face.
     assert 6.5 < voice.plane.px_per_cm < 8.5
+
+
+def test_this_speakers_lower_teeth_are_found(voice_folder: Path) -> None:
+    voice = open_voice(voice_folder)
+    assert voice.teeth is not None
+    assert "lower" in [proxy.row for proxy in voice.teeth.proxies]
+    wide = aperture_cm(lips_of(voice.pool.points)) > 1.0
+    assert (voice.teeth.shown_px[wide] > 0).mean() > 0.95
 
 
 def test_six_sentences_predict_better_than_the_mean_mouth(voice_folder: Path, footage: Path) -> None:

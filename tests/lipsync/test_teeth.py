@@ -95,6 +95,26 @@ def test_blurred_teeth_get_the_detail_of_both_rows(
         assert after > 0.6
 
 
+def test_where_rows_meet_each_has_its_own_detail(
+    speaker: SpeakerTeeth, toothed: Drawn, fine_plane: TexturePlane, points_of: Callable[[float], Floats]
+) -> None:
+    picture, flat, truth = toothed(0.8)
+    soft = blurred(picture, flat, fine_plane)
+    flats = np.array([points_of(0.0), points_of(2.0)])
+    both, upper, lower = (
+        Teeth(replace(speaker, proxies=proxies), flats, fine_plane, 1.0)
+        for proxies in (speaker.proxies, speaker.proxies[:1], speaker.proxies[1:])
+    )
+    made, above, below = (one.lay(soft, flat, one.see(soft, flat), 0.0) for one in (both, upper, lower))
+    depth = np.full(fine_plane.size, 0.5, dtype=np.float32)
+    both.window.cut(depth)[:] = both.window.opening(flat)[1]
+    for half, alone, other in (((depth < 0.35), above, below), ((depth > 0.65), below, above)):
+        inside = half & (truth == 1) & (np.abs(alone - soft).max(axis=-1) > 0.02)
+        assert int(inside.sum()) > 30
+        np.testing.assert_allclose(made[inside], alone[inside], atol=0.02)
+        assert float(np.abs(made - other)[inside].mean()) > 0.01
+
+
 def test_nothing_changes_outside_the_inner_lips(
     teeth: Callable[..., Teeth], toothed: Drawn, fine_plane: TexturePlane
 ) -> None:

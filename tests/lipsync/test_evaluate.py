@@ -342,3 +342,29 @@ def test_a_folder_without_footage_and_a_recipe_without_a_name_are_usage(tmp_path
     assert runner.invoke(root, ["evaluate", "-o", str(tmp_path)]).exit_code == 2
     assert runner.invoke(root, ["evaluate", "a.mp4", "-o", str(tmp_path), "--recipe", "best"]).exit_code == 2
     assert runner.invoke(root, ["evaluate", str(tmp_path / "gone.mp4"), "-o", str(tmp_path / "e")]).exit_code == 6
+
+
+@pytest.mark.footage
+@pytest.mark.usefixtures("weights")
+def test_eight_real_sentences_are_split_learned_and_measured(footage: Path, tmp_path: Path) -> None:
+    clips = sorted((footage / "train/grid_s1/hq").glob("*.mp4"))[:80:10]
+    align = footage / "train/grid_s1/align.tsv"
+    folder = tmp_path / "evaluation"
+    call = ["evaluate", *map(str, clips), "-o", str(folder), "--hold-out", "2", "--align", str(align)]
+    result = CliRunner().invoke(root, [*call, "--updates", "60", "--recipe", "paper", "--render", "1", "--json", "-q"])
+    assert result.exit_code == 0, result.output
+    answer = json.loads(result.stdout)
+    rows = {row["row"]: row for row in answer["rows"]}
+    px = {name: row["m_lmd_px"]["value"] for name, row in rows.items()}
+    assert answer["held_out"]["frames"] == 150
+    assert 0.2 < px["detected again"] < px["ridge"] < 1.5 * px["mean mouth"]
+    assert px["retrieval oracle"] < px["ridge"]
+    assert rows["real"]["aperture_r"]["value"] == 1.0
+    assert (folder / "report.html").is_file()
+    drawn = {row["row"]: row for row in answer["rendered"]["rows"]}
+    assert set(drawn) == {"real", "retrieval oracle", "paper"}
+    oracle = drawn["retrieval oracle"]
+    assert oracle["largest_difference_outside"] == 0
+    assert oracle["psnr_mouth_db"]["value"] > 28.0
+    assert oracle["aperture_r"]["value"] > 0.8  # the mouth that was asked for is seen in the picture
+    assert (folder / "pictures" / f"{Path(answer['rendered']['names'][0]).stem}.png").is_file()

@@ -29,6 +29,9 @@ from shared.types import Floats
 
 NOISE_CM2: Final = 0.02**2
 """Variance of a coefficient that is no more than the finder's noise."""
+OPEN_MM: Final = 1.5
+"""A mouth opened by more than at rest and this is open."""
+FEWEST_OPEN: Final = 25
 WELL_KNOWN: Final = 500
 """Frames (20 s) from which a driver's own spread counts more than this speaker's form of it."""
 LEAST_STRETCH, MOST_STRETCH = 0.6, 1.7
@@ -54,7 +57,8 @@ def driven_track(
     if not seen.any():
         raise NoFaceError(f"{driver}: the face in it never looks this way; give a video that shows it from the front")
     away = voice.basis.encode(clip.lips) - rest_shape([clip], voice.basis)
-    matched = match_spread(away[seen], voice.shapes - voice.rest)
+    own = voice.shapes - voice.rest
+    matched = away[seen] @ spread_map(_opened(away[seen], controls), _opened(own, controls))
     shown_s = clip.times_s[seen]
     times = times_of_rows(int(shown_s[-1] * FEATURE_RATE_HZ) + 1, FEATURE_RATE_HZ)
     resting = rest_share(times, _spans(shown_s))
@@ -67,8 +71,15 @@ def driven_track(
     return MouthTrack(times, controls.moved(shapes, met), resting)
 
 
-def match_spread(driven: Floats, own: Floats) -> Floats:
-    """Map displacements (T, D) of a driver to those that this speaker would make.
+def _opened(away: Floats, controls: Controls) -> Floats:
+    """Displacements of open mouths: how often somebody pauses says nothing of how far he moves his lips."""
+    opening = controls.measure(controls.rest + away)[:, 0] - controls.closed_mm
+    chosen = away[opening > OPEN_MM]
+    return chosen if chosen.shape[0] >= FEWEST_OPEN else away
+
+
+def spread_map(driven: Floats, own: Floats) -> Floats:
+    """The map (D, D), from the right, of displacements (T, D) of a driver to those that this speaker would make.
 
     Parameters
     ----------
@@ -82,8 +93,7 @@ def match_spread(driven: Floats, own: Floats) -> Floats:
     root, inverse = _roots(found)
     middle, _ = _roots(root @ goal @ root)
     values, vectors = np.linalg.eigh(inverse @ middle @ inverse)
-    mapped = (vectors * np.clip(values, LEAST_STRETCH, MOST_STRETCH)) @ vectors.T
-    return np.asarray(driven @ mapped, dtype=np.float32)
+    return np.asarray((vectors * np.clip(values, LEAST_STRETCH, MOST_STRETCH)) @ vectors.T, dtype=np.float32)
 
 
 def _spread(away: Floats) -> NDArray[np.float64]:

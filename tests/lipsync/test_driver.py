@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lipsync import driver
 from lipsync.controls import controls_of
-from lipsync.driver import driven_track, match_spread
+from lipsync.driver import driven_track, spread_map
 from lipsync.index import ClipMouths
 from lipsync.predict import MouthTrack
 from lipsync.voice import Voice
@@ -71,18 +71,24 @@ def test_a_shy_driver_with_other_lips_opens_this_mouth_as_its_owner_does(
 
 def test_the_speaker_himself_is_left_as_he_is(voice: Voice) -> None:
     own = np.asarray(np.tile(voice.shapes - voice.rest, (10, 1)), dtype=np.float32)
-    np.testing.assert_allclose(match_spread(own, voice.shapes - voice.rest), own, atol=0.02)
+    np.testing.assert_allclose(own @ spread_map(own, voice.shapes - voice.rest), own, atol=0.02)
 
 
 def test_the_spread_becomes_the_speaker_s_and_a_short_video_keeps_his_form() -> None:
     rng = np.random.default_rng(0)
     own = (rng.normal(size=(4000, 3)) * [0.5, 0.2, 0.1]).astype(np.float32)
     other = (rng.normal(size=(20000, 3)) * [0.4, 0.28, 0.1]).astype(np.float32)
-    long = match_spread(other, own)
+    long = other @ spread_map(other, own)
     np.testing.assert_allclose(long.std(axis=0), own.std(axis=0), rtol=0.05)
-    short = match_spread(other[:25], own)
-    gains = np.linalg.lstsq(other[:25], short, rcond=None)[0]
-    np.testing.assert_allclose(gains, gains[0, 0] * np.eye(3), atol=0.06)
+    short = spread_map(other[:25], own)
+    np.testing.assert_allclose(short, short[0, 0] * np.eye(3), atol=0.06)
+
+
+def test_how_often_somebody_pauses_does_not_change_how_far_he_is_moved(voice: Voice, drive: Drive) -> None:
+    talks = driver_of(sway(1500, 1.8))
+    pauses = driver_of(np.concatenate([sway(1500, 1.8), np.zeros(3000)]))
+    made = [openings_mm(voice, drive(clip), talks.times_s).max() for clip in (talks, pauses)]
+    assert made[0] == pytest.approx(made[1], rel=0.03)
 
 
 def test_the_mouth_rests_while_the_driver_is_not_seen(voice: Voice, drive: Drive) -> None:

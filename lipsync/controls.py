@@ -39,6 +39,8 @@ PLACES: Final = {
 }  # fmt: skip
 """Opening from closed (0) to wide open (1), width from narrow (0) to wide (1)."""
 NAMED: Final = "ABCDEF"
+SHUT: Final = 0.07
+"""Openings up to this are closed lips; 1 mm of a GRID speaker's 14."""
 REST: Final = "X"
 VISEMES: Final = (*PLACES, REST)
 RESTING: Final = 0.99
@@ -118,6 +120,7 @@ class Controls:
         # Lips overlap at most a little and open beyond the usual: such mouths are still closed, and wide open.
         at[:, 0] = np.clip(at[:, 0], 0.0, 1.0)
         nearest = np.linalg.norm(at[:, np.newaxis] - places, axis=2).argmin(axis=1)
+        nearest[at[:, 0] <= SHUT] = NAMED.index("A")  # however wide
         return [REST if rest >= RESTING else NAMED[one] for one, rest in zip(nearest, resting, strict=True)]
 
 

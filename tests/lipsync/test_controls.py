@@ -52,6 +52,12 @@ def test_each_viseme_s_own_mouth_is_called_by_its_name(controls: Controls) -> No
     assert not controls.fits(["X", "G", "H"], shapes[[3, 3, 3]]).any()
 
 
+def test_closed_lips_are_an_a_however_narrow(controls: Controls) -> None:
+    narrow = np.array([[controls.closed_mm + 0.2, controls.narrow_mm]])
+    shut = controls.moved(controls.rest[np.newaxis], narrow)
+    assert controls.visemes(shut, np.zeros(1, dtype=np.float32)) == ["A"]
+
+
 def test_visemes_open_and_round_as_they_should(controls: Controls) -> None:
     place = {viseme: controls.measure(controls.shape_of(viseme)[np.newaxis])[0] for viseme in VISEMES}
     assert place["A"][0] < place["G"][0] < place["B"][0] < place["E"][0] < place["C"][0] < place["D"][0]

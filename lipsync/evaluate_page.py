@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 from lipsync.evaluate import Evaluation
 from lipsync.evaluate_options import BASELINE
 from lipsync.evaluate_plots import by_minutes, curves, intervals, scatter
-from lipsync.evaluate_table import Cells, difference_cells, other_cells, rendered_cells, shape_cells, summary, unit_of
+from lipsync.evaluate_table import (
+    Cells,
+    beside_baseline,
+    difference_cells,
+    other_cells,
+    rendered_cells,
+    shape_cells,
+    summary,
+    unit_of,
+)
 from lipsync.figures import FIGURES, Figure
 from lipsync.gauge import NORMALISER
 from lipsync.picture_figures import PICTURES, PictureFigure
@@ -47,7 +56,7 @@ def page(found: Evaluation, strips: Sequence[str]) -> str:
         "<h2>Distance to the real mouth</h2>",
         *(
             f"<p>{_intervals(found, key, unit)}</p>"
-            for key, unit in (("m_lmd_px", "px"), ("m_lmd_centred_px", "centred"))
+            for key, unit in (("m_lmd_px", "px"), ("m_lmd_centred_px", "px, centred"))
         ),
         *_by_minutes(found),
         *_differences(found),
@@ -73,6 +82,7 @@ def _differences(found: Evaluation) -> list[str]:
     parts = [heading, _html_table(cells)]
     last, base = found.last, found.row(BASELINE)
     if last is not base:
+        parts.append(f"<p>{escape(beside_baseline(found))}.</p>")
         drawn = scatter(_by_clip(base), _by_clip(last), (base.name, last.name))
         parts.append(f"<p>M-LMD of each clip, px; below the line {escape(last.name)} is nearer.</p><p>{drawn}</p>")
     return parts

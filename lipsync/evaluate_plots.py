@@ -42,7 +42,7 @@ def intervals(rows: Sequence[tuple[str, Interval]], unit: str) -> str:
         f'<text x="{LEFT + scale * value:.1f}" y="{height - 2}" text-anchor="middle">{value:g}</text>'
         for value in _steps(top)
     ]
-    parts.append(f'<text x="{WIDTH - RIGHT}" y="{height - 2}" text-anchor="end">{escape(unit)}</text>')
+    parts.append(f'<text x="{LEFT - 24}" y="{height - 2}" text-anchor="end">{escape(unit)}</text>')
     return _svg(height, parts)
 
 

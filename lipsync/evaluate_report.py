@@ -11,7 +11,7 @@ import numpy as np
 from lipsync.evaluate import Evaluation
 from lipsync.evaluate_options import BASELINE, EvaluateOptions
 from lipsync.evaluate_page import PICTURES_FOLDER, page
-from lipsync.evaluate_table import SILENCES, held_facts, unit_of
+from lipsync.evaluate_table import SILENCES, held_facts, towards_noise, unit_of
 from lipsync.figures import FIGURES
 from lipsync.gauge import NORMALISER
 from lipsync.rendered_table import RenderedTable
@@ -67,7 +67,7 @@ def as_json(found: Evaluation, options: EvaluateOptions) -> JsonObject:
         "interval": {"share": 0.95, "unit": unit_of(found), "units": found.rows[0].figures[FIGURES[0].key].count},
         "silences": {"length_s": LENGTH_S, "room_dbfs": ROOM_DBFS, "pink_dbfs": NOISE_DBFS},
         "baseline": BASELINE,
-        "rows": [_row_json(row) for row in found.rows],
+        "rows": [_row_json(row) | _beside_baseline(found, row) for row in found.rows],
         "others": [_row_json(row) for row in found.others],
         "rendered": None if found.rendered is None else _rendered_json(found.rendered),
     }
@@ -81,6 +81,18 @@ def _row_json(row: Row) -> JsonObject:
         told = (row.lag.lag_s, row.lag.low_s, row.lag.high_s)
         answer["lag_ms"] = dict(zip(("value", "low", "high"), (_rounded(1000 * one) for one in told), strict=True))
     answer["less_baseline"] = {key: _interval_json(one) for key, one in row.against.items()}
+    return answer
+
+
+def _beside_baseline(found: Evaluation, row: Row) -> JsonObject:
+    """Ratio to the baseline's distances, and the share of its excess over the noise that is gone."""
+    if not row.against:
+        return {}
+    answer: JsonObject = {}
+    for key in ("m_lmd_px", "m_lmd_centred_px"):
+        ratio, closed = towards_noise(found, row, key)
+        name = key.removesuffix("_px")
+        answer |= {f"{name}_ratio": _rounded(ratio), f"{name}_gap_closed_share": _rounded(closed)}
     return answer
 
 

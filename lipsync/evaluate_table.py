@@ -8,10 +8,12 @@ from typing import Final
 import numpy as np
 
 from lipsync.evaluate import Evaluation
+from lipsync.evaluate_options import BASELINE
 from lipsync.figures import FIGURES
 from lipsync.gauge import BLOCK_S, FEW_CLIPS
 from lipsync.picture_figures import PICTURES
 from lipsync.rendered_table import SHAPES, RenderedTable
+from lipsync.rows import Row
 from shared.metrics.interval import Interval
 from shared.metrics.lag import Lag
 from shared.metrics.mouth import open_rate
@@ -41,6 +43,25 @@ def summary(found: Evaluation) -> str:
         f"{held['pause_frames']} in pauses, {held['closures']} closures); the real mouth is open in "
         f"{held['open_in_pauses_share']:.1%} of its pauses"
     )
+
+
+def beside_baseline(found: Evaluation) -> str:
+    """How far the last recipe has come from the baseline towards the noise of the measure, in one line."""
+    parts = []
+    for key, name in (("m_lmd_px", "M-LMD"), ("m_lmd_centred_px", "centred")):
+        ratio, closed = towards_noise(found, found.last, key)
+        parts.append(f"{name} {ratio:.2f} x that of {BASELINE}, {closed:.0%} of its distance to the noise gone")
+    return f"{found.last.name}: " + "; ".join(parts)
+
+
+def towards_noise(found: Evaluation, row: Row, key: str) -> tuple[float, float]:
+    """A row's distance over the baseline's, and what share of the baseline's excess over the noise it does without.
+
+    The noise is the real clip detected again, a little more than what a perfect prediction would show.
+    """
+    base, noise = (found.row(name).figures[key].mean for name in (BASELINE, "detected again"))
+    own = row.figures[key].mean
+    return own / base, (base - own) / (base - noise)
 
 
 def shape_cells(found: Evaluation) -> Cells:

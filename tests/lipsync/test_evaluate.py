@@ -6,6 +6,7 @@ import json
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from shared.cli import root
 from shared.errors import UsageError
 from shared.face.pose import FacePose
 from shared.metrics.interval import Interval
+from shared.metrics.lag import LagOptions, measure_lag
 from shared.picture.image import read_image
 from shared.types import Floats, Sound
 
@@ -96,6 +98,7 @@ def speaker(
     monkeypatch.setattr(module, "learn_voice", learn)
     monkeypatch.setattr(module, "open_voice", lambda folder: replace(voice, folder=folder))
     monkeypatch.setattr(module, "detected_again", again)
+    monkeypatch.setattr("lipsync.rows.measure_lag", partial(measure_lag, options=LagOptions(rounds=20)))
     for name in ("lipsync.evaluate.load_sound", "lipsync.baselines.load_sound"):
         monkeypatch.setattr(name, lambda path, *_: heard(int(path.stem)))
     return learned
@@ -243,7 +246,16 @@ def test_the_report_holds_each_row_with_its_intervals_and_plots(found: Evaluatio
     assert stored["interval"] == {"share": 0.95, "unit": "clip", "units": 10}
     assert stored["held_out"]["closures"] == 30
     assert stored["rows"][3]["less_baseline"]["m_lmd_px"]["high"] is not None
+    told = {row["row"]: row for row in stored["rows"]}
+    px = {name: row["m_lmd_px"]["value"] for name, row in told.items()}
+    assert told["ridge"]["m_lmd_ratio"] == pytest.approx(px["ridge"] / px["paper"], abs=1e-3)
+    assert told["detected again"]["m_lmd_gap_closed_share"] == pytest.approx(1.0)
+    assert told["ridge"]["m_lmd_gap_closed_share"] == pytest.approx(
+        (px["paper"] - px["ridge"]) / (px["paper"] - px["detected again"]), abs=1e-3
+    )
+    assert "m_lmd_ratio" not in told["paper"]
     page = (tmp_path / "report.html").read_text()
+    assert "of its distance to the noise gone" in page
     assert "<script" not in page
     assert all(f"<td>{row.name}</td>" in page for row in found.rows)
     drawn = [part[: part.index("</svg>") + 6] for part in page.split("<svg")[1:]]

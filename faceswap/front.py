@@ -30,6 +30,8 @@ LIGHT_WEIGHT: Final = 1 / 1.5
 """Of L beside a and b: shadows and wrinkles change light more than colour."""
 FOREHEAD: Final = 0.35
 MOUTH_GROW, EYE_GROW = 1.15, 1.5
+BEYOND_PX: Final = 6
+"""A thing that crosses the rim is followed so far outside the hull: as far as a made face's soft edge reaches."""
 RIM_PX: Final = 3
 """A hand, a microphone or hair comes from outside and crosses the face's rim, so wide; what differs inside it alone is
 a tongue, a frown or pressed lips as the model has never seen them."""
@@ -94,13 +96,14 @@ class _Seen:
     Attributes
     ----------
     difference : (S, S, 3) in weighted Lab, calmed in mouth and eyes.
-    hull, inner : (S, S) the face, and what lies well inside it.
+    hull, inner, reach : (S, S) the face, what lies well inside it, and the face with its surroundings.
     rim : (S, S) the face's edge.
     """
 
     difference: Floats
     hull: NDArray[np.bool_]
     inner: NDArray[np.bool_]
+    reach: NDArray[np.bool_]
     rim: NDArray[np.bool_]
 
 
@@ -148,7 +151,7 @@ def _seen(view: View, rebuilt: Floats) -> _Seen:
     lively = gaussian(np.max(lively_parts, axis=0), SOFT_PX)[..., np.newaxis]
     difference = np.asarray(apart / (1 + (LIVELY - 1) * lively), dtype=np.float32)
     rim = (hull > 0.5) & (erode(hull, RIM_PX) < 0.5)
-    return _Seen(difference, hull > 0.5, inner, rim)
+    return _Seen(difference, hull > 0.5, inner, erode(hull, -BEYOND_PX) > 0.5, rim)
 
 
 def _started(faces: Sequence[_Seen]) -> _Track:
@@ -196,7 +199,7 @@ def _found(track: _Track, seen: _Seen, light: Floats) -> tuple[Floats, Floats, N
     size = np.linalg.norm(seen.difference - light - track.offset, axis=-1).astype(np.float32)
     score = gaussian(size / (track.doubt * track.usual + np.float32(FLOOR)), 1.5)
     score = score if track.before is None else (1 - CARRY) * score + CARRY * track.before
-    region = joined(hull & (score > WEAK), hull & (score > STRONG), round(LEAST_AREA * float(hull.sum())))
+    region = joined(seen.reach & (score > WEAK), hull & (score > STRONG), round(LEAST_AREA * float(hull.sum())))
     for part in parts(region):
         if not (part & seen.rim).any():
             region &= ~part

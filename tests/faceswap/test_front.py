@@ -8,7 +8,8 @@ import numpy as np
 
 from faceswap.front import SIDE_PX, Fronts
 from faceswap.view import Made, View, look_at
-from shared.picture.warp import gaussian
+from shared.picture.mask import extended_hull
+from shared.picture.warp import gaussian, transform
 from shared.types import Floats
 from tests.faceswap.drawn import draw_face, face_of, face_points, frame_of
 
@@ -113,7 +114,9 @@ def test_a_thing_that_covers_most_of_a_face_is_found_and_no_more() -> None:
         front = fronts.look([seen(view, number, large, (0.5, 0.5, 0.5))], [view.picture])[0]
         assert front[60:76, 40:56].min() > 0.97
         assert front[:44].mean() < 0.02
-    assert fronts.look([seen(view, 20)], [view.picture])[0].mean() < 0.3
+    left = fronts.look([seen(view, 20)], [view.picture])[0]
+    points = transform(view.view_from_frame, view.face.landmarks)
+    assert (left * extended_hull(points, left.shape[:2], 0.35)).mean() < 0.3
     assert fronts.look([seen(view, 21)], [view.picture])[0].max() == 0.0
 
 
@@ -133,3 +136,16 @@ def test_only_the_last_tracks_are_remembered_and_all_of_a_crowd() -> None:
     crowd = [replace(view, face=replace(view.face, track=track)) for track in range(100, 180)]
     fronts.look([Made(other, other.picture) for other in crowd], [other.picture for other in crowd])
     assert len(fronts._tracks) == 80
+
+
+def test_a_thing_is_followed_beyond_the_face_and_what_is_only_beside_it_is_not() -> None:
+    view, fronts = view_of(), Fronts()
+    fronts.look([seen(view, number) for number in range(8)], [view.picture] * 8)
+    rows, columns = np.indices((SIDE_PX, SIDE_PX))
+    stick = ((np.abs(columns - 48) < 6) & (rows > 60)).astype(np.float32)
+    found = fronts.look([seen(view, number, stick, (0.1, 0.1, 0.12)) for number in range(8, 16)], [view.picture] * 8)
+    assert found[-1][85:89, 44:52].min() > 0.97
+    beside = ((np.abs(columns - 48) < 6) & (rows > 86)).astype(np.float32)
+    clean = Fronts()
+    clean.look([seen(view, number) for number in range(8)], [view.picture] * 8)
+    assert clean.look([seen(view, 20, beside, (0.1, 0.1, 0.12))], [view.picture])[0].max() == 0.0

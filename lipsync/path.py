@@ -9,7 +9,9 @@ median of some takes, each of which is steady, is steady, and the fewer they are
 
 On 12 GRID clips made anew from others (`benchmarks/steadiness.py`) the paper's median of 50 has 0.66 of the real
 mouth's sharpness and 1.55 times the lower face's flicker; takes have 0.68 and 0.99 at steadiness 0.25, 0.64 and 0.84 at
-0.5, and 0.1 to 0.4 dB more PSNR around the mouth.
+0.5, and 0.1 to 0.4 dB more PSNR around the mouth. Sharpened and laid into the frames of 6 held-out clips, takes at 0.5
+have as much detail as the real mouth, as the paper's have, 0.95 of its flicker (the paper's 1.02), and 34.2 dB of PSNR
+around it (33.7).
 """
 
 from __future__ import annotations

@@ -13,13 +13,24 @@ from lipsync import predict as module
 from lipsync.closure import Closure
 from lipsync.features import row_times_s
 from lipsync.mouth import aperture_cm
-from lipsync.options import SyncOptions
-from lipsync.predict import CLOSING_S, LEAD_S, OPENING_S, TRAIL_S, MouthTrack, predict_rows, predict_track, rest_share
+from lipsync.options import RecipeName, SyncOptions
+from lipsync.predict import (
+    CLOSING_S,
+    LEAD_S,
+    OPENING_S,
+    TRAIL_S,
+    WIDE_S,
+    MouthTrack,
+    predict_rows,
+    predict_track,
+    rest_share,
+)
 from lipsync.recipes import fresh_model, hear
 from lipsync.voice import Voice
 from shared.types import Sound
 
 OPTIONS = SyncOptions(voice=Path(), speech=Path())
+RECIPES: tuple[RecipeName, ...] = ("paper", "default")
 TIMES = np.arange(0.0, 6.0, 0.01)
 
 
@@ -33,6 +44,16 @@ def test_the_mouth_rests_in_pauses_and_not_in_speech() -> None:
 def test_rest_comes_and_goes_without_a_jump() -> None:
     steps = np.abs(np.diff(rest_share(TIMES, [(1.0, 2.0), (2.4, 3.0)])))
     assert 0 < steps.max() < 0.12
+
+
+def test_a_network_that_rests_by_itself_is_believed_for_longer_around_speech(voice: Voice, speech: Sound) -> None:
+    tracks = [predict_track(replace(voice, net=fresh_model(recipe, 20).eval()), speech, OPTIONS) for recipe in RECIPES]
+    paper, default = (track.resting for track in tracks)
+    before, after = paper.nonzero()[0], default.nonzero()[0]
+    assert set(after) < set(before)
+    near = (tracks[0].times_s > 1.0 - WIDE_S[0]) & (tracks[0].times_s < 2.0 + WIDE_S[1])
+    assert default[near].max() == 0.0
+    assert paper[near].max() == default.max() == 1.0
 
 
 def test_no_speech_is_all_rest() -> None:

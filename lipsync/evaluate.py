@@ -104,7 +104,7 @@ def evaluate(
         raise UsageError("an evaluation needs at least one recipe")
     say = tell or (lambda _: None)
     marks = read_marks(options.align) if options.align is not None else {}
-    paths = [*footage, *_clips_in(options.also)]
+    paths = list(dict.fromkeys([*footage, *_clips_in(options.also)]))  # the same clip must not be on both sides
     clips = gather(paths, cache_folder(), options.person, Counter(), progress, options.finder)
     split = _split(clips, [clip.path in footage for clip in clips], marks, options)
     held = tuple(_held(clips[number], marks, split.cut_s.get(number, 0.0), options) for number in split.held)

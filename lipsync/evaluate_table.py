@@ -37,11 +37,12 @@ def text_of(cells: Cells) -> str:
 def summary(found: Evaluation) -> str:
     """What was learned from and measured on, in one line."""
     held = held_facts(found)
+    opened = held["open_in_pauses_share"]
+    pauses = f"; the real mouth is open in {opened:.1%} of its pauses" if np.isfinite(opened) else ""
     return (
         f"learned from {len(found.names_learned)} clips ({found.learned_s / 60:.1f} minutes), measured on "
         f"{held['clips']} clips that no recipe has seen ({held['frames']} frames, {held['speech_frames']} in speech, "
-        f"{held['pause_frames']} in pauses, {held['closures']} closures); the real mouth is open in "
-        f"{held['open_in_pauses_share']:.1%} of its pauses"
+        f"{held['pause_frames']} in pauses, {held['closures']} closures){pauses}"
     )
 
 

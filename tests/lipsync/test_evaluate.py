@@ -124,7 +124,7 @@ def test_no_held_out_clip_is_learned_from(speaker: list[dict[str, object]], tmp_
         (more / f"{number}.mp4").touch()
     (more / "notes.txt").touch()
     options = EvaluateOptions(hold_out=5, updates=7, also=more, seed=3)
-    made = evaluate(FOOTAGE, tmp_path, options, force=True, tell=seen.append)
+    made = evaluate([*FOOTAGE, FOOTAGE[0]], tmp_path, options, force=True, tell=seen.append)
     held = {clip.path.name for clip in made.clips}
     assert len(held) == 5
     assert held <= {path.name for path in FOOTAGE}
@@ -133,6 +133,7 @@ def test_no_held_out_clip_is_learned_from(speaker: list[dict[str, object]], tmp_
         paths, chosen = one["paths"], one["options"]
         assert isinstance(paths, list)
         assert isinstance(chosen, VoiceOptions)
+        assert len(paths) == len(FOOTAGE) - 5 + 2  # the clip that was given twice counts once
         assert {path.name for path in paths} == {path.name for path in FOOTAGE} - held | {"90.mp4", "91.mp4"}
         assert (chosen.updates, chosen.seed, one["force"]) == (7, 3, True)
     assert any("measuring on 5" in line for line in seen)

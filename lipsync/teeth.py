@@ -33,8 +33,8 @@ FAR_ROW: Final = 0.02
 """Weight of a row of teeth in the other one's half: it counts there only where the other one has nothing."""
 SHARE: Final = 0.5
 """How much of the detail is the proxy's. On held-out mouths of GRID and of a 1080p clip, made by their true shapes, all
-as sharp, teeth flicker 0.92 and 0.66 times as much as real ones (by the median's detail alone 0.96, 0.73; by the proxies'
-alone 0.88, 0.61), and their detail correlates with the real one by .74 and .37 (.76, .35; .68, .37)."""
+as sharp, teeth flicker 0.92 and 0.66 times as much as real ones (by the median's detail alone 0.96, 0.73; by the
+proxies' alone 0.88, 0.61), and their detail correlates with the real one by .74 and .37 (.76, .35; .68, .37)."""
 STEADY_SIGMA: Final = 1.0
 """Frames over which region and offsets are averaged (Gaussian)..."""
 STEADY_REACH: Final = 3

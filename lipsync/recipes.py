@@ -1,7 +1,15 @@
 """The two recipes from sound to mouth, side by side: what each one hears and which network maps it.
 
-``paper`` is Suwajanakorn et al. 2017, section 4.1, constant by constant; ``default`` is what does better here. Nothing
-else in this package asks which of the two a voice was made by.
+``paper`` is Suwajanakorn et al. 2017, section 4.1, constant by constant; ``default`` is what does better here. Learned
+from 100 GRID sentences (5 minutes of one man), the networks alone on 50 others (18 lip points, 3-D similarity fit,
+canonical oval 512 px high; mean mouth 6.20 px):
+
+========  =========  ============  ============  =========  =================  =============
+recipe    M-LMD, px  centred, px   r of opening  in speech  open in room tone  in pink noise
+========  =========  ============  ============  =========  =================  =============
+paper     3.64       2.62          .836          .775       63%                100%
+default   3.14       2.17          .887          .837       0%                 0%
+========  =========  ============  ============  =========  =================  =============
 """
 
 from __future__ import annotations

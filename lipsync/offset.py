@@ -4,6 +4,10 @@ A regression from sound to mouth that was fitted on some clips is shifted along 
 is found is how one clip's offset differs from the others'. Those that agree with each other, with the most speech,
 are taken to be in sync; a clip alone has nothing to be compared with. What is corrected must be worth it and sure:
 enough speech, a narrow interval, more than half a frame.
+
+How near it comes: a clip whose mouth leads by about 240 ms is found at 241 to 252 ms against one or two other clips of
+the speaker, the same clip put right at 9 to 12 ms; ten groups of 14 GRID sentences (20 s of speech), each against the
+rest of 150, at -1 ms on average with a standard deviation of 7 ms.
 """
 
 from __future__ import annotations

@@ -133,8 +133,7 @@ def search(
     scale = math.sqrt((mean * tree.counts).sum() / size)
     if scale == 0.0 or count >= size:
         return rows, squares, max(scale, 1.0)
-    base = np.float32(squares[0])
-    head = squares - squares[0]
+    base, head = np.float32(squares[0]), squares - squares[0]
     bins = empty_bins()
     for leaf in np.flatnonzero(opened):
         bin_frames(bins, read[leaf * tree.rows.shape[1] :][: tree.counts[leaf]], base)

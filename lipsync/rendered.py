@@ -44,6 +44,8 @@ POOL_SAMPLE: Final = 2000
 STRIP: Final = 10
 """Pictures of each clip that the report shows, evenly spread."""
 STRIP_PX: Final = 150
+LOWER_FACE: Final = (*range(3, 14), *range(31, 36), *range(48, 68))
+"""iBUG points that a picture of the strip shows: jaw, base of the nose, lips."""
 PICTURE_SIDE: Final[dict[str, dict[str, Any]]] = {"paper": {"pose_weight": 0.0}}
 """How the pictures of a recipe are made where that is not as usual: the paper chooses candidates by shape alone."""
 REAL: Final = "real"
@@ -172,7 +174,7 @@ def _measured(
 
 
 def _strip_picture(shot: Shot) -> Rgb:
-    x0, y0, x1, y1 = box_around(shot.face.landmarks[2:68], 1.15)
+    x0, y0, x1, y1 = box_around(shot.face.landmarks[list(LOWER_FACE)], 1.1)
     side = max(x1 - x0, y1 - y0)
     middle_x, middle_y = (x0 + x1) // 2, (y0 + y1) // 2
     box = (middle_x - side // 2, middle_y - side // 2, middle_x - side // 2 + side, middle_y - side // 2 + side)

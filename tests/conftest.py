@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from collections.abc import Generator, Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.render.terminal import OWN_LOGGERS
 from shared.store.weights import check_weights, weights_folder
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,6 +44,17 @@ def weights(own_cache: Path) -> None:  # noqa: ARG001 - the cache must be in pla
     ]
     if missing:
         pytest.skip(f"not in the cache: {', '.join(missing)}; run `lipswap weights fetch`")
+
+
+@pytest.fixture(autouse=True)
+def own_log_levels() -> Iterator[None]:
+    """A command run with ``-q`` must not silence the tests after it."""
+    loggers = [logging.getLogger(name) for name in OWN_LOGGERS]
+    before = [(logger.level, list(logger.handlers)) for logger in loggers]
+    yield
+    for logger, (level, handlers) in zip(loggers, before, strict=True):
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
 
 
 @pytest.fixture(scope="session", autouse=True)

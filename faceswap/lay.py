@@ -35,6 +35,8 @@ OUTWARDS_PX: Final = 3.0
 """...and on the copy on which that is done, in pixels."""
 RIM_SHARE: Final = 0.025
 """The face is taken to end so far within its hull, as a share of its width."""
+OWN_FOREHEAD: Final = 0.6
+"""How far above the mask the made face's own forehead reaches, in distances from brow to eye."""
 SOFT_SHARE: Final = 0.01
 """Where skin of the one kind becomes the other, as a share of the face's width."""
 
@@ -133,8 +135,10 @@ def _skin_outwards(placed: Floats, points: Floats, face_px: float, options: Swap
     height, width = placed.shape[:2]
     shrink = min(1.0, OUTWARDS_PX / max(1.0, OUTWARDS_SHARE * face_px))
     size = (max(2, round(height * shrink)), max(2, round(width * shrink)))
-    # The made face ends a little within the landmarks' hull, and is sharpened against its wall.
-    hull = erode(extended_hull(points, (height, width), max(options.forehead, 0.0)), RIM_SHARE * face_px)
+    # The made face ends a little within the landmarks' hull, and is sharpened against its wall; above the brows it
+    # has a forehead of its own.
+    hull = extended_hull(points, (height, width), max(options.forehead, 0.0) + OWN_FOREHEAD)
+    hull = erode(hull, RIM_SHARE * face_px)
     small = resize(hull, size)[..., np.newaxis]
     near = gaussian(np.concatenate([resize(placed, size) * small, small], axis=2), OUTWARDS_PX)
     skin = resize(np.ascontiguousarray(near[..., :3] / np.maximum(near[..., 3:], 1e-3)), (height, width))

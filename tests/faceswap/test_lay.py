@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from faceswap.lay import OWN_FOREHEAD
 from faceswap.options import SwapOptions
 from faceswap.view import Made, View, look_at
 from shared.picture.colour import lab_statistics
@@ -100,7 +101,7 @@ def test_a_face_at_the_frames_edge_is_laid_without_complaint() -> None:
 def test_what_lies_beside_the_made_face_in_its_own_pictures_does_not_show() -> None:
     _, view = seen(120.0, turn=0.0)
     points = (view.face.landmarks @ view.view_from_frame[:2, :2].T + view.view_from_frame[:2, 2]).astype(np.float32)
-    hull = extended_hull(points, (96, 96), PLAIN.forehead)[..., np.newaxis]
+    hull = extended_hull(points, (96, 96), PLAIN.forehead + OWN_FOREHEAD)[..., np.newaxis]
     skin, wall = np.array([[0.7, 0.5, 0.4], [1.0, 1.0, 0.9]], dtype=np.float32)
     patch = laid_alone(Made(view, np.asarray(hull * skin + (1 - hull) * wall, dtype=np.float32)), PLAIN)
     shown = patch.mask > 0.1

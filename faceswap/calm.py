@@ -48,6 +48,8 @@ class Read:
 def calmed(items: Iterator[Read], steady_ms: float) -> Iterator[Read]:
     """Steady the readings along their tracks; order is kept, `LONGER` times `REACH` times `steady_ms` later.
 
+    Readings of nets without guides, all of whose movement is in the free part of the code, stay as they are.
+
     Parameters
     ----------
     steady_ms : standard deviation for the guides, milliseconds; 0 leaves all as it is.
@@ -73,7 +75,7 @@ def calmed(items: Iterator[Read], steady_ms: float) -> Iterator[Read]:
 def _calm(held: Sequence[Read], place: int, steady_ms: float) -> Read:
     """One of the held items, steadied by those around it."""
     item = held[place]
-    if item.reading is None:
+    if item.reading is None or item.reading.guides is None:
         return item
     readings = []
     for view in item.views:

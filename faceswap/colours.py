@@ -34,11 +34,11 @@ from shared.types import Floats
 Doubles = NDArray[np.float64]
 MOST_GROWTH: Final = 2.0
 """Furthest that the spread of L may grow."""
-CAST: Final = (0.4, 1.25)
+CAST: Final = (0.0, 1.25)
 """Bounds of the factor by which a and b spread. It is that of their means, so that what is grey in one light is grey in
 the other: eyes and teeth of a face lit in orange must not turn to teal when its skin becomes paler."""
 LEAST_CHROMA: Final = 3.0
-"""Means of a and b nearer to grey tell no factor."""
+"""Where the made face is nearer to grey than this, its mean tells ever less of the factor, which tends to 1."""
 LEAST_SEEN: Final = 0.2
 """Where less of a face than this is left by what is in front of it, what was measured before is kept."""
 MOST_SAMPLES: Final = 3000
@@ -116,8 +116,8 @@ def _lab_measure(made: Made, weight: Floats) -> Doubles:
 
 def _lab_match(picture: Floats, steady: Doubles) -> Floats:
     old, new = (LabStatistics(*steady[start : start + 6].astype(np.float32).reshape(2, 3)) for start in (0, 6))
-    known = (np.abs(new.mean) >= LEAST_CHROMA) & (np.abs(old.mean) >= LEAST_CHROMA)
-    factor = np.where(known, old.mean / np.where(known, new.mean, 1.0), 1.0).clip(*CAST)
+    factor = ((old.mean * new.mean + LEAST_CHROMA**2) / (new.mean**2 + LEAST_CHROMA**2)).clip(*CAST)
+    factor = np.minimum(factor, MOST_GROWTH * old.std / np.maximum(new.std, 1e-3))  # in a grey clip all becomes grey
     factor[0] = min(float(old.std[0] / max(float(new.std[0]), 1e-3)), MOST_GROWTH)
     return match_lab(picture, new, LabStatistics(old.mean, (new.std * factor).astype(np.float32)))
 

@@ -19,6 +19,11 @@ from shared.types import Floats
 
 Enhance: TypeAlias = Callable[[Floats], Floats]
 """Pictures (N, V, V, 3) float32 RGB in [0, 1] to (N, K, K, 3) in the same range."""
+ERRORS: Final = (
+    *("Fail", "InvalidProtobuf", "InvalidGraph", "InvalidArgument", "NotImplemented"),
+    *("RuntimeException", "EPFail", "ModelLoadFailed", "NoSuchFile"),
+)
+"""What the runtime raises, by the names that its versions have."""
 LAYOUT: Final = "(N, 3, H, W) float32 RGB in [0, 1]"
 
 
@@ -42,7 +47,7 @@ def open_enhancer(path: Path) -> Enhance:
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = 3
     providers = [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in _available(onnxruntime)]
-    broken = (states.Fail, states.InvalidProtobuf, states.InvalidGraph, states.InvalidArgument, states.NotImplemented)
+    broken = tuple(getattr(states, kind) for kind in ERRORS if hasattr(states, kind))
     try:
         session = onnxruntime.InferenceSession(path, settings, providers=providers)
     except broken as error:

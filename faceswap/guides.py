@@ -30,6 +30,8 @@ COUNTS: Final = (*(1.0,) * 17, *(1.5,) * 10, *(0.7,) * 9, *(3.0,) * 12, *(2.0,) 
 """How much each iBUG point counts: most on the lids, then on the lips."""
 SHRINK: Final = 1e-3
 """Ridge of the regression on the pose: faces that never turn tell nothing of it."""
+FLAT: Final = 1e-9
+"""Least variance of a component: drawn faces that never move must not become infinite."""
 NOISE: Final = 0.02
 """Variance, as a share of the first component's, below which a component is mostly the finder's noise."""
 
@@ -102,7 +104,7 @@ def fit_guides(people: Sequence[tuple[Tensor, Tensor]], basis: Tensor | None = N
     if basis is None:
         values, vectors = torch.linalg.eigh(spreads[0] + spreads[1])
         values, vectors = values.flip(0)[:COMPONENTS] / len(spreads), vectors.flip(1)[:, :COMPONENTS]
-        basis = (vectors / (values + NOISE * values[0]).clamp_min(torch.finfo(values.dtype).tiny).sqrt()).float()
+        basis = (vectors / (values + NOISE * values[0]).clamp_min(FLAT).sqrt()).float()
         # As it is when it is read again: the sums of another layout differ in their last bit.
         basis = basis.contiguous()
     return Guides(torch.stack(solved), basis)

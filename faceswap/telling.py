@@ -2,8 +2,8 @@
 
 The clip's landmarks are steadied along the track and tell the pose more finely than the net reads it off a small
 picture; of the expression both tell about as much, and their mean errs less than either. But what landmarks say of a
-resting face holds for that person alone, whom a model may not know; so the level, the mean along the track, is taken
-from what the net reads.
+resting face holds for that person alone, whom a model may not know; so the level, the mean of the track's last
+seconds, is taken from what the net reads.
 """
 
 from __future__ import annotations

@@ -121,3 +121,12 @@ def test_what_is_told_moves_as_the_landmarks_do_and_half_of_a_reading_s_noise_is
     told = Telling(guides, 0).told([view()] * 40, [index / RATE for index in range(40)], noise)
     assert told[:, 2:].std() < 0.6 * noise[:, 2:].std()
     assert told[:, :2].std() < 0.4 * noise[:, :2].std()
+
+
+def test_a_net_without_guides_keeps_all_its_movement() -> None:
+    given = [
+        Read(item.scene, item.views, Reading(item.reading.values, None))
+        for item in items(np.arange(6, dtype=np.float32))
+        if item.reading is not None
+    ]
+    assert all(one is other for one, other in zip(calmed(iter(given), 36.0), given, strict=True))

@@ -116,3 +116,14 @@ def test_what_is_grey_beside_orange_skin_stays_nearly_grey_beside_pale_skin() ->
     assert apart(new, face.view.picture, seen) < 3
     cast = lab_from_rgb(np.ascontiguousarray(new[41:43, 31:35]))[..., 1:].mean(axis=(0, 1))
     assert float(np.linalg.norm(cast)) < 6
+
+
+def test_a_face_in_a_grey_clip_becomes_grey_all_over() -> None:
+    face = made()
+    seen = visible(face)
+    grey = np.repeat(grey_of(np.ascontiguousarray(face.view.picture))[..., np.newaxis], 3, axis=2)
+    clip = Made(replace(face.view, picture=grey), face.picture)
+    new = matched(face.picture, METHODS["lab"].measure(clip, seen), USUAL)
+    chroma = np.linalg.norm(lab_from_rgb(new)[..., 1:], axis=-1)[seen > 0.5]
+    own = np.linalg.norm(lab_from_rgb(face.picture)[..., 1:], axis=-1)[seen > 0.5]
+    assert chroma.mean() < 0.3 * own.mean()

@@ -72,7 +72,7 @@ def open_stage(options: SwapOptions, clip: ClipFaces, device: str = "auto", prog
     finder = MeshFinder(MeshOptions(threads=1)) if options.steer > 0 else None
     parts = mask_parts(options.mask)
     people = PersonFinder() if "person" in parts else None
-    enhance = None if options.enhance is None else open_enhancer(options.enhance)
+    enhance = None if options.enhance is None else open_enhancer(options.enhance, device)
     if "learned" in parts and not model.net.config.mask:
         raise UsageError(
             f"{options.model}: its net draws no mask, so --mask {options.mask} cannot be had; leave it out"

@@ -27,8 +27,12 @@ ERRORS: Final = (
 LAYOUT: Final = "(N, 3, H, W) float32 RGB in [0, 1]"
 
 
-def open_enhancer(path: Path) -> Enhance:
+def open_enhancer(path: Path, device: str = "auto") -> Enhance:
     """Load a network that enlarges or restores faces.
+
+    Parameters
+    ----------
+    device : ``auto``, ``cpu`` or ``cuda``; a GPU is used where the runtime has it, and it is not to be the CPU.
 
     Raises
     ------
@@ -46,7 +50,8 @@ def open_enhancer(path: Path) -> Enhance:
         raise WeightsError(f"{path}: no such file; --enhance takes an ONNX network")
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = 3
-    providers = [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in _available(onnxruntime)]
+    wanted = ("CPUExecutionProvider",) if device == "cpu" else ("CUDAExecutionProvider", "CPUExecutionProvider")
+    providers = [name for name in wanted if name in _available(onnxruntime)]
     broken = tuple(getattr(states, kind) for kind in ERRORS if hasattr(states, kind))
     try:
         session = onnxruntime.InferenceSession(path, settings, providers=providers)

@@ -33,7 +33,7 @@ from shared.types import Floats
 
 Doubles = NDArray[np.float64]
 MOST_GROWTH: Final = 2.0
-"""Furthest that the spread of L may grow."""
+"""Furthest that the spread of L may grow; that of a and b stays within as much of the replaced face's own."""
 CAST: Final = (0.0, 1.25)
 """Bounds of the factor by which a and b spread. It is that of their means, so that what is grey in one light is grey in
 the other: eyes and teeth of a face lit in orange must not turn to teal when its skin becomes paler."""
@@ -117,8 +117,9 @@ def _lab_measure(made: Made, weight: Floats) -> Doubles:
 def _lab_match(picture: Floats, steady: Doubles) -> Floats:
     old, new = (LabStatistics(*steady[start : start + 6].astype(np.float32).reshape(2, 3)) for start in (0, 6))
     factor = ((old.mean * new.mean + LEAST_CHROMA**2) / (new.mean**2 + LEAST_CHROMA**2)).clip(*CAST)
-    factor = np.minimum(factor, MOST_GROWTH * old.std / np.maximum(new.std, 1e-3))  # in a grey clip all becomes grey
-    factor[0] = min(float(old.std[0] / max(float(new.std[0]), 1e-3)), MOST_GROWTH)
+    spread = old.std / np.maximum(new.std, 1e-3)
+    factor = np.minimum(factor, MOST_GROWTH * spread)  # in a grey clip all becomes grey
+    factor[0] = min(float(spread[0]), MOST_GROWTH)
     return match_lab(picture, new, LabStatistics(old.mean, (new.std * factor).astype(np.float32)))
 
 

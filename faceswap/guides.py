@@ -79,7 +79,7 @@ def moving(code: Code, expression: float) -> Code:
     """The code with an expression so many times as strong; one without guides as it is."""
     if code.guides is None or expression == 1.0:
         return code
-    strength = code.guides.new_tensor([1.0, 1.0, *(expression,) * COMPONENTS])
+    strength = code.guides.new_tensor([*(1.0,) * POSE, *(expression,) * COMPONENTS])
     return replace(code, guides=code.guides * strength)
 
 

@@ -21,6 +21,7 @@ from faceswap.options import AugmentOptions
 from faceswap.tint import equalise, jitter
 from models.tensors import unit
 
+LANDMARKS = 68
 AT_ONCE = 2
 """Crops read at a time on a CPU: with many, the caches are left and memory is fetched anew from the system, at up to
 four times the cost."""
@@ -38,7 +39,7 @@ class Batch:
     visible : (N, 1, output_px, output_px) float32, 0 where the input shows something pasted in front, else 1. A mask
         is to be taught ``face * visible``: so it learns to end at what is in front of the face, while the picture
         stays whole behind it.
-    landmarks : (N, 68, 2) float32 crop coordinates, as the target shows them.
+    points : (N, P, 2) float32 crop coordinates of the landmarks, as the target shows them.
     mirrored : (N,) bool, whether it shows the face in a mirror.
     guides : (N, K) float32 pose and expression of the target; K is 0 where the net is not guided.
     """
@@ -47,14 +48,14 @@ class Batch:
     target: Tensor
     weight: Tensor
     visible: Tensor
-    landmarks: Tensor
+    points: Tensor
     mirrored: Tensor
     guides: Tensor
 
 
 def augment(
     crops: Tensor,
-    landmarks: Tensor,
+    points: Tensor,
     others: Tensor | None,
     sizes: tuple[int, int],
     options: AugmentOptions,
@@ -65,13 +66,14 @@ def augment(
     Parameters
     ----------
     crops : (N, 4, S, S) uint8, RGB and what counts how much.
-    landmarks : (N, 68, 2) float32, pixels of these crops.
+    points : (N, P, 2) float32, pixels of these crops: the 68 landmarks, and beyond them what else is to be followed.
     others : (M, 68, 2) float32, the other person's landmarks in crops of the same size S; None for no warp to them.
     sizes : (input_px, output_px).
     generator : of the CPU, whatever the device of `crops`, so that a seed means the same everywhere.
     """
     draw = Draw(generator, crops.device)
-    own = bend.unit_points(landmarks, crops.shape[-1])
+    every = bend.unit_points(points, crops.shape[-1])
+    own = every[:, :LANDMARKS]
     theirs = None if others is None else bend.unit_points(others, crops.shape[-1])
     (turn, shift), bent = _places(own, theirs, sizes[0], options, draw)
     warped, target = _read_both(crops, bent, turn, shift, sizes[1])
@@ -82,7 +84,7 @@ def augment(
         warped[covered] = _occluded(warped[covered], bent[covered], occluders, (crops, own), draw)
         visible = visible.clone()
         visible[covered] = 1.0 - cover(occluders, bend.straight(turn[covered], shift[covered], sizes[1]))[0]
-    seen, mirrored = bend.seen_through(own, turn, shift)
+    seen, mirrored = bend.seen_through(every, turn, shift)
     none = own.new_zeros(len(own), 0)
     return Batch(_coloured(warped, options, draw), target[:, :3], target[:, 3:], visible, seen, mirrored, none)
 

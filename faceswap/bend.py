@@ -45,8 +45,9 @@ MIRRORED = (
     *(45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40),
     *(54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55),
     *(64, 63, 62, 61, 60, 67, 66, 65),
+    *(69, 68),
 )
-"""Number of each iBUG point's twin on the other side of the face."""
+"""Number of each iBUG point's twin on the other side of the face; the irises, where they are told, come after those."""
 
 
 def similarities(count: int, options: AugmentOptions, draw: Draw) -> tuple[Tensor, Tensor]:
@@ -75,12 +76,12 @@ def moved(points: Tensor, turn: Tensor, shift: Tensor) -> Tensor:
 
 
 def seen_through(landmarks: Tensor, turn: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
-    """Where (N, 68, 2) landmarks lie in crops read through similarities, in iBUG's order, and which are mirrored."""
+    """Where (N, 68 or 70, 2) points lie in crops read through similarities, in iBUG's order, and which are mirrored."""
     # The similarity leads from the place that is read to where it is read; this is the way back.
     back = torch.linalg.inv(turn)
     seen = (landmarks - shift[:, None]) @ back.transpose(1, 2)
     mirror = torch.linalg.det(turn) < 0
-    twins = torch.tensor(MIRRORED, device=landmarks.device)
+    twins = _twins(landmarks)
     return torch.where(mirror[:, None, None], seen[:, twins], seen), mirror
 
 
@@ -142,9 +143,9 @@ def _as_open(landmarks: Tensor, wanted: Tensor) -> Tensor:
 
 
 def mirrored(landmarks: Tensor) -> Tensor:
-    """Faces seen in a mirror, (N, 68, 2) crop coordinates, in iBUG's order again."""
+    """Faces seen in a mirror, (N, 68 or 70, 2) crop coordinates, in iBUG's order again."""
     across = torch.tensor([-1.0, 1.0], device=landmarks.device)
-    return landmarks[:, torch.tensor(MIRRORED, device=landmarks.device)] * across
+    return landmarks[:, _twins(landmarks)] * across
 
 
 def onto_landmarks(landmarks: Tensor, others: Tensor, turn: Tensor, shift: Tensor, side: int) -> Tensor:
@@ -191,6 +192,10 @@ def _kernel(centres: Tensor, places: Tensor) -> Tensor:
     squares = centres.square().sum(dim=2)[..., None] + (places.square().sum(dim=1)[:, None] + SMOOTH**2)
     away = torch.baddbmm(squares, centres, places, alpha=-2.0)
     return away.clamp_min_(SMOOTH**2).sqrt_()
+
+
+def _twins(points: Tensor) -> Tensor:
+    return torch.tensor(MIRRORED[: points.shape[1]], device=points.device)
 
 
 def _turn(real: Tensor, imaginary: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ told apart from the rest, over a shorter time, so that neither closures nor blin
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -45,6 +45,15 @@ class Read:
         return float(self.scene.frame.time_s)
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What is held of a scene that was given on: what was read, and of whom."""
+
+    time_s: float
+    tracks: tuple[int, ...]
+    reading: Reading | None
+
+
 def calmed(items: Iterator[Read], steady_ms: float) -> Iterator[Read]:
     """Steady the readings along their tracks; order is kept, `LONGER` times `REACH` times `steady_ms` later.
 
@@ -58,33 +67,31 @@ def calmed(items: Iterator[Read], steady_ms: float) -> Iterator[Read]:
         yield from items
         return
     reach_s = REACH * LONGER * steady_ms / 1000
-    held: deque[Read] = deque()
-    done = 0
+    seen: deque[_Seen] = deque()
+    waiting: deque[Read] = deque()
     for item in items:
-        held.append(item)
-        while held[done].time_s + reach_s < item.time_s:
-            yield _calm(held, done, steady_ms)
-            done += 1
-        while held[0].time_s + reach_s < held[done].time_s:
-            held.popleft()
-            done -= 1
-    for place in range(done, len(held)):
-        yield _calm(held, place, steady_ms)
+        seen.append(_Seen(item.time_s, tuple(view.face.track for view in item.views), item.reading))
+        waiting.append(item)
+        while waiting[0].time_s + reach_s < item.time_s:
+            yield _calm(waiting.popleft(), seen, steady_ms)
+            while seen[0].time_s + reach_s < waiting[0].time_s:
+                seen.popleft()
+    for item in waiting:
+        yield _calm(item, seen, steady_ms)
 
 
-def _calm(held: Sequence[Read], place: int, steady_ms: float) -> Read:
-    """One of the held items, steadied by those around it."""
-    item = held[place]
+def _calm(item: Read, seen: Iterable[_Seen], steady_ms: float) -> Read:
+    """A scene's reading, steadied by those around it."""
     if item.reading is None or item.reading.guides is None:
         return item
     readings = []
     for view in item.views:
         near = [
-            (other.time_s - item.time_s, other.reading.of(number))
-            for other in held
-            if other.reading is not None
-            for number, seen in enumerate(other.views)
-            if seen.face.track == view.face.track
+            (one.time_s - item.time_s, one.reading.of(number))
+            for one in seen
+            if one.reading is not None
+            for number, track in enumerate(one.tracks)
+            if track == view.face.track
         ]
         apart_ms = np.array([1000 * apart for apart, _ in near])
         free, told = (_weights(apart_ms, width) for width in (LONGER * steady_ms, steady_ms))

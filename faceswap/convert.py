@@ -36,6 +36,8 @@ from shared.types import Edit, Floats, Frame, Scene, Stage
 
 logger = logging.getLogger(__name__)
 
+TOGETHER: Final = 8
+"""Scenes whose figures start what is steadied along a track together, however many faces are decoded at once."""
 LOOKS_LIKE_MARGIN: Final = 0.15
 """Difference of cosines above which the person in the clip is taken for the model's other one."""
 
@@ -93,14 +95,15 @@ def swapped(
 ) -> Iterator[tuple[Scene, Edit]]:
     """Each scene with its faces swapped; a scene without faces passes through.
 
-    At most three times `options.batch` scenes, the few that steadying looks ahead, and those of an open gap are held.
+    At most twice `options.batch` scenes, twice `TOGETHER`, the few that steadying looks ahead, and those of an open gap
+    are held.
     """
     shown = _made(scenes, model, options, helpers)
     if helpers.finder is not None and options.steer > 0:
         shown = steered(shown, helpers.finder)
     shown = bridged(shown, options.gap_s)
     layer = Layer(options)
-    while few := tuple(islice(shown, max(1, options.batch))):
+    while few := tuple(islice(shown, TOGETHER)):
         yield from layer.laid(few)
 
 
@@ -123,17 +126,24 @@ def _made(scenes: Iterator[Scene], model: SwapModel, options: SwapOptions, helpe
 
 
 def read_faces(scenes: Iterator[Scene], model: SwapModel, options: SwapOptions) -> Iterator[Read]:
+    """Each scene with what is told of its faces, a batch of scenes at a time."""
+    read = _read(scenes, model, options.batch)
+    if model.guides is None:
+        yield from read
+        return
+    telling = Telling(model.guides, 1 if options.swap_direction else 0)
+    while few := tuple(islice(read, TOGETHER)):
+        yield from telling.of(few)
+
+
+def _read(scenes: Iterator[Scene], model: SwapModel, batch: int) -> Iterator[Read]:
     """Each scene with what the net reads off its faces, a batch of scenes at a time."""
-    telling = None if model.guides is None else Telling(model.guides, 1 if options.swap_direction else 0)
-    while few := tuple(islice(scenes, max(1, options.batch))):
+    while few := tuple(islice(scenes, max(1, batch))):
         views = [
             tuple(look_at(scene.frame, face, model.view_px, model.centring) for face in scene.faces) for scene in few
         ]
         every = [view for some in views for view in some]
         reading = model.read(np.stack([view.picture for view in every])) if every else None
-        if reading is not None and reading.guides is not None and telling is not None:
-            times_s = [float(scene.frame.time_s) for scene in few for _ in scene.faces]
-            reading = replace(reading, guides=telling.told(every, times_s, reading.guides))
         rows = count()
         for scene, some in zip(few, views, strict=True):
             own = [reading.of(next(rows)) for _ in some] if reading is not None else []

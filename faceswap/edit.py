@@ -25,6 +25,7 @@ from faceswap.survey import cut_out
 from shared.errors import ArtefactError, UsageError, from_os_error
 from shared.face.analyse import AnalyseOptions, ClipFaces, analyse
 from shared.face.detect import FinderName
+from shared.face.landmarks import irises_of
 from shared.picture.image import encode_png
 from shared.picture.warp import invert, transform
 from shared.progress import Progress, silent
@@ -187,10 +188,9 @@ def _moved(rows: Sequence[FaceRow], faces: ClipFaces, size_px: int, centring: Ce
         before = transform(invert(row.crop_from_frame), row.landmarks)
         if float(np.abs(before - face.landmarks).max()) > MOVED_PX:
             yaw, pitch, roll = face.pose_deg
-            points = transform(matrix, face.landmarks)
-            found.append(
-                replace(row, landmarks=points, crop_from_frame=matrix, yaw_deg=yaw, pitch_deg=pitch, roll_deg=roll)
-            )
+            points, irises = transform(matrix, face.landmarks), irises_of(face)
+            moved = replace(row, landmarks=points, crop_from_frame=matrix, yaw_deg=yaw, pitch_deg=pitch, roll_deg=roll)
+            found.append(replace(moved, irises=None if irises is None else transform(matrix, irises)))
     return found
 
 

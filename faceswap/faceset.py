@@ -42,12 +42,14 @@ class FaceSet:
     ----------
     crops : (N, 4, S, S) uint8, RGB and what counts how much (`face_weight`): 0 outside, 127 face, 255 eyes and mouth.
     landmarks : (N, 68, 2) float32, pixels of the crop.
+    irises : (N, 2, 2) float32, the same; halfway between the eye's corners where the set does not tell.
     poses : (N, 2) float32, yaw and pitch in degrees.
     held : (N,) bool, never trained on.
     """
 
     crops: Tensor
     landmarks: Tensor
+    irises: Tensor
     poses: Tensor
     held: NDArray[np.bool_]
 
@@ -68,13 +70,20 @@ class FaceSet:
 
     def training_landmarks(self, size_px: int) -> Tensor:
         """The landmarks of the crops to learn from, in pixels of crops of another size, (n, 68, 2)."""
-        scale = size_px / self.crops.shape[-1]
-        return (self._part(self.landmarks, held=False) + 0.5) * scale - 0.5
+        return self._scaled(self.landmarks, size_px)
+
+    @property
+    def training_points(self) -> Tensor:
+        """The landmarks and the irises of the crops to learn from, in their pixels, (n, 70, 2)."""
+        return self._part(torch.cat([self.landmarks, self.irises], dim=1), held=False)
 
     @property
     def training_poses(self) -> Tensor:
         """Yaw and pitch of the crops to learn from, in degrees, (n, 2)."""
         return self._part(self.poses, held=False)
+
+    def _scaled(self, points: Tensor, size_px: int) -> Tensor:
+        return (self._part(points, held=False) + 0.5) * (size_px / self.crops.shape[-1]) - 0.5
 
     def _part(self, values: Tensor, held: bool) -> Tensor:
         """The values of one part; a view, so that nothing is held twice, where the part is one span."""
@@ -104,11 +113,11 @@ def load_faceset(
     order = np.argsort(apart, kind="stable")
     side = min(size_px, read_image(folder / PICTURES / rows[0].name).shape[0])
     planes = np.empty((len(rows), 4, side, side), dtype=np.uint8)
-    landmarks = np.empty((len(rows), 68, 2), dtype=np.float32)
+    points = np.empty((len(rows), 70, 2), dtype=np.float32)
     forehead = HAIR if centring_of(folder) == "head" else FOREHEAD
 
     def load(place: int) -> None:
-        planes[place], landmarks[place] = _loaded(folder, rows[order[place]], side, forehead)
+        planes[place], points[place] = _loaded(folder, rows[order[place]], side, forehead)
 
     with ThreadPoolExecutor(min(MOST_READERS, os.cpu_count() or 1), "faces") as pool:
         # A failed or interrupted map cancels what has not begun.
@@ -116,18 +125,26 @@ def load_faceset(
             progress(number + 1, len(rows), f"loading {folder.name}")
     poses = np.array([(rows[place].yaw_deg, rows[place].pitch_deg) for place in order], dtype=np.float32)
     crops = nchw(planes.transpose(0, 2, 3, 1), device)
-    return FaceSet(crops, floats(landmarks, device), floats(poses, device), apart[order])
+    landmarks, irises = floats(points[:, :68], device), floats(points[:, 68:], device)
+    return FaceSet(crops, landmarks, irises, floats(poses, device), apart[order])
 
 
 def _loaded(folder: Path, row: FaceRow, side: int, forehead: float) -> tuple[NDArray[np.uint8], Floats]:
-    """One picture with its weights, (4, side, side), and its landmarks, (68, 2)."""
+    """One picture with its weights, (4, side, side), its landmarks, and its irises, (70, 2)."""
     path = folder / PICTURES / row.name
     picture = read_image(path)
     if picture.shape[0] != picture.shape[1]:
         raise ArtefactError(f"{path}: not the square picture that was extracted; delete it")
-    landmarks = np.asarray((row.landmarks + 0.5) * (side / picture.shape[0]) - 0.5, dtype=np.float32)
-    weight = to_uint8(face_weight(landmarks, side, forehead))
-    return np.concatenate([resize(picture, (side, side)).transpose(2, 0, 1), weight[np.newaxis]]), landmarks
+    irises = middles(row.landmarks) if row.irises is None else row.irises
+    points = np.concatenate([row.landmarks, irises])
+    points = np.asarray((points + 0.5) * (side / picture.shape[0]) - 0.5, dtype=np.float32)
+    weight = to_uint8(face_weight(points[:68], side, forehead))
+    return np.concatenate([resize(picture, (side, side)).transpose(2, 0, 1), weight[np.newaxis]]), points
+
+
+def middles(landmarks: Floats) -> Floats:
+    """Halfway between the corners of each eye, (2, 2): where irises are taken to be that nobody measured."""
+    return np.stack([landmarks[[36, 39]].mean(axis=0), landmarks[[42, 45]].mean(axis=0)])
 
 
 def face_weight(landmarks: Floats, size_px: int, forehead: float = FOREHEAD) -> Floats:

@@ -23,17 +23,34 @@ from models.nets import GUIDES
 
 POSE: Final = 2
 """Yaw and pitch come first."""
-COMPONENTS: Final = GUIDES - POSE
+IRIS: Final = 68
+"""The two irises follow the 68 landmarks."""
+CORNERS: Final = (36, 39, 42, 45)
+"""Of the eyes."""
+NAMED: Final = {
+    "gaze across": (0, (IRIS, IRIS + 1), CORNERS),
+    "gaze down": (1, (IRIS, IRIS + 1), CORNERS),
+    "mouth gap": (1, (65, 66, 67), (61, 62, 63)),
+    "mouth width": (0, (54,), (48,)),
+    "lids": (1, (40, 41, 46, 47), (37, 38, 43, 44)),
+}
+"""What is told by name: how much further along an axis, 0 for x and 1 for y, the middle of some points lies than that
+of others. Principal components mix these with one another, and the smallest, the gaze, would not be among them."""
+GAZE: Final = slice(POSE, POSE + 2)
+"""The gaze among the guides."""
+COMPONENTS: Final = GUIDES - POSE - len(NAMED)
 POSE_DEG: Final = 15.0
 """Degrees that count as one."""
-COUNTS: Final = (*(1.0,) * 17, *(1.5,) * 10, *(0.7,) * 9, *(3.0,) * 12, *(2.0,) * 20)
-"""How much each iBUG point counts: most on the lids, then on the lips."""
+COUNTS: Final = (*(1.0,) * 17, *(1.5,) * 10, *(0.7,) * 9, *(3.0,) * 12, *(2.0,) * 20, *(1.0,) * 2)
+"""How much each point counts in the components: most on the lids, then on the lips."""
 SHRINK: Final = 1e-3
 """Ridge of the regression on the pose: faces that never turn tell nothing of it."""
 FLAT: Final = 1e-9
 """Least variance of a component: drawn faces that never move must not become infinite."""
 NOISE: Final = 0.02
-"""Variance, as a share of the first component's, below which a component is mostly the finder's noise."""
+"""Variance, as a share of the strongest component's, below which a component is mostly the finder's noise."""
+TREMBLE: Final = 0.002
+"""The finder's own noise in what has a name, in crop coordinates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +59,34 @@ class Guides:
 
     Attributes
     ----------
-    by_pose : (2, 6, 136) each person's landmarks as a quadratic of the pose.
-    basis : (136, COMPONENTS) what is left of them to components of about unit variance.
+    by_pose : (2, 6, 2 P) each person's points as a quadratic of the pose.
+    basis : (2 P, K) what is left of them to expressions of about unit variance; models of before the gaze was told
+        have 68 points.
     """
 
     by_pose: Tensor
     basis: Tensor
 
-    def of(self, person: int, landmarks: Tensor, poses: Tensor) -> Tensor:
-        """The guides of faces of `person`, (N, GUIDES).
+    @property
+    def gaze(self) -> bool:
+        """Whether they tell the gaze, at `GAZE`."""
+        return len(self.basis) > 2 * IRIS
+
+    def of(self, person: int, points: Tensor, poses: Tensor) -> Tensor:
+        """The guides of faces of `person`, (N, POSE + K).
 
         Parameters
         ----------
-        landmarks : (N, 68, 2) crop coordinates.
+        points : (N, 70, 2) crop coordinates: the landmarks, then both irises.
         poses : (N, 2) yaw and pitch in degrees.
         """
-        rest = _centred(landmarks) - _quadratic(poses) @ self.by_pose[person]
+        rest = _centred(points[:, : len(self.basis) // 2]) - _quadratic(poses) @ self.by_pose[person]
         return torch.cat([poses / POSE_DEG, rest @ self.basis], dim=1)
 
     def told(self, batch: Batch, person: int, poses: Tensor) -> Batch:
         """The batch with the guides of its targets, whose crops have these poses (N, 2)."""
         seen = torch.where(batch.mirrored[:, None], mirrored_poses(poses), poses)
-        return replace(batch, guides=self.of(person, batch.landmarks, seen))
+        return replace(batch, guides=self.of(person, batch.points, seen))
 
     def tensors(self) -> dict[str, Tensor]:
         """What `guides_from` makes them of again."""
@@ -79,35 +102,29 @@ def moving(code: Code, expression: float) -> Code:
     """The code with an expression so many times as strong; one without guides as it is."""
     if code.guides is None or expression == 1.0:
         return code
-    strength = code.guides.new_tensor([*(1.0,) * POSE, *(expression,) * COMPONENTS])
+    strength = code.guides.new_tensor([*(1.0,) * POSE, *(expression,) * (code.guides.shape[1] - POSE)])
     return replace(code, guides=code.guides * strength)
 
 
 def fit_guides(people: Sequence[tuple[Tensor, Tensor]], basis: Tensor | None = None) -> Guides:
-    """Fit guides to the landmarks (N, 68, 2) and the poses (N, 2) of both people's faces.
+    """Fit guides to the points (N, 70, 2) and the poses (N, 2) of both people's faces.
 
     A mirrored face does the mirrored thing: each counts both ways.
 
     Parameters
     ----------
-    basis : components to keep, those of a model that this one starts from; None finds them.
+    basis : expressions to keep, those of a model that this one starts from; None finds them.
     """
-    solved, spreads = [], []
-    for landmarks, poses in people:
-        points = _centred(torch.cat([landmarks, mirrored(landmarks)])).double()
+    solved, spread = [], torch.zeros(())
+    for points, poses in people:
+        flat = _centred(torch.cat([points, mirrored(points)])).double()
         known = _quadratic(torch.cat([poses, mirrored_poses(poses)])).double()
         ridge = SHRINK * len(known) * torch.diag(known.new_tensor([0.0, *(1.0,) * (known.shape[1] - 1)]))
-        own = torch.linalg.solve(known.T @ known + ridge, known.T @ points)
-        rest = points - known @ own
+        own = torch.linalg.solve(known.T @ known + ridge, known.T @ flat)
+        rest = flat - known @ own
         solved.append(own.float())
-        spreads.append(rest.T @ rest / len(rest))
-    if basis is None:
-        values, vectors = torch.linalg.eigh(spreads[0] + spreads[1])
-        values, vectors = values.flip(0)[:COMPONENTS] / len(spreads), vectors.flip(1)[:, :COMPONENTS]
-        basis = (vectors / (values + NOISE * values[0]).clamp_min(FLAT).sqrt()).float()
-        # As it is when it is read again: the sums of another layout differ in their last bit.
-        basis = basis.contiguous()
-    return Guides(torch.stack(solved), basis)
+        spread = spread.to(flat) + rest.T @ rest / len(rest) / len(people)
+    return Guides(torch.stack(solved), _expressions(spread) if basis is None else basis)
 
 
 def mirrored_poses(poses: Tensor) -> Tensor:
@@ -115,10 +132,34 @@ def mirrored_poses(poses: Tensor) -> Tensor:
     return poses * poses.new_tensor([-1.0, 1.0])
 
 
-def _centred(landmarks: Tensor) -> Tensor:
-    """(N, 136) weighted points, from the middle of brows, nose and eyes."""
-    steady = landmarks[:, 17:48].mean(dim=1, keepdim=True)
-    return ((landmarks - steady) * landmarks.new_tensor(COUNTS)[:, None]).flatten(1)
+def _expressions(spread: Tensor) -> Tensor:
+    """What has a name, and the strongest components of what is left without it: (2 P, K) out of a (2 P, 2 P) spread."""
+    named = _named(spread)
+    among = named.T @ spread @ named + TREMBLE**2 * torch.eye(named.shape[1]).to(spread)
+    left = torch.eye(len(spread)).to(spread) - named @ torch.linalg.solve(among, named.T @ spread)
+    strongest = torch.linalg.eigvalsh(spread)[-1]
+    values, vectors = torch.linalg.eigh(left.T @ spread @ left)
+    values, vectors = values.flip(0)[:COMPONENTS], vectors.flip(1)[:, :COMPONENTS]
+    components = left @ vectors / (values + NOISE * strongest).clamp_min(FLAT).sqrt()
+    basis = torch.cat([named / among.diagonal().sqrt(), components], dim=1).float()
+    # As it is when it is read again: the sums of another layout differ in their last bit.
+    return basis.contiguous()
+
+
+def _named(like: Tensor) -> Tensor:
+    """(2 P, len(NAMED)): what has a name, out of weighted points."""
+    columns = like.new_zeros(len(COUNTS), 2, len(NAMED))
+    for number, (axis, *pair) in enumerate(NAMED.values()):
+        for sign, points in zip((1.0, -1.0), pair, strict=True):
+            for point in points:
+                columns[point, axis, number] += sign / len(points) / COUNTS[point]
+    return columns.flatten(0, 1)
+
+
+def _centred(points: Tensor) -> Tensor:
+    """(N, 2 P) weighted points, from the middle of brows, nose and eyes."""
+    steady = points[:, 17:48].mean(dim=1, keepdim=True)
+    return ((points - steady) * points.new_tensor(COUNTS[: points.shape[1]])[:, None]).flatten(1)
 
 
 def _quadratic(poses: Tensor) -> Tensor:

@@ -88,6 +88,8 @@ class FaceRow:
     """How much of the face looks unlike this person's other pictures (hand, microphone), in its usual difference."""
     embedding: Floats | None = None
     """(128,) float32 of length one."""
+    irises: Floats | None = None
+    """(2, 2) float32 pixels of the crop, of the eyes 36-41 and 42-47; None where the finder gives none."""
     crop_from_frame: Matrix | None = None
     """(3, 3) float64; with it the picture can be cut from the clip again."""
 
@@ -262,6 +264,8 @@ def _row(stored: sqlite3.Row) -> FaceRow:
     values["landmarks"] = np.frombuffer(values["landmarks"], "<f4").reshape(68, 2).astype(np.float32)
     if values.get("embedding") is not None:
         values["embedding"] = np.frombuffer(values["embedding"], "<f4").astype(np.float32)
+    if values.get("irises") is not None:
+        values["irises"] = np.frombuffer(values["irises"], "<f4").reshape(2, 2).astype(np.float32)
     if values.get("crop_from_frame") is not None:
         values["crop_from_frame"] = np.frombuffer(values["crop_from_frame"], "<f8").reshape(3, 3).copy()
     for name in ("kept", "by_hand"):

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from faceswap.align import VIEW_SHARE, crop_from_frame
 from faceswap.view import Made, Shown
-from shared.face.landmarks import OVAL, landmarks_from_mesh
+from shared.face.landmarks import IRISES, OVAL, landmarks_from_mesh
 from shared.face.smooth import Seen, SmoothOptions, smooth
 from shared.picture.planes import warp
 from shared.picture.warp import gaussian, invert, resize, scale_of, to_float, to_uint8, transform, warp_picture
@@ -33,7 +33,6 @@ EDGE_PX: Final = 6
 """The made view fades into its surroundings over so many of the crop's pixels."""
 PRESENT: Final = 0.5
 FOREHEAD: Final = OVAL[:6] + OVAL[-5:]
-IRISES: Final = (468, 473)
 JAW: Final = slice(0, 17)
 ROUND: Final = 0.003
 """The spline is round within this share of the view about each point."""
@@ -47,6 +46,9 @@ LEAST_AREA: Final = 0.1
 """A place is never stretched more than tenfold in area, nor folded over."""
 TREMBLE: Final = 0.002
 """Size of the finder's noise on made faces, in shares of the view: movement of this size is followed by half."""
+IRIS_TREMBLE: Final = 0.002
+"""That of the irises."""
+LANDMARKS: Final = 68
 FACING: Final = ((37, 41), (38, 40), (43, 47), (44, 46), (61, 67), (62, 66), (63, 65))
 """Upper and lower points of lids and of the inner lips."""
 LEAST_GAP: Final = 0.006
@@ -144,8 +146,10 @@ def mixed(miss: NDArray[np.float64], usual: NDArray[np.float64], steer: float, s
     share = np.full((len(miss), 1), shape)
     share[JAW] = 1.0
     movement = miss - usual
+    tremble = np.full((len(miss), 1), TREMBLE)
+    tremble[LANDMARKS + len(FOREHEAD) :] = IRIS_TREMBLE
     squares = (movement**2).sum(axis=1, keepdims=True)
-    undone = steer * (movement * squares / (squares + TREMBLE**2) + share * usual)
+    undone = steer * (movement * squares / (squares + tremble**2) + share * usual)
     return np.asarray(undone, dtype=np.float64)
 
 

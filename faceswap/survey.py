@@ -16,13 +16,13 @@ from faceswap.looks import misfit_of
 from faceswap.options import ExtractOptions
 from faceswap.rows import ClipRow, FaceRow, evenly
 from shared.errors import from_os_error
-from shared.face.landmarks import canonical_face
+from shared.face.landmarks import canonical_face, irises_of
 from shared.picture.image import encode_png
 from shared.picture.planes import warp
 from shared.picture.warp import eight_bit, transform
 from shared.progress import Progress
 from shared.store.faces import StoredTrack
-from shared.types import Face, Frame, Matrix
+from shared.types import Face, Floats, Frame, Matrix
 
 SHAPE_REASONS: Final = ("small", "large", "turned", "uncertain", "misfit", "outside", "cut off", "blurred", "crowded")
 """Why a face is dropped before anybody looks at its picture, in this order."""
@@ -57,6 +57,8 @@ class Seen:
     """(height, width) of the upright frame."""
     crowd: float = 0.0
     """Share of the view that other faces cover."""
+    irises: Floats | None = None
+    """(2, 2) pixels of the frame; None where the finder gives none."""
 
 
 def survey(path: Path, number: int, options: ExtractOptions, progress: Progress) -> Survey:
@@ -143,7 +145,8 @@ def _seen(faces: Footage, options: ExtractOptions) -> Iterator[Seen]:
             for face in found:
                 others = [other for other in found if other is not face]
                 plain = replace(face, mesh=None, blendshapes=None)
-                yield Seen(index, time_s, plain, size_of(faces, index), _crowd(face, others, options.centring))
+                crowd = _crowd(face, others, options.centring)
+                yield Seen(index, time_s, plain, size_of(faces, index), crowd, irises_of(face))
 
 
 def _crowd(face: Face, others: Sequence[Face], centring: Centring = "face") -> float:
@@ -190,6 +193,7 @@ def judge(seen: Sequence[Seen], clip: int, options: ExtractOptions) -> list[Face
                 kept=not why,
                 why=why,
                 misfit=misfit,
+                irises=None if one.irises is None else transform(matrix, one.irises),
                 crop_from_frame=matrix,
             )
         )

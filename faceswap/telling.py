@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -17,12 +18,15 @@ from numpy.typing import NDArray
 
 from faceswap.align import crop_from_frame
 from faceswap.bend import unit_points
-from faceswap.guides import POSE, Guides
+from faceswap.calm import Read
+from faceswap.faceset import middles
+from faceswap.guides import GAZE, POSE, Guides
 from faceswap.steady import Steadied
 from faceswap.view import View
 from models.tensors import array, floats
+from shared.face.landmarks import irises_of
 from shared.picture.warp import transform
-from shared.types import Floats
+from shared.types import Face, Floats
 
 LEVEL_S: Final = 4.0
 """Time constant of the level, in seconds: longer than a word, shorter than most shots."""
@@ -43,6 +47,20 @@ class Telling:
         self._person = person
         self._levels = Steadied(LEVEL_S)
 
+    def of(self, items: Sequence[Read]) -> list[Read]:
+        """Consecutive scenes with what is told in place of what was read."""
+        seen = [(view, item.time_s) for item in items for view in item.views]
+        read = [item.reading.guides for item in items if item.reading is not None and item.reading.guides is not None]
+        if not read:
+            return list(items)
+        told = iter(self.told([view for view, _ in seen], [time_s for _, time_s in seen], np.concatenate(read)))
+        return [
+            item
+            if item.reading is None
+            else replace(item, reading=replace(item.reading, guides=np.stack([next(told) for _ in item.views])))
+            for item in items
+        ]
+
     def told(self, views: Sequence[View], times_s: Sequence[float], read: Floats) -> Floats:
         """What is told of the faces of some consecutive frames, (N, K) float32.
 
@@ -52,6 +70,9 @@ class Telling:
         read : (N, K) float32, what the net reads off them.
         """
         measured = self.measured(views)
+        if self._guides.gaze:
+            blind = [irises_of(view.face) is None for view in views]
+            measured[blind, GAZE] = read[blind, GAZE]
         apart = (read - measured).astype(np.float64)
         first: dict[int, list[NDArray[np.float64]]] = defaultdict(list)
         for view, difference in zip(views, apart, strict=True):
@@ -67,9 +88,15 @@ class Telling:
     def measured(self, views: Sequence[View]) -> Floats:
         """Guides of the faces by their landmarks, (N, K) float32."""
         points = [
-            transform(crop_from_frame(view.face.landmarks, CROP_PX, view.centring), view.face.landmarks)
+            transform(crop_from_frame(view.face.landmarks, CROP_PX, view.centring), _points(view.face))
             for view in views
         ]
         poses = np.array([view.face.pose_deg[:2] for view in views], dtype=np.float32)
-        landmarks = unit_points(floats(np.stack(points).astype(np.float32)), CROP_PX)
-        return array(self._guides.of(self._person, landmarks, floats(poses)))
+        placed = unit_points(floats(np.stack(points).astype(np.float32)), CROP_PX)
+        return array(self._guides.of(self._person, placed, floats(poses)))
+
+
+def _points(face: Face) -> Floats:
+    """The 68 landmarks and both irises, (70, 2) frame pixels."""
+    irises = irises_of(face)
+    return np.concatenate([face.landmarks, middles(face.landmarks) if irises is None else irises])

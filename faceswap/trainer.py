@@ -15,6 +15,7 @@ from torch import Tensor
 from faceswap.adversary import Adversary
 from faceswap.augment import Batch, augment
 from faceswap.bend import unit_points
+from faceswap.codes import Moments
 from faceswap.faceset import FaceSet
 from faceswap.guides import Guides, fit_guides, guides_from
 from faceswap.heldout import HeldOut, Judge, Look, Shown
@@ -36,7 +37,7 @@ from models.tensors import Precision, channels_last, free_memory, is_out_of_memo
 from shared.errors import UsageError
 from shared.types import JsonObject
 
-NET, AVERAGE, OPTIMISER, RANDOM, GUIDES = "net", "average", "optimiser", "random", "guides"
+NET, AVERAGE, OPTIMISER, RANDOM, GUIDES, MOMENTS = "net", "average", "optimiser", "random", "guides", "moments"
 """Parts of a checkpoint."""
 SLOWER: Final = 0.5
 """Each rollback lowers the learning rate by this."""
@@ -74,7 +75,7 @@ class Trainer:
         self.team = team
         self._training = [one.training for one in sets]
         sides = [one.crops.shape[-1] for one in sets]
-        self._landmarks = [one.training_landmarks(side) for one, side in zip(sets, sides, strict=True)]
+        self._points = [one.training_points for one in sets]
         self._others = [one.training_landmarks(side) for one, side in zip(sets[::-1], sides, strict=True)]
         self._poses = [one.training_poses for one in sets]
         self._guides = self._fit_guides() if self.config.guides else None
@@ -93,6 +94,7 @@ class Trainer:
         self._weights: list[Tensor] = list(as_module(self.net).parameters())
         self._shared, self._own = weights_of(self.net)
         self._averaged: list[Tensor] = list(as_module(self.average).parameters())
+        self._moments = Moments()
         self._adversary = Adversary(precision.device) if options.adversary > 0 else None
         self._optimiser = torch.optim.Adam(
             self._weights, options.learning_rate, betas=(options.beta1, options.beta2), fused=True
@@ -136,7 +138,16 @@ class Trainer:
             for weight, gradient in zip(weights, gradients, strict=True):
                 weight.grad = gradient
         judged = self._adversary.take((first, second)) if self._adversary is not None else []
-        self.team.add_up([losses, *(weight.grad for weight in self._weights if weight.grad is not None), *judged])
+        self.team.add_up(
+            [
+                losses,
+                first.moments,
+                second.moments,
+                *(weight.grad for weight in self._weights if weight.grad is not None),
+                *judged,
+            ]
+        )
+        self._moments.add(first.moments, second.moments)
         self._optimiser.step()
         if self._adversary is not None:
             self._adversary.step()
@@ -167,6 +178,7 @@ class Trainer:
                 RANDOM: {name: random.get_state() for name, random in zip("ab", self._random, strict=True)},
                 **(self._adversary.state() if self._adversary is not None else {}),
                 **self._guide_tensors(),
+                MOMENTS: self._moments.state(),
             }
         )
         return parts, self._facts()
@@ -186,6 +198,7 @@ class Trainer:
             self._adversary.restore(stored, path)
         if self._guides is not None:
             self._guides = guides_from(stored.part(GUIDES), self.precision.device)
+        self._moments.restore(stored.part(MOMENTS))
         for name, random in zip("ab", self._random, strict=True):
             random.set_state(stored.part(RANDOM)[name])
         self.step = int(stored.facts["step"])
@@ -243,18 +256,19 @@ class Trainer:
         """One person's share of a step: of this process's rows of the batch, piece by piece."""
         crops, random, count = self._training[person], self._random[person], self.options.batch
         chosen = torch.randint(len(crops), (count,), generator=random).to(crops.device)
-        landmarks, others = self._landmarks[person][chosen], self._others[person]
+        points, others = self._points[person][chosen], self._others[person]
         sizes, stage = (self.config.input_px, self.config.output_px), stage_of(self.options, self.step + 1)
-        batch = augment(crops[chosen], landmarks, others, sizes, staged(self.options.augment, stage), random)
+        batch = augment(crops[chosen], points, others, sizes, staged(self.options.augment, stage), random)
         if self._guides is not None:
             batch = self._guides.told(batch, person, self._poses[person][chosen])
         judge = (self._adversary.critic(person), stage) if self._adversary is not None and stage.judged else None
+        pull = self._moments.pull(person)
         rows = self.team.rows(count)
         own = rows.stop - rows.start
         total: Share | None = None
         for part in range(self.parts):
             some = slice(rows.start + own * part // self.parts, rows.start + own * (part + 1) // self.parts)
-            made = share(self.net, person, _rows(batch, some), self.options, self.precision, judge)
+            made = share(self.net, person, _rows(batch, some), self.options, self.precision, judge, pull)
             if some.stop - some.start == count:
                 return made
             total = _added(total, made, (some.stop - some.start) / count)
@@ -267,7 +281,7 @@ class Trainer:
 
     def _fit_guides(self, basis: Tensor | None = None) -> Guides:
         """Guides of the faces to learn from."""
-        points = [unit_points(own, crops.shape[-1]) for own, crops in zip(self._landmarks, self._training, strict=True)]
+        points = [unit_points(own, crops.shape[-1]) for own, crops in zip(self._points, self._training, strict=True)]
         return fit_guides(list(zip(points, self._poses, strict=True)), basis)
 
     def _follow(self) -> None:
@@ -292,14 +306,14 @@ def _rows(batch: Batch, rows: slice) -> Batch:
 def _added(total: Share | None, made: Share, weight: float) -> Share:
     """The sum of shares, each with its weight; `total` is used up."""
     if total is None:
-        scaled = (_scaled(gradients, weight) for gradients in (made.shared, made.own, made.critic))
-        return Share(made.loss * weight, *scaled)
+        shared, own, critic = (_scaled(gradients, weight) for gradients in (made.shared, made.own, made.critic))
+        return Share(made.loss * weight, shared, own, critic, made.moments * weight)
     torch._foreach_add_(_flat(total), _flat(made), alpha=weight)
     return total
 
 
 def _flat(share: Share) -> list[Tensor]:
-    return [share.loss, *share.shared, *share.own, *share.critic]
+    return [share.loss, *share.shared, *share.own, *share.critic, share.moments]
 
 
 def _scaled(gradients: Sequence[Tensor], weight: float) -> tuple[Tensor, ...]:

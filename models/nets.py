@@ -8,8 +8,9 @@ from typing import Final, Literal
 
 NetName = Literal["quick", "quick96", "light", "classic", "classic-lean", "df128", "liae128", "hd128", "hd256", "hd512"]
 
-GUIDES: Final = 14
-"""Values of pose and expression that guide the nets which are guided: yaw, pitch and twelve of the expression."""
+GUIDES: Final = 19
+"""Values of pose and expression that guide the nets which are guided: yaw, pitch, five that have names (gaze, mouth,
+lids), and twelve of the rest of the expression."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from shared.errors import WeightsError
 from shared.store.weights import weights_path
-from shared.types import Floats
+from shared.types import Face, Floats
 
 MESH_POINTS: Final = 478
 CANONICAL_POINTS: Final = 468
@@ -73,6 +73,8 @@ OVAL: Final = (
     *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
 )
 """36 vertices around the face, from the top of the forehead clockwise in the picture."""
+IRISES: Final = (468, 473)
+"""The middle of the iris of the eye 36-41, and of the eye 42-47."""
 RIGID: Final = (
     *(33, 133, 362, 263),  # eye corners
     *(168, 6, 197, 195),  # nose ridge
@@ -109,6 +111,13 @@ class CanonicalFace:
     def landmarks(self) -> Floats:
         """(68, 3) float32, the iBUG points of the canonical face."""
         return _mix(self.vertices)
+
+
+def irises_of(face: Face) -> Floats | None:
+    """The middles of the irises of the eyes 36-41 and 42-47, (2, 2) float32; None where the face has no such mesh."""
+    if face.mesh is None or len(face.mesh) <= max(IRISES):
+        return None
+    return np.asarray(face.mesh[list(IRISES), :2], dtype=np.float32)
 
 
 def landmarks_from_mesh(mesh: Floats) -> Floats:

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from faceswap.calm import LONGER, REACH, Read, calmed
-from faceswap.guides import Guides, fit_guides
+from faceswap.guides import GAZE, Guides, fit_guides
 from faceswap.model import Reading
 from faceswap.telling import Telling
 from faceswap.view import View, look_at
 from models.nets import GUIDES
 from shared.types import Floats, Scene
 from tests.faceswap.drawn import draw_face, face_of, face_points, frame_of
-from tests.faceswap.test_guides import person
+from tests.faceswap.test_guides import GAP, person
 
 RATE = 25
 
@@ -115,11 +115,11 @@ def test_what_is_told_moves_as_the_landmarks_do_and_half_of_a_reading_s_noise_is
     moved = telling.measured(views)
     still = np.zeros((8, GUIDES), dtype=np.float32)
     told = telling.told(views, times_s, still)
-    assert np.ptp(moved[:, 2]) > 0.05
-    assert np.ptp(told[:, 2]) == pytest.approx(np.ptp(moved[:, 2]) / 2, rel=0.15)
+    assert np.ptp(moved[:, GAP]) > 0.05
+    assert np.ptp(told[:, GAP]) == pytest.approx(np.ptp(moved[:, GAP]) / 2, rel=0.15)
     noise = np.random.default_rng(0).normal(0, 1, (40, GUIDES)).astype(np.float32)
     told = Telling(guides, 0).told([view()] * 40, [index / RATE for index in range(40)], noise)
-    assert told[:, 2:].std() < 0.6 * noise[:, 2:].std()
+    assert told[:, GAZE.stop :].std() < 0.6 * noise[:, GAZE.stop :].std()
     assert told[:, :2].std() < 0.4 * noise[:, :2].std()
 
 

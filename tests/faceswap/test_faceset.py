@@ -74,7 +74,7 @@ def test_training_and_unseen_faces_share_nothing(two_sets: tuple[Path, Path]) ->
     assert len(loaded.training) + len(loaded.unseen) == 40
     assert loaded.crops.shape == (40, 4, 60, 60)
     assert loaded.training.data_ptr() == loaded.crops.data_ptr()  # a view: nothing is held twice
-    scattered = FaceSet(loaded.crops, loaded.landmarks, loaded.poses, np.arange(40) % 3 == 1)
+    scattered = FaceSet(loaded.crops, loaded.landmarks, loaded.irises, loaded.poses, np.arange(40) % 3 == 1)
     assert torch.equal(scattered.unseen, loaded.crops[1::3])
     assert torch.allclose(scattered.training_landmarks(60)[:3], loaded.landmarks[[0, 2, 3]], atol=1e-4)
     assert torch.allclose(loaded.training_landmarks(120)[0], loaded.landmarks[0] * 2 + 0.5, atol=1e-4)

@@ -13,7 +13,7 @@ from torch import Tensor
 from faceswap.augment import augment
 from faceswap.bend import mirrored, seen_through, unit_points
 from faceswap.faceset import load_faceset
-from faceswap.guides import Guides, fit_guides, guides_from, mirrored_poses, moving
+from faceswap.guides import NAMED, POSE, Guides, fit_guides, guides_from, mirrored_poses, moving
 from faceswap.model import SwapModel
 from faceswap.objective import share
 from faceswap.options import AugmentOptions, options_for
@@ -25,6 +25,7 @@ from models.tensors import Precision
 from tests.faceswap.drawn import face_points
 
 EXACT = Precision(torch.device("cpu"), False)
+GAP = POSE + list(NAMED).index("mouth gap")
 DEPTH = 0.4 - 0.4 * torch.from_numpy(face_points((0.0, 0.0), 1.0))[:, :1].abs()
 """Of the points of a drawn face, which a turn moves."""
 
@@ -36,7 +37,13 @@ def person(seed: int, wide: float, count: int = 300) -> tuple[Tensor, Tensor, Te
     poses = torch.randn(count, 2, generator=random) * torch.tensor([8.0, 5.0])
     drawn = torch.stack([torch.from_numpy(face_points((0.0, 0.0), 1.0, float(one))) for one in opening])
     drawn[..., 0] *= wide
-    return (drawn + DEPTH * torch.deg2rad(poses)[:, None]).float(), poses, opening
+    turned = (drawn + DEPTH * torch.deg2rad(poses)[:, None]).float()
+    return torch.cat([turned, irises(turned)], dim=1), poses, opening
+
+
+def irises(landmarks: Tensor) -> Tensor:
+    """Irises halfway between the corners of the eyes, (N, 2, 2)."""
+    return torch.stack([landmarks[:, [36, 39]].mean(dim=1), landmarks[:, [42, 45]].mean(dim=1)], dim=1)
 
 
 @pytest.fixture
@@ -52,14 +59,14 @@ def test_the_same_expression_of_two_people_has_the_same_guides(guides: Guides) -
         read.append(guides.of(number, landmarks, poses)[order])
     assert read[0].shape == (300, GUIDES)
     assert float((read[0] - read[1]).abs().mean()) < 0.12 * float(read[0].std(dim=0).mean())
-    expression = read[0][:, 2]
-    assert abs(float(expression[-30:].mean() - expression[:30].mean())) > 2.5
+    gap = read[0][:, GAP]
+    assert float(gap[-30:].mean() - gap[:30].mean()) > 2.5
 
 
 def test_turning_the_head_changes_the_pose_and_not_the_expression(guides: Guides) -> None:
     landmarks, poses, _ = person(5, 1.0)
-    same = landmarks[:1] + DEPTH * torch.deg2rad(poses - poses[:1])[:, None]
-    read = guides.of(0, same, poses)
+    same = landmarks[:1, :68] + DEPTH * torch.deg2rad(poses - poses[:1])[:, None]
+    read = guides.of(0, torch.cat([same, irises(same)], dim=1), poses)
     assert torch.allclose(read[:, :2], poses / 15.0)
     assert float(read[:, 2:].std(dim=0).max()) < 0.1
 
@@ -82,12 +89,12 @@ def test_a_mirrored_target_has_the_guides_of_the_mirrored_face() -> None:
 def test_the_batch_says_where_its_targets_have_the_landmarks(two_sets: tuple[Path, Path]) -> None:
     loaded = load_faceset(two_sets[0], 154)
     side = loaded.crops.shape[-1]
-    points = unit_points(loaded.training_landmarks(side), side)[:8]
+    points = unit_points(loaded.training_points, side)[:8]
     options = AugmentOptions(warp_px=0.0, flip=1.0, colour=0.0, rotation_deg=0.0, zoom=0.0, shift=0.0)
     random = torch.Generator().manual_seed(0)
-    batch = augment(loaded.training[:8], loaded.training_landmarks(side)[:8], None, (64, 96), options, random)
+    batch = augment(loaded.training[:8], loaded.training_points[:8], None, (64, 96), options, random)
     assert batch.mirrored.all()
-    assert torch.allclose(batch.landmarks, mirrored(points), atol=1e-5)
+    assert torch.allclose(batch.points, mirrored(points), atol=1e-5)
 
 
 def test_decoders_obey_what_they_are_told() -> None:

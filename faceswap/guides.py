@@ -37,7 +37,7 @@ NAMED: Final = {
 """What is told by name: how much further along an axis, 0 for x and 1 for y, the middle of some points lies than that
 of others. Principal components mix these with one another, and the smallest, the gaze, would not be among them."""
 GAZE: Final = slice(POSE, POSE + 2)
-"""The gaze among the guides."""
+"""The gaze among the guides: across, then down."""
 COMPONENTS: Final = GUIDES - POSE - len(NAMED)
 POSE_DEG: Final = 15.0
 """Degrees that count as one."""
@@ -109,7 +109,9 @@ def moving(code: Code, expression: float) -> Code:
 def fit_guides(people: Sequence[tuple[Tensor, Tensor]], basis: Tensor | None = None) -> Guides:
     """Fit guides to the points (N, 70, 2) and the poses (N, 2) of both people's faces.
 
-    A mirrored face does the mirrored thing: each counts both ways.
+    A mirrored face does the mirrored thing: each counts both ways. Of the gaze across neither a person's own nor what
+    comes with turning is taken out: who looks into the camera has his irises in the middle of his eyes, whoever he is,
+    and one who never does so while he is filmed would seem to.
 
     Parameters
     ----------
@@ -124,7 +126,11 @@ def fit_guides(people: Sequence[tuple[Tensor, Tensor]], basis: Tensor | None = N
         rest = flat - known @ own
         solved.append(own.float())
         spread = spread.to(flat) + rest.T @ rest / len(rest) / len(people)
-    return Guides(torch.stack(solved), _expressions(spread) if basis is None else basis)
+    found = _expressions(spread) if basis is None else basis
+    by_pose = torch.stack(solved)
+    if len(found) > 2 * IRIS:
+        by_pose = by_pose - (by_pose @ found[:, :1]) @ _alone(found)[:, :1].T
+    return Guides(by_pose, found)
 
 
 def mirrored_poses(poses: Tensor) -> Tensor:
@@ -144,6 +150,12 @@ def _expressions(spread: Tensor) -> Tensor:
     basis = torch.cat([named / among.diagonal().sqrt(), components], dim=1).float()
     # As it is when it is read again: the sums of another layout differ in their last bit.
     return basis.contiguous()
+
+
+def _alone(basis: Tensor) -> Tensor:
+    """(2 P, K) directions, each of which changes one expression by 1 and no other."""
+    alone: Tensor = torch.linalg.pinv(basis.double()).T.float()
+    return alone
 
 
 def _named(like: Tensor) -> Tensor:

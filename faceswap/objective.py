@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from faceswap.augment import Batch
-from faceswap.codes import Pull, moments_of
 from faceswap.options import AugmentOptions, TrainOptions
 from models.autoencoder import FaceAutoencoder, as_module
 from models.discriminator import squared_distance
@@ -27,7 +26,6 @@ from models.tensors import Precision
 
 ADVERSARY_RISE: Final = 1000
 """Steps over which a discriminator's weight rises: it learns first."""
-NONE: Final = torch.zeros(0)
 HIDDEN: Final = 3.0
 SURE: Final = 1e-5
 """A mask counts as no surer than this, so that its cross entropy stays finite."""
@@ -66,14 +64,12 @@ class Share:
     loss : a scalar.
     shared, own : gradients of the shared weights and of what is the person's own, in the order of `weights_of`.
     critic : gradients of the person's discriminator; empty where none is at work.
-    moments : (2, F) of the person's codes, `faceswap.codes.moments_of`.
     """
 
     loss: Tensor
     shared: tuple[Tensor, ...]
     own: tuple[Tensor, ...]
     critic: tuple[Tensor, ...] = ()
-    moments: Tensor = NONE
 
 
 def stage_of(options: TrainOptions, step: int) -> Stage:
@@ -106,7 +102,6 @@ def share(
     options: TrainOptions,
     how: Precision,
     critic: tuple[nn.Module, Stage] | None = None,
-    pull: Pull | None = None,
 ) -> Share:
     """Loss and gradients of a batch of one person; the net's own gradients are left alone.
 
@@ -117,7 +112,6 @@ def share(
     Parameters
     ----------
     critic : the person's discriminator with the stage, where one is at work.
-    pull : the way the person's codes are to go.
     """
     with how.autocast():
         code = net.encode(batch.warped)
@@ -126,8 +120,6 @@ def share(
     loss = picture_loss(made, batch, options)
     if code.guides is not None:
         loss = loss + options.guide * (code.guides - batch.guides).square().mean()
-    if pull is not None and options.pull > 0:
-        loss = loss + options.pull * pull.loss(code.values)
     if decoded.mask is not None:
         loss = loss + options.mask * mask_loss(decoded.mask, batch)
     of_critic: tuple[Tensor, ...] = ()
@@ -136,8 +128,7 @@ def share(
         loss = loss + opinion
     shared, own = weights_of(net)
     gradients = torch.autograd.grad(loss, [*shared, *own[person]])
-    moments = moments_of(code.values)
-    return Share(loss.detach(), gradients[: len(shared)], gradients[len(shared) :], of_critic, moments)
+    return Share(loss.detach(), gradients[: len(shared)], gradients[len(shared) :], of_critic)
 
 
 def picture_loss(made: Tensor, batch: Batch, options: TrainOptions) -> Tensor:

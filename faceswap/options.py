@@ -151,8 +151,6 @@ class TrainOptions:
     """Weight of the mask's cross entropy, > 0; only with `mask_head`."""
     guide: float = 0.05
     """Weight of the squared error of the pose and expression that a guided net reads off its picture, > 0."""
-    pull: float = 0.0
-    """How strongly the free codes of both people are drawn towards one mean and variance, >= 0."""
     adversary: float = 0.0
     """Weight of a discriminator's opinion, 0 for no discriminator."""
     features: float = 1.0

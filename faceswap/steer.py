@@ -46,9 +46,11 @@ LEAST_AREA: Final = 0.1
 """A place is never stretched more than tenfold in area, nor folded over."""
 TREMBLE: Final = 0.002
 """Size of the finder's noise on made faces, in shares of the view: movement of this size is followed by half."""
-IRIS_TREMBLE: Final = 0.002
-"""That of the irises."""
 LANDMARKS: Final = 68
+IRISES_HERE: Final = (-2, -1)
+"""The irises among the control points, the last of them."""
+CORNERS: Final = ((36, 39), (42, 45))
+"""Of their eyes."""
 FACING: Final = ((37, 41), (38, 40), (43, 47), (44, 46), (61, 67), (62, 66), (63, 65))
 """Upper and lower points of lids and of the inner lips."""
 LEAST_GAP: Final = 0.006
@@ -141,15 +143,18 @@ def misses(made: Made) -> NDArray[np.float64] | None:
 def mixed(miss: NDArray[np.float64], usual: NDArray[np.float64], steer: float, shape: float) -> NDArray[np.float64]:
     """The part of a miss that is to be undone: of movement `steer`, of shape `shape`, of the jaw line all of it.
 
-    Movement near the finder's own noise is left alone, as a Wiener filter would, or the made face would tremble.
+    Movement near the finder's own noise is left alone, as a Wiener filter would, or the made face would tremble. Where
+    an iris lies in its eye along the line of the corners is no shape but a gaze, however long it lasts.
     """
     share = np.full((len(miss), 1), shape)
     share[JAW] = 1.0
     movement = miss - usual
-    tremble = np.full((len(miss), 1), TREMBLE)
-    tremble[LANDMARKS + len(FOREHEAD) :] = IRIS_TREMBLE
     squares = (movement**2).sum(axis=1, keepdims=True)
-    undone = steer * (movement * squares / (squares + tremble**2) + share * usual)
+    undone = steer * (movement * squares / (squares + TREMBLE**2) + share * usual)
+    if len(miss) > LANDMARKS:
+        for place, corners in zip(IRISES_HERE, CORNERS, strict=True):
+            eye = list(corners)
+            undone[place, 0] = undone[eye, 0].mean() + steer * (miss[place, 0] - miss[eye, 0].mean())
     return np.asarray(undone, dtype=np.float64)
 
 
@@ -165,7 +170,7 @@ def field_of(face: Face, view_from_frame: NDArray[np.float64], side: int, miss: 
     apart = _parted(wanted, wanted + miss) - wanted
     wanted, miss, kept = wanted + apart, miss - apart, np.ones(len(miss), dtype=np.bool_)
     if len(miss) > len(face.landmarks):
-        for place, eye in ((-2, slice(36, 42)), (-1, slice(42, 48))):
+        for place, eye in zip(IRISES_HERE, (slice(36, 42), slice(42, 48)), strict=True):
             # A closing eye takes its iris along with its lids, and a shut one shows none.
             seen = float(np.clip((_openness(face.landmarks[eye]) - SHUT) / (OPEN - SHUT), 0.0, 1.0))
             miss[place] = seen * miss[place] + (1 - seen) * miss[eye].mean(axis=0)

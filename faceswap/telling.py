@@ -1,9 +1,9 @@
 """What decoders are told of the faces in a clip: they move as the landmarks do too, about the level that is read.
 
-The clip's landmarks are steadied along the track and tell the pose more finely than the net reads it off a small
-picture; of the expression both tell about as much, and their mean errs less than either. But what landmarks say of a
-resting face holds for that person alone, whom a model may not know; so the level, the mean of the track's last
-seconds, is taken from what the net reads.
+The clip's landmarks are steadied along the track and tell pose and gaze more finely than the net reads them off a
+small picture; of the expression both tell about as much, and their mean errs less than either. But what landmarks say
+of a resting face holds for that person alone, whom a model may not know; so the level, the mean of the track's last
+seconds, is taken from what the net reads. Only the gaze across needs none: it is the same for everybody.
 """
 
 from __future__ import annotations
@@ -82,8 +82,12 @@ class Telling:
             self._levels.add(view.face.track, time_s, difference)
             for view, time_s, difference in zip(views, times_s, apart, strict=True)
         ]
-        finer = measured + np.stack(levels)
-        return np.concatenate([finer[:, :POSE], (finer[:, POSE:] + read[:, POSE:]) / 2], axis=1, dtype=np.float32)
+        told = measured + np.stack(levels)
+        if self._guides.gaze:
+            told[:, GAZE.start] = measured[:, GAZE.start]
+        mixed = slice(GAZE.stop if self._guides.gaze else POSE, None)
+        told[:, mixed] = (told[:, mixed] + read[:, mixed]) / 2
+        return np.asarray(told, dtype=np.float32)
 
     def measured(self, views: Sequence[View]) -> Floats:
         """Guides of the faces by their landmarks, (N, K) float32."""

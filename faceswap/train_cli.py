@@ -41,7 +41,6 @@ SETTINGS: Final[dict[str, tuple[click.ParamType[Any], str]]] = {
     "priority": (click.FloatRange(1), "Weight of eyes and mouth."),
     "mask": (POSITIVE, "Weight of the mask's error, with --mask-head."),
     "guide": (POSITIVE, "Weight of the error of the pose and expression that the net reads."),
-    "pull": (WEIGHT, "How strongly the codes of both people are kept alike."),
     "adversary": (WEIGHT, "Weight of a discriminator's opinion; 0 for no discriminator."),
     "features": (WEIGHT, "Weight of the error of its features, as a share of its opinion's."),
     "adversary_from": (click.IntRange(0), "Step after which the discriminator begins."),

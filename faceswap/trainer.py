@@ -15,7 +15,6 @@ from torch import Tensor
 from faceswap.adversary import Adversary
 from faceswap.augment import Batch, augment
 from faceswap.bend import unit_points
-from faceswap.codes import Moments
 from faceswap.faceset import FaceSet
 from faceswap.guides import Guides, fit_guides, guides_from
 from faceswap.heldout import HeldOut, Judge, Look, Shown
@@ -37,7 +36,7 @@ from models.tensors import Precision, channels_last, free_memory, is_out_of_memo
 from shared.errors import UsageError
 from shared.types import JsonObject
 
-NET, AVERAGE, OPTIMISER, RANDOM, GUIDES, MOMENTS = "net", "average", "optimiser", "random", "guides", "moments"
+NET, AVERAGE, OPTIMISER, RANDOM, GUIDES = "net", "average", "optimiser", "random", "guides"
 """Parts of a checkpoint."""
 SLOWER: Final = 0.5
 """Each rollback lowers the learning rate by this."""
@@ -94,7 +93,6 @@ class Trainer:
         self._weights: list[Tensor] = list(as_module(self.net).parameters())
         self._shared, self._own = weights_of(self.net)
         self._averaged: list[Tensor] = list(as_module(self.average).parameters())
-        self._moments = Moments()
         self._adversary = Adversary(precision.device) if options.adversary > 0 else None
         self._optimiser = torch.optim.Adam(
             self._weights, options.learning_rate, betas=(options.beta1, options.beta2), fused=True
@@ -138,16 +136,7 @@ class Trainer:
             for weight, gradient in zip(weights, gradients, strict=True):
                 weight.grad = gradient
         judged = self._adversary.take((first, second)) if self._adversary is not None else []
-        self.team.add_up(
-            [
-                losses,
-                first.moments,
-                second.moments,
-                *(weight.grad for weight in self._weights if weight.grad is not None),
-                *judged,
-            ]
-        )
-        self._moments.add(first.moments, second.moments)
+        self.team.add_up([losses, *(weight.grad for weight in self._weights if weight.grad is not None), *judged])
         self._optimiser.step()
         if self._adversary is not None:
             self._adversary.step()
@@ -178,7 +167,6 @@ class Trainer:
                 RANDOM: {name: random.get_state() for name, random in zip("ab", self._random, strict=True)},
                 **(self._adversary.state() if self._adversary is not None else {}),
                 **self._guide_tensors(),
-                MOMENTS: self._moments.state(),
             }
         )
         return parts, self._facts()
@@ -198,7 +186,6 @@ class Trainer:
             self._adversary.restore(stored, path)
         if self._guides is not None:
             self._guides = guides_from(stored.part(GUIDES), self.precision.device)
-        self._moments.restore(stored.part(MOMENTS))
         for name, random in zip("ab", self._random, strict=True):
             random.set_state(stored.part(RANDOM)[name])
         self.step = int(stored.facts["step"])
@@ -262,13 +249,12 @@ class Trainer:
         if self._guides is not None:
             batch = self._guides.told(batch, person, self._poses[person][chosen])
         judge = (self._adversary.critic(person), stage) if self._adversary is not None and stage.judged else None
-        pull = self._moments.pull(person)
         rows = self.team.rows(count)
         own = rows.stop - rows.start
         total: Share | None = None
         for part in range(self.parts):
             some = slice(rows.start + own * part // self.parts, rows.start + own * (part + 1) // self.parts)
-            made = share(self.net, person, _rows(batch, some), self.options, self.precision, judge, pull)
+            made = share(self.net, person, _rows(batch, some), self.options, self.precision, judge)
             if some.stop - some.start == count:
                 return made
             total = _added(total, made, (some.stop - some.start) / count)
@@ -306,14 +292,14 @@ def _rows(batch: Batch, rows: slice) -> Batch:
 def _added(total: Share | None, made: Share, weight: float) -> Share:
     """The sum of shares, each with its weight; `total` is used up."""
     if total is None:
-        shared, own, critic = (_scaled(gradients, weight) for gradients in (made.shared, made.own, made.critic))
-        return Share(made.loss * weight, shared, own, critic, made.moments * weight)
+        scaled = (_scaled(gradients, weight) for gradients in (made.shared, made.own, made.critic))
+        return Share(made.loss * weight, *scaled)
     torch._foreach_add_(_flat(total), _flat(made), alpha=weight)
     return total
 
 
 def _flat(share: Share) -> list[Tensor]:
-    return [share.loss, *share.shared, *share.own, *share.critic, share.moments]
+    return [share.loss, *share.shared, *share.own, *share.critic]
 
 
 def _scaled(gradients: Sequence[Tensor], weight: float) -> tuple[Tensor, ...]:

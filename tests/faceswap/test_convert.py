@@ -94,9 +94,9 @@ def test_no_more_than_three_batches_of_scenes_are_held(steady_ms: float) -> None
             taken.append(index)
             yield scene(index, ())
 
-    results = swapped(counted(), model()[0], replace(options(batch=4), steady_ms=steady_ms))
+    results = swapped(counted(), model()[0], replace(options(batch=8), steady_ms=steady_ms))
     next(results)
-    assert len(taken) <= 12
+    assert len(taken) <= 24
 
 
 def test_the_direction_chooses_the_decoder() -> None:

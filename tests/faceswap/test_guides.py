@@ -13,7 +13,7 @@ from torch import Tensor
 from faceswap.augment import augment
 from faceswap.bend import mirrored, seen_through, unit_points
 from faceswap.faceset import load_faceset
-from faceswap.guides import NAMED, POSE, Guides, fit_guides, guides_from, mirrored_poses, moving
+from faceswap.guides import GAZE, NAMED, POSE, Guides, fit_guides, guides_from, mirrored_poses, moving
 from faceswap.model import SwapModel
 from faceswap.objective import share
 from faceswap.options import AugmentOptions, options_for
@@ -69,6 +69,41 @@ def test_turning_the_head_changes_the_pose_and_not_the_expression(guides: Guides
     read = guides.of(0, torch.cat([same, irises(same)], dim=1), poses)
     assert torch.allclose(read[:, :2], poses / 15.0)
     assert float(read[:, 2:].std(dim=0).max()) < 0.1
+
+
+def test_a_gaze_across_is_the_same_for_one_who_always_looks_aside() -> None:
+    people = []
+    for seed, aside in ((0, 0.0), (1, 0.05)):
+        points, poses, _ = person(seed, 1.0)
+        points[:, 68:, 0] += aside - 0.002 * poses[:, :1] + 0.01 * torch.randn(len(points), 1)
+        people.append((points, poses + torch.tensor([4.0 * seed, 0.0])))
+    made = fit_guides(people)
+    assert made.gaze
+    points, poses, _ = person(5, 1.0, 50)
+    for shift in (0.0, 0.03):
+        points[:, 68:, 0] = points[:, [36, 42], 0] / 2 + points[:, [39, 45], 0] / 2 + shift
+        told = [made.of(number, points, poses)[:, GAZE.start] for number in (0, 1)]
+        assert torch.allclose(told[0], told[1], atol=1e-3)
+        assert torch.allclose(told[0], told[0][:1].expand(50), atol=1e-3)
+        assert (float(told[0][0]) > 0.5) == (shift > 0)
+
+
+def test_the_lids_and_the_mouth_are_told_apart(guides: Guides) -> None:
+    points, poses, _ = person(5, 1.0, 50)
+    before = guides.of(0, points, poses)
+    points[:, [37, 38, 43, 44], 1] -= 0.02
+    after = guides.of(0, points, poses)
+    lids = POSE + list(NAMED).index("lids")
+    assert float((after - before)[:, lids].min()) > 1.0
+    assert torch.allclose(after[:, GAP], before[:, GAP], atol=0.05)
+
+
+def test_models_of_before_the_gaze_was_told_are_read_as_they_were() -> None:
+    points, poses, _ = person(5, 1.0, 20)
+    old = Guides(torch.zeros(2, 6, 136), torch.randn(136, 12))
+    assert not old.gaze
+    assert torch.equal(old.of(0, points, poses), old.of(0, points[:, :68], poses))
+    assert old.of(0, points, poses).shape == (20, 14)
 
 
 def test_a_mirrored_target_has_the_guides_of_the_mirrored_face() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from faceswap.model import Reading
 from faceswap.telling import Telling
 from faceswap.view import View, look_at
 from models.nets import GUIDES
+from shared.face.landmarks import IRISES
 from shared.types import Floats, Scene
 from tests.faceswap.drawn import draw_face, face_of, face_points, frame_of
 from tests.faceswap.test_guides import GAP, person
@@ -121,6 +124,41 @@ def test_what_is_told_moves_as_the_landmarks_do_and_half_of_a_reading_s_noise_is
     told = Telling(guides, 0).told([view()] * 40, [index / RATE for index in range(40)], noise)
     assert told[:, GAZE.stop :].std() < 0.6 * noise[:, GAZE.stop :].std()
     assert told[:, :2].std() < 0.4 * noise[:, :2].std()
+
+
+def test_the_gaze_is_told_as_the_irises_show_it_and_as_it_is_read_where_nobody_sees_them(guides: Guides) -> None:
+    face = view().face
+    mesh = np.zeros((478, 3), dtype=np.float32)
+    mesh[:468, :2] = face.landmarks.mean(axis=0)
+    mesh[list(IRISES), :2] = [face.landmarks[[36, 39]].mean(axis=0), face.landmarks[[42, 45]].mean(axis=0)]
+    told = []
+    for aside_px in (0.0, 2.0):
+        looking = mesh.copy()
+        looking[list(IRISES), 0] += aside_px
+        seen = replace(view(), face=replace(face, mesh=looking))
+        read = np.full((1, GUIDES), 0.3, dtype=np.float32)
+        told.append(Telling(guides, 0).told([seen], [0.0], read)[0])
+        assert told[-1][GAZE.start + 1] == pytest.approx(0.3, abs=1e-4)
+    assert told[0][GAZE.start] == pytest.approx(0.0, abs=0.05)
+    assert told[1][GAZE.start] > 1.0
+    blind = Telling(guides, 0).told([view()], [0.0], np.full((1, GUIDES), 0.3, dtype=np.float32))[0]
+    np.testing.assert_allclose(blind[GAZE], 0.3, atol=1e-5)
+
+
+def test_of_what_was_given_on_no_frame_is_held() -> None:
+    frames = []
+
+    def made() -> Iterator[Read]:
+        for index in range(60):
+            planes = (np.zeros((8, 8), dtype=np.uint8),)
+            frames.append(weakref.ref(planes[0]))
+            frame = replace(frame_of(np.zeros((8, 8, 3), dtype=np.uint8), index), planes=planes)
+            yield Read(Scene(frame, ()), (view(),), reading(0.0))
+
+    found = calmed(made(), 36.0)
+    for _ in range(30):
+        next(found)
+    assert not any(one() is not None for one in frames[:29])
 
 
 def test_a_net_without_guides_keeps_all_its_movement() -> None:

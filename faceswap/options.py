@@ -219,8 +219,8 @@ def options_for(net: str, seed: int = 0, mask_head: bool = False) -> TrainOption
             average=0.0,
         )
     # Faces are cut by their landmarks, so little turning and shifting is left for the net to cope with. The less of the
-    # mouth is left in a warped input, the more a decoder goes by what it is told: after 900 steps of quick96 the swapped
-    # mouth moves .86 times as far as the target's with a warp of 5 px and .71 with 2.5, at 1.1 dB less of held-out PSNR.
+    # mouth is left in a warped input, the more a decoder goes by what it is told: after 900 steps of quick96 the
+    # swapped mouth moves .86 times as far as the target's with 5 px and .71 with 2.5, at 1.1 dB less of held-out PSNR.
     return replace(named, augment=replace(covered, warp_px=4.0, rotation_deg=2.0, zoom=0.01, shift=0.01))
 
 

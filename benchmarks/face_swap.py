@@ -28,7 +28,7 @@ def noise(size_px: int, device: torch.device, count: int = FACES) -> FaceSet:
     """A face set of noise: speed does not depend on what is seen."""
     crops = torch.randint(0, 256, (count, 4, size_px, size_px), dtype=torch.uint8).to(device)
     landmarks = torch.rand(count, 68, 2).to(device) * size_px
-    return FaceSet(crops, landmarks, torch.zeros(count, 2).to(device), held_out(count, 0.1))
+    return FaceSet(crops, landmarks, landmarks[:, 36:38], torch.zeros(count, 2).to(device), held_out(count, 0.1))
 
 
 def measured(net: str, precision: str, device: torch.device, steps: int) -> dict[str, Any]:

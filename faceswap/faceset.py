@@ -70,7 +70,8 @@ class FaceSet:
 
     def training_landmarks(self, size_px: int) -> Tensor:
         """The landmarks of the crops to learn from, in pixels of crops of another size, (n, 68, 2)."""
-        return self._scaled(self.landmarks, size_px)
+        scale = size_px / self.crops.shape[-1]
+        return (self._part(self.landmarks, held=False) + 0.5) * scale - 0.5
 
     @property
     def training_points(self) -> Tensor:
@@ -81,9 +82,6 @@ class FaceSet:
     def training_poses(self) -> Tensor:
         """Yaw and pitch of the crops to learn from, in degrees, (n, 2)."""
         return self._part(self.poses, held=False)
-
-    def _scaled(self, points: Tensor, size_px: int) -> Tensor:
-        return (self._part(points, held=False) + 0.5) * (size_px / self.crops.shape[-1]) - 0.5
 
     def _part(self, values: Tensor, held: bool) -> Tensor:
         """The values of one part; a view, so that nothing is held twice, where the part is one span."""

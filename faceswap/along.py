@@ -43,10 +43,11 @@ class Layer:
         """Give the first figures of new tracks together, so that an odd first frame does not tint what follows."""
         first: dict[int, list[Doubles]] = defaultdict(list)
         missed: dict[int, list[Doubles]] = defaultdict(list)
+        most = max((len(miss) for of_scene in measured for _, miss in of_scene if miss is not None), default=0)
         for shown, of_scene in zip(few, measured, strict=True):
             for made, (numbers, miss) in zip(shown.faces, of_scene, strict=True):
                 first[made.view.face.track].append(numbers)
-                if miss is not None:
+                if miss is not None and len(miss) == most:
                     missed[made.view.face.track].append(miss)
         self._figures.start(first)
         self._misses.start(missed)
@@ -66,7 +67,11 @@ class Layer:
     def _field(self, shown: Shown, made: Made, miss: Doubles | None) -> Field | None:
         """How a made face is to be warped; where the finder lost it, by what is usual along its track."""
         track, options = made.view.face.track, self._options
-        usual = self._misses.known(track) if miss is None else self._misses.add(track, shown.time_s, miss)
+        known = self._misses.known(track)
+        if miss is not None and known is not None:
+            # Landmarks placed by hand where the finder saw no face are fewer.
+            miss = miss[: len(known)] if len(miss) >= len(known) else None
+        usual = known if miss is None else self._misses.add(track, shown.time_s, miss)
         if usual is None:
             return None
         undone = mixed(usual if miss is None else miss, usual, options.steer, options.steer_shape)

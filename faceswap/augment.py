@@ -20,8 +20,8 @@ from faceswap.occlude import Occluders, cover, draw_occluders, paint, texture_pl
 from faceswap.options import AugmentOptions
 from faceswap.tint import equalise, jitter
 from models.tensors import unit
+from shared.face.landmarks import LANDMARKS
 
-LANDMARKS = 68
 AT_ONCE = 2
 """Crops read at a time on a CPU: with many, the caches are left and memory is fetched anew from the system, at up to
 four times the cost."""

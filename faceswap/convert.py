@@ -95,7 +95,7 @@ def swapped(
 ) -> Iterator[tuple[Scene, Edit]]:
     """Each scene with its faces swapped; a scene without faces passes through.
 
-    At most twice `options.batch` scenes, twice `TOGETHER`, the few that steadying looks ahead, and those of an open gap
+    At most `options.batch` scenes, three times `TOGETHER`, the few that steadying looks ahead, and those of an open gap
     are held.
     """
     shown = _made(scenes, model, options, helpers)
@@ -108,11 +108,11 @@ def swapped(
 
 
 def _made(scenes: Iterator[Scene], model: SwapModel, options: SwapOptions, helpers: Helpers) -> Iterator[Shown]:
-    """Each scene with its faces as the net draws them, a batch of scenes at a time."""
+    """Each scene with its faces as the net draws them, some scenes at a time."""
     artist = _Artist(model, options)
     before: Frame | None = None
     read = calmed(read_faces(scenes, model, options), options.steady_ms)
-    while few := tuple(islice(read, max(1, options.batch))):
+    while few := tuple(islice(read, TOGETHER)):
         drawn = artist.drawn(few)
         better = iter(drawn if helpers.enhance is None or not drawn else _enhanced(drawn, helpers.enhance))
         for scene in (item.scene for item in few):
@@ -126,7 +126,7 @@ def _made(scenes: Iterator[Scene], model: SwapModel, options: SwapOptions, helpe
 
 
 def read_faces(scenes: Iterator[Scene], model: SwapModel, options: SwapOptions) -> Iterator[Read]:
-    """Each scene with what is told of its faces, a batch of scenes at a time."""
+    """Each scene with what is told of its faces, some scenes at a time."""
     read = _read(scenes, model, options.batch)
     if model.guides is None:
         yield from read
@@ -156,6 +156,7 @@ class _Artist:
     def __init__(self, model: SwapModel, options: SwapOptions) -> None:
         person = 0 if options.swap_direction else 1
         self._model = model
+        self._batch = max(1, options.batch)
         self._people = {person: options.expression}
         if options.occluders > 0:
             self._people[1 - person] = 1.0
@@ -167,13 +168,22 @@ class _Artist:
         readings = [item.reading for item in few if item.reading is not None]
         if not readings:
             return []
-        (pictures, masks), *rebuilt = self._model.draw(Reading.joined(readings), self._people)
-        each = [None] * len(views) if masks is None else list(masks)
+        pieces = [
+            self._model.draw(Reading.joined(readings[first : first + self._batch]), self._people)
+            for first in range(0, len(readings), self._batch)
+        ]
+        (pictures, masks), *rebuilt = (_listed(one) for one in zip(*pieces, strict=True))
+        each = masks or [None] * len(views)
         made = [Made(view, picture, mask) for view, picture, mask in zip(views, pictures, each, strict=True)]
         if not rebuilt:
             return made
-        front = self._fronts.look(made, list(rebuilt[0][0]))
+        front = self._fronts.look(made, rebuilt[0][0])
         return [replace(one, front=mask) for one, mask in zip(made, front, strict=True)]
+
+
+def _listed(pieces: Sequence[tuple[Floats, Floats | None]]) -> tuple[list[Floats], list[Floats]]:
+    """Pictures one by one, and their masks, none where the net draws none."""
+    return [one for some, _ in pieces for one in some], [one for _, some in pieces if some is not None for one in some]
 
 
 def _enhanced(drawn: Sequence[Made], enhance: Enhance) -> list[Made]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +17,7 @@ from faceswap.align import HAIR
 from faceswap.rows import PICTURES, FaceRow, centring_of, usable
 from models.tensors import floats, nchw
 from shared.errors import ArtefactError
+from shared.face.landmarks import CORNERS_68
 from shared.picture.image import read_image
 from shared.picture.mask import erode, extended_hull, mouth_mask, polygon_mask
 from shared.picture.warp import gaussian, resize, to_uint8
@@ -42,7 +43,7 @@ class FaceSet:
     ----------
     crops : (N, 4, S, S) uint8, RGB and what counts how much (`face_weight`): 0 outside, 127 face, 255 eyes and mouth.
     landmarks : (N, 68, 2) float32, pixels of the crop.
-    irises : (N, 2, 2) float32, the same; halfway between the eye's corners where the set does not tell.
+    irises : (N, 2, 2) float32, the same; halfway between the eye's corners in a set that does not tell them all.
     poses : (N, 2) float32, yaw and pitch in degrees.
     held : (N,) bool, never trained on.
     """
@@ -107,6 +108,8 @@ def load_faceset(
     held : about this share is held out, in whole spans of time; or which of `usable` (N,) are.
     """
     rows = usable(folder)
+    if any(row.irises is None for row in rows):
+        rows = [replace(row, irises=None) for row in rows]
     apart = held_out(len(rows), held) if isinstance(held, float) else held
     order = np.argsort(apart, kind="stable")
     side = min(size_px, read_image(folder / PICTURES / rows[0].name).shape[0])
@@ -133,8 +136,7 @@ def _loaded(folder: Path, row: FaceRow, side: int, forehead: float) -> tuple[NDA
     picture = read_image(path)
     if picture.shape[0] != picture.shape[1]:
         raise ArtefactError(f"{path}: not the square picture that was extracted; delete it")
-    irises = middles(row.landmarks) if row.irises is None else row.irises
-    points = np.concatenate([row.landmarks, irises])
+    points = np.concatenate([row.landmarks, middles(row.landmarks) if row.irises is None else row.irises])
     points = np.asarray((points + 0.5) * (side / picture.shape[0]) - 0.5, dtype=np.float32)
     weight = to_uint8(face_weight(points[:68], side, forehead))
     return np.concatenate([resize(picture, (side, side)).transpose(2, 0, 1), weight[np.newaxis]]), points
@@ -142,7 +144,7 @@ def _loaded(folder: Path, row: FaceRow, side: int, forehead: float) -> tuple[NDA
 
 def middles(landmarks: Floats) -> Floats:
     """Halfway between the corners of each eye, (2, 2): where irises are taken to be that nobody measured."""
-    return np.stack([landmarks[[36, 39]].mean(axis=0), landmarks[[42, 45]].mean(axis=0)])
+    return np.asarray(landmarks[np.array(CORNERS_68)].mean(axis=1), dtype=np.float32)
 
 
 def face_weight(landmarks: Floats, size_px: int, forehead: float = FOREHEAD) -> Floats:

@@ -4,7 +4,8 @@ An autoencoder of pictures is free to write a smile of one person and a smile of
 then the other decoder does not smile. So the encoder is taught to read these numbers off its picture as well, and the
 decoders are told them. The idea is that of a parametric face model's expression (Blanz, Vetter, "A morphable model for
 the synthesis of 3D faces", SIGGRAPH 1999), fitted here to the landmarks of the two face sets: a person's own shape, and
-what turning the head does to it, are taken out by regression, and the principal components of what is left are kept.
+what turning the head does to it, are taken out by regression; of what is left the gaze, the mouth and the lids are told
+by name, and then the principal components of the rest.
 """
 
 from __future__ import annotations
@@ -20,16 +21,13 @@ from faceswap.augment import Batch
 from faceswap.bend import mirrored
 from models.autoencoder import Code
 from models.nets import GUIDES
+from shared.face.landmarks import CORNERS_68, LANDMARKS
 
 POSE: Final = 2
 """Yaw and pitch come first."""
-IRIS: Final = 68
-"""The two irises follow the 68 landmarks."""
-CORNERS: Final = (36, 39, 42, 45)
-"""Of the eyes."""
 NAMED: Final = {
-    "gaze across": (0, (IRIS, IRIS + 1), CORNERS),
-    "gaze down": (1, (IRIS, IRIS + 1), CORNERS),
+    "gaze across": (0, (LANDMARKS, LANDMARKS + 1), (*CORNERS_68[0], *CORNERS_68[1])),
+    "gaze down": (1, (LANDMARKS, LANDMARKS + 1), (*CORNERS_68[0], *CORNERS_68[1])),
     "mouth gap": (1, (65, 66, 67), (61, 62, 63)),
     "mouth width": (0, (54,), (48,)),
     "lids": (1, (40, 41, 46, 47), (37, 38, 43, 44)),
@@ -70,7 +68,7 @@ class Guides:
     @property
     def gaze(self) -> bool:
         """Whether they tell the gaze, at `GAZE`."""
-        return len(self.basis) > 2 * IRIS
+        return len(self.basis) > 2 * LANDMARKS and bool(self.basis[:, 0].any())
 
     def of(self, person: int, points: Tensor, poses: Tensor) -> Tensor:
         """The guides of faces of `person`, (N, POSE + K).
@@ -99,10 +97,12 @@ def guides_from(stored: Mapping[str, Tensor], device: torch.device) -> Guides:
 
 
 def moving(code: Code, expression: float) -> Code:
-    """The code with an expression so many times as strong; one without guides as it is."""
+    """The code with an expression so many times as strong, but for pose and gaze; one without guides as it is."""
     if code.guides is None or expression == 1.0:
         return code
-    strength = code.guides.new_tensor([*(1.0,) * POSE, *(expression,) * (code.guides.shape[1] - POSE)])
+    count = code.guides.shape[1]
+    kept = GAZE.stop if count == GUIDES else POSE
+    strength = code.guides.new_tensor([*(1.0,) * kept, *(expression,) * (count - kept)])
     return replace(code, guides=code.guides * strength)
 
 
@@ -111,26 +111,28 @@ def fit_guides(people: Sequence[tuple[Tensor, Tensor]], basis: Tensor | None = N
 
     A mirrored face does the mirrored thing: each counts both ways. Of the gaze across neither a person's own nor what
     comes with turning is taken out: who looks into the camera has his irises in the middle of his eyes, whoever he is,
-    and one who never does so while he is filmed would seem to.
+    and one who never does so while he is filmed would seem to. Where a set does not tell the irises no gaze is told.
 
     Parameters
     ----------
     basis : expressions to keep, those of a model that this one starts from; None finds them.
     """
-    solved, spread = [], torch.zeros(())
+    solved, spread, blind = [], torch.zeros(()), False
     for points, poses in people:
         flat = _centred(torch.cat([points, mirrored(points)])).double()
         known = _quadratic(torch.cat([poses, mirrored_poses(poses)])).double()
         ridge = SHRINK * len(known) * torch.diag(known.new_tensor([0.0, *(1.0,) * (known.shape[1] - 1)]))
+        gaze = flat @ _named(flat)[:, :2]
+        blind = blind or bool((gaze.var(dim=0) < FLAT).any())
         own = torch.linalg.solve(known.T @ known + ridge, known.T @ flat)
         rest = flat - known @ own
         solved.append(own.float())
         spread = spread.to(flat) + rest.T @ rest / len(rest) / len(people)
-    found = _expressions(spread) if basis is None else basis
+    found = (_expressions(spread) if basis is None else basis).clone()
+    if blind:
+        found[:, :2] = 0.0
     by_pose = torch.stack(solved)
-    if len(found) > 2 * IRIS:
-        by_pose = by_pose - (by_pose @ found[:, :1]) @ _alone(found)[:, :1].T
-    return Guides(by_pose, found)
+    return Guides(by_pose - (by_pose @ found[:, :1]) @ _alone(found)[:, :1].T, found)
 
 
 def mirrored_poses(poses: Tensor) -> Tensor:

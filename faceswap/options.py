@@ -285,7 +285,7 @@ class SwapOptions:
     steer: float = 1.0
     """How far brows, eyes, lips and jaw line are moved to where the replaced face has its own, 0 (not at all) to 1."""
     steer_shape: float = 0.2
-    """Share of the lasting difference of the two faces that is moved too, 0 (only movement, and the jaw line, are
+    """Share of the lasting difference of the two faces that is moved too, 0 (only movement, gaze and the jaw line are
     followed) to 1 (the new face takes the proportions of the old one, and looks less like its source)."""
     steer_window_s: float = 2.0
     """Time constant that tells lasting differences from movement, in seconds, > 0."""

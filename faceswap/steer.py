@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from faceswap.align import VIEW_SHARE, crop_from_frame
 from faceswap.view import Made, Shown
-from shared.face.landmarks import IRISES, OVAL, landmarks_from_mesh
+from shared.face.landmarks import CORNERS_68, IRISES, LANDMARKS, OVAL, landmarks_from_mesh
 from shared.face.smooth import Seen, SmoothOptions, smooth
 from shared.picture.planes import warp
 from shared.picture.warp import gaussian, invert, resize, scale_of, to_float, to_uint8, transform, warp_picture
@@ -46,11 +46,8 @@ LEAST_AREA: Final = 0.1
 """A place is never stretched more than tenfold in area, nor folded over."""
 TREMBLE: Final = 0.002
 """Size of the finder's noise on made faces, in shares of the view: movement of this size is followed by half."""
-LANDMARKS: Final = 68
 IRISES_HERE: Final = (-2, -1)
 """The irises among the control points, the last of them."""
-CORNERS: Final = ((36, 39), (42, 45))
-"""Of their eyes."""
 FACING: Final = ((37, 41), (38, 40), (43, 47), (44, 46), (61, 67), (62, 66), (63, 65))
 """Upper and lower points of lids and of the inner lips."""
 LEAST_GAP: Final = 0.006
@@ -143,8 +140,8 @@ def misses(made: Made) -> NDArray[np.float64] | None:
 def mixed(miss: NDArray[np.float64], usual: NDArray[np.float64], steer: float, shape: float) -> NDArray[np.float64]:
     """The part of a miss that is to be undone: of movement `steer`, of shape `shape`, of the jaw line all of it.
 
-    Movement near the finder's own noise is left alone, as a Wiener filter would, or the made face would tremble. Where
-    an iris lies in its eye along the line of the corners is no shape but a gaze, however long it lasts.
+    Movement near the finder's own noise is left alone, as a Wiener filter would, or the made face would tremble. How
+    far across its eye an iris lies is no shape but a gaze, however long it lasts.
     """
     share = np.full((len(miss), 1), shape)
     share[JAW] = 1.0
@@ -152,9 +149,9 @@ def mixed(miss: NDArray[np.float64], usual: NDArray[np.float64], steer: float, s
     squares = (movement**2).sum(axis=1, keepdims=True)
     undone = steer * (movement * squares / (squares + TREMBLE**2) + share * usual)
     if len(miss) > LANDMARKS:
-        for place, corners in zip(IRISES_HERE, CORNERS, strict=True):
-            eye = list(corners)
-            undone[place, 0] = undone[eye, 0].mean() + steer * (miss[place, 0] - miss[eye, 0].mean())
+        for iris, corners in zip(IRISES_HERE, CORNERS_68, strict=True):
+            lasting = usual[iris, 0] - usual[list(corners), 0].mean()
+            undone[iris, 0] += steer * (1 - shape) * lasting
     return np.asarray(undone, dtype=np.float64)
 
 
@@ -164,9 +161,10 @@ def field_of(face: Face, view_from_frame: NDArray[np.float64], side: int, miss: 
     Parameters
     ----------
     side : of the view, pixels.
-    miss : (P, 2) shares of the view.
+    miss : (P, 2) shares of the view; those that the face has no points for are left out.
     """
-    wanted = (transform(view_from_frame, control_points(face)[: len(miss)]).astype(np.float64) + 0.5) / side
+    points = control_points(face)[: len(miss)]
+    wanted, miss = (transform(view_from_frame, points).astype(np.float64) + 0.5) / side, miss[: len(points)]
     apart = _parted(wanted, wanted + miss) - wanted
     wanted, miss, kept = wanted + apart, miss - apart, np.ones(len(miss), dtype=np.bool_)
     if len(miss) > len(face.landmarks):

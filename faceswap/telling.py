@@ -3,7 +3,8 @@
 The clip's landmarks are steadied along the track and tell pose and gaze more finely than the net reads them off a
 small picture; of the expression both tell about as much, and their mean errs less than either. But what landmarks say
 of a resting face holds for that person alone, whom a model may not know; so the level, the mean of the track's last
-seconds, is taken from what the net reads. Only the gaze across needs none: it is the same for everybody.
+seconds, is taken from what the net reads. Pose and gaze across need none where a mesh tells them: they are measured
+alike on everybody.
 """
 
 from __future__ import annotations
@@ -70,9 +71,11 @@ class Telling:
         read : (N, K) float32, what the net reads off them.
         """
         measured = self.measured(views)
-        if self._guides.gaze:
-            blind = [irises_of(view.face) is None for view in views]
-            measured[blind, GAZE] = read[blind, GAZE]
+        meshed = np.array([[irises_of(view.face) is not None] for view in views])
+        columns = np.arange(measured.shape[1])
+        pose = columns < POSE
+        gaze = (columns >= GAZE.start) & (columns < GAZE.stop) & self._guides.gaze
+        measured = np.where(gaze & ~meshed, read, measured)
         apart = (read - measured).astype(np.float64)
         first: dict[int, list[NDArray[np.float64]]] = defaultdict(list)
         for view, difference in zip(views, apart, strict=True):
@@ -82,12 +85,8 @@ class Telling:
             self._levels.add(view.face.track, time_s, difference)
             for view, time_s, difference in zip(views, times_s, apart, strict=True)
         ]
-        told = measured + np.stack(levels)
-        if self._guides.gaze:
-            told[:, GAZE.start] = measured[:, GAZE.start]
-        mixed = slice(GAZE.stop if self._guides.gaze else POSE, None)
-        told[:, mixed] = (told[:, mixed] + read[:, mixed]) / 2
-        return np.asarray(told, dtype=np.float32)
+        told = np.where(meshed & (pose | gaze & (columns == GAZE.start)), measured, measured + np.stack(levels))
+        return np.where(pose | gaze, told, (told + read) / 2).astype(np.float32)
 
     def measured(self, views: Sequence[View]) -> Floats:
         """Guides of the faces by their landmarks, (N, K) float32."""

@@ -195,6 +195,8 @@ def _trained(
             tell(f"taken up again at step {trainer.step}")
         else:
             _begin(task, trainer, tell)
+            if trainer.blind:
+                tell("a face set does not say where irises are: the net is not told the gaze; extract it with --force")
         if team.leads:
             store_faces(task.model, splits)
         with postponed() as interrupted:

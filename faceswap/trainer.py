@@ -33,7 +33,7 @@ from models.checkpoint import (
 )
 from models.nets import config_of
 from models.tensors import Precision, channels_last, free_memory, is_out_of_memory
-from shared.errors import UsageError
+from shared.errors import UsageError, WeightsError
 from shared.types import JsonObject
 
 NET, AVERAGE, OPTIMISER, RANDOM, GUIDES = "net", "average", "optimiser", "random", "guides"
@@ -102,6 +102,11 @@ class Trainer:
     def faces_a_step(self) -> int:
         """Faces that the net sees in one step."""
         return 2 * self.options.batch
+
+    @property
+    def blind(self) -> bool:
+        """Whether the net is guided, but not by the gaze, which a face set does not tell."""
+        return self._guides is not None and not self._guides.gaze
 
     @property
     def rate(self) -> float:
@@ -177,7 +182,18 @@ class Trainer:
         return gather(**parts), self._facts()
 
     def restore(self, stored: Checkpoint, path: Path) -> None:
-        """Take over the state that `checkpoint` gave."""
+        """Take over the state that `checkpoint` gave.
+
+        Raises
+        ------
+        WeightsError
+            If it is of another net.
+        """
+        if stored.facts["config"].get("guides", 0) != self.config.guides:
+            raise WeightsError(
+                f"{path}: an earlier version made it, whose nets are told less: it swaps as before, but is not trained "
+                "further; train another (--start-from takes over what fits), or begin anew with --force"
+            )
         restore_weights(as_module(self.net), stored.part(NET), path)
         if self.options.average > 0:
             restore_weights(as_module(self.average), stored.part(AVERAGE), path)
@@ -204,8 +220,9 @@ class Trainer:
         taken, of = take_fitting(as_module(self.net), weights)
         if self.options.average > 0:
             take_fitting(as_module(self.average), weights)
-        if self._guides is not None and (known := stored.part(GUIDES)):
-            self._guides = self._fit_guides(known["basis"].to(self.precision.device))
+        known = stored.part(GUIDES).get("basis")
+        if self._guides is not None and known is not None and known.shape == self._guides.basis.shape:
+            self._guides = self._fit_guides(known.to(self.precision.device))
         return taken / of
 
     def _facts(self) -> JsonObject:

@@ -87,7 +87,10 @@ RIGID: Final = (
 RIGID_68: Final = (27, 28, 29, 30, 31, 33, 35, 36, 39, 42, 45)
 """iBUG points that speech moves least: nose and eye corners."""
 
+LANDMARKS: Final = 68
 EYE_CORNERS_68: Final = (36, 45)
+CORNERS_68: Final = ((36, 39), (42, 45))
+"""Outer and inner corner of the eye 36-41, inner and outer one of the eye 42-47."""
 INNER_GAP_68: Final = ((61, 67), (62, 66), (63, 65))
 """Pairs of facing points of the inner lip; their mean distance is the mouth's opening."""
 

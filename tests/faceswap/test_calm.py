@@ -145,6 +145,15 @@ def test_the_gaze_is_told_as_the_irises_show_it_and_as_it_is_read_where_nobody_s
     np.testing.assert_allclose(blind[GAZE], 0.3, atol=1e-5)
 
 
+def test_scenes_without_faces_are_passed_on_among_those_that_are_told(guides: Guides) -> None:
+    given = items(np.zeros(5, dtype=np.float32), [(0,), (), (0, 1), (), (1,)])
+    told = Telling(guides, 0).of(given)
+    assert [item.scene for item in told] == [item.scene for item in given]
+    assert [0 if item.reading is None else len(item.reading.values) for item in told] == [1, 0, 2, 0, 1]
+    empty = [item for item in given if item.reading is None]
+    assert Telling(guides, 0).of(empty) == empty
+
+
 def test_of_what_was_given_on_no_frame_is_held() -> None:
     frames = []
 

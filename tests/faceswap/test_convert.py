@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,8 @@ import torch
 from torch import Tensor
 
 from faceswap.along import Layer
-from faceswap.convert import swapped
+from faceswap.calm import LONGER, REACH
+from faceswap.convert import TOGETHER, swapped
 from faceswap.model import SwapModel
 from faceswap.options import SwapOptions
 from faceswap.view import Made, Shown, look_at
@@ -86,17 +88,27 @@ def test_a_face_that_is_lost_for_a_moment_is_filled_in_and_noted() -> None:
 
 
 @pytest.mark.parametrize("steady_ms", [0.0, 36.0])
-def test_no_more_than_three_batches_of_scenes_are_held(steady_ms: float) -> None:
+def test_no_more_scenes_are_held_than_a_batch_and_three_times_those_that_start_together(steady_ms: float) -> None:
     taken = []
 
     def counted() -> Iterator[Scene]:
-        for index in range(60):
+        for index in range(90):
             taken.append(index)
             yield scene(index, ())
 
-    results = swapped(counted(), model()[0], replace(options(batch=8), steady_ms=steady_ms))
+    results = swapped(counted(), model()[0], replace(options(batch=2), steady_ms=steady_ms))
     next(results)
-    assert len(taken) <= 24
+    ahead = math.ceil(REACH * LONGER * steady_ms / 1000 * 25) + 1 if steady_ms else 0
+    assert len(taken) <= 2 + 3 * TOGETHER + ahead
+
+
+def test_how_many_faces_are_decoded_at_once_changes_nothing() -> None:
+    given = [scene(index, (1,), 0.8 + 0.02 * index) for index in range(12)]
+    made = [list(swapped(iter(given), model()[0], options(batch=batch))) for batch in (1, 5, 12)]
+    for other in made[1:]:
+        for (_, one), (_, two) in zip(made[0], other, strict=True):
+            np.testing.assert_allclose(one.patches[0].picture, two.patches[0].picture, atol=1e-6)
+            np.testing.assert_allclose(one.patches[0].mask, two.patches[0].mask, atol=1e-6)
 
 
 def test_the_direction_chooses_the_decoder() -> None:

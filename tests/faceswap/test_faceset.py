@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from faceswap.faceset import FaceSet, face_weight, held_out, load_faceset
-from faceswap.rows import PICTURES, ROWS, content, identity_of, read_rows, usable
+from faceswap.faceset import FaceSet, face_weight, held_out, load_faceset, middles
+from faceswap.rows import PICTURES, ROWS, change_rows, content, identity_of, read_rows, usable, write_rows
 from shared.errors import ArtefactError, MediaError, NoFaceError
 from shared.picture.image import read_image
 from shared.picture.warp import resize
@@ -95,6 +96,32 @@ def test_each_crop_lies_where_its_row_belongs_with_its_landmarks(two_sets: tuple
         assert np.abs(loaded.landmarks[place].numpy() - points).max() < 1e-4
         weight = np.rint(face_weight(loaded.landmarks[place].numpy(), 60) * 255)
         assert np.abs(loaded.crops[place, 3].numpy() - weight).max() == 0
+
+
+def test_irises_are_kept_and_a_set_that_lacks_some_tells_none(tmp_path: Path) -> None:
+    folder = make_faceset(tmp_path / "faces", (200, 150, 120), 20, seed=3)
+    plain = load_faceset(folder, 48)
+    assert torch.allclose(plain.irises[:, 0], plain.landmarks[:, [36, 39]].mean(dim=1), atol=1e-4)
+    rows = [replace(row, irises=middles(row.landmarks) + np.float32(2.0)) for row in read_rows(folder)]
+    write_rows(folder, rows)
+    assert all(np.array_equal(one.irises, row.irises) for one, row in zip(read_rows(folder), rows, strict=True))
+    loaded = load_faceset(folder, 48)
+    assert torch.allclose(loaded.irises, plain.irises + 2.0 * 48 / 96, atol=1e-4)
+    assert torch.equal(loaded.training_points[:, 68:], loaded.irises[torch.from_numpy(~loaded.held)])
+    write_rows(folder, [replace(rows[0], irises=None), *rows[1:]])
+    assert torch.equal(load_faceset(folder, 48).irises, plain.irises)
+
+
+def test_a_set_of_before_irises_were_kept_is_read_and_takes_them(tmp_path: Path) -> None:
+    folder = make_faceset(tmp_path / "faces", (200, 150, 120), 20, seed=3)
+    with closing(sqlite3.connect(folder / ROWS)) as base, base:
+        base.execute("ALTER TABLE faces DROP COLUMN irises")
+    rows = read_rows(folder)
+    assert all(row.irises is None for row in rows)
+    change_rows(folder, [replace(rows[0], kept=False, why="mine")])
+    assert read_rows(folder)[0].irises is None
+    with closing(sqlite3.connect(folder / ROWS)) as base:
+        assert "irises" in [row[1] for row in base.execute("PRAGMA table_info(faces)")]
 
 
 def test_crops_are_not_larger_than_the_pictures(two_sets: tuple[Path, Path]) -> None:

@@ -22,6 +22,8 @@ from models.autoencoder import Code, build
 from models.checkpoint import Checkpoint
 from models.nets import GUIDES, config_of
 from models.tensors import Precision
+from shared.errors import WeightsError
+from shared.face.landmarks import CORNERS_68, LANDMARKS
 from tests.faceswap.drawn import face_points
 
 EXACT = Precision(torch.device("cpu"), False)
@@ -38,7 +40,15 @@ def person(seed: int, wide: float, count: int = 300) -> tuple[Tensor, Tensor, Te
     drawn = torch.stack([torch.from_numpy(face_points((0.0, 0.0), 1.0, float(one))) for one in opening])
     drawn[..., 0] *= wide
     turned = (drawn + DEPTH * torch.deg2rad(poses)[:, None]).float()
-    return torch.cat([turned, irises(turned)], dim=1), poses, opening
+    return looking(torch.cat([turned, irises(turned)], dim=1), seed), poses, opening
+
+
+def looking(points: Tensor, seed: int) -> Tensor:
+    """The points with irises that wander."""
+    random = torch.Generator().manual_seed(seed)
+    moved = points.clone()
+    moved[:, LANDMARKS:] += 0.02 * torch.randn(len(points), 1, 2, generator=random)
+    return moved
 
 
 def irises(landmarks: Tensor) -> Tensor:
@@ -75,7 +85,8 @@ def test_a_gaze_across_is_the_same_for_one_who_always_looks_aside() -> None:
     people = []
     for seed, aside in ((0, 0.0), (1, 0.05)):
         points, poses, _ = person(seed, 1.0)
-        points[:, 68:, 0] += aside - 0.002 * poses[:, :1] + 0.01 * torch.randn(len(points), 1)
+        random = torch.Generator().manual_seed(seed)
+        points[:, 68:, 0] += aside - 0.002 * poses[:, :1] + 0.01 * torch.randn(len(points), 1, generator=random)
         people.append((points, poses + torch.tensor([4.0 * seed, 0.0])))
     made = fit_guides(people)
     assert made.gaze
@@ -86,6 +97,29 @@ def test_a_gaze_across_is_the_same_for_one_who_always_looks_aside() -> None:
         assert torch.allclose(told[0], told[1], atol=1e-3)
         assert torch.allclose(told[0], told[0][:1].expand(50), atol=1e-3)
         assert (float(told[0][0]) > 0.5) == (shift > 0)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_no_gaze_is_told_where_one_person_s_irises_are_unknown(which: int) -> None:
+    people = [person(seed, 1.0)[:2] for seed in (0, 1)]
+    points, poses = people[which]
+    people[which] = torch.cat([points[:, :LANDMARKS], irises(points[:, :LANDMARKS])], dim=1), poses
+    made = fit_guides(people)
+    assert not made.gaze
+    glance, poses, _ = person(5, 1.0, 50)
+    assert torch.equal(made.of(0, glance, poses)[:, GAZE], torch.zeros(50, 2))
+    again = fit_guides(people, fit_guides([person(0, 1.0)[:2], person(1, 1.0)[:2]]).basis)
+    assert not again.gaze
+
+
+def test_in_a_mirror_the_gaze_goes_the_other_way_and_each_iris_stays_in_its_eye(guides: Guides) -> None:
+    points, poses, _ = person(5, 1.0, 50)
+    turned, back = guides.of(0, points, poses), guides.of(0, mirrored(points), mirrored_poses(poses))
+    assert torch.allclose(turned[:, GAZE.start], -back[:, GAZE.start], atol=1e-3)
+    assert torch.allclose(turned[:, GAZE.start + 1], back[:, GAZE.start + 1], atol=0.1)
+    seen = mirrored(points)
+    for iris, corners in zip((LANDMARKS, LANDMARKS + 1), CORNERS_68, strict=True):
+        assert float((seen[:, iris] - seen[:, list(corners)].mean(dim=1)).abs().max()) < 0.1
 
 
 def test_the_lids_and_the_mouth_are_told_apart(guides: Guides) -> None:
@@ -179,6 +213,22 @@ def test_a_training_that_goes_on_keeps_its_guides_and_one_that_starts_from_it_th
     assert not torch.equal(begun["by_pose"][1], known.by_pose[1])
 
 
+def test_models_told_less_are_begun_from_but_not_trained_further(two_sets: tuple[Path, Path], tmp_path: Path) -> None:
+    sets = load_faceset(two_sets[0], 154), load_faceset(two_sets[1], 154)
+    trainer = Trainer(sets, options_for("quick96"), EXACT)
+    assert trainer.blind  # drawn faces have no irises
+    own = Checkpoint(*trainer.checkpoint()).part("guides")
+    parts, facts = trainer.checkpoint()
+    old = {**parts, "guides.basis": torch.randn(136, 12), "guides.by_pose": torch.zeros(2, 6, 136)}
+    trainer.start_from(Checkpoint(old, facts))
+    assert torch.equal(Checkpoint(*trainer.checkpoint()).part("guides")["basis"], own["basis"])
+    trainer.learn()
+    before = {**facts, "config": {**facts["config"], "guides": 14}}
+    with pytest.raises(WeightsError, match=r"model: an earlier version .* not trained further"):
+        trainer.restore(Checkpoint(parts, before), tmp_path / "model")
+    trainer.close()
+
+
 def test_a_stronger_expression_leaves_the_pose_alone() -> None:
     torch.manual_seed(0)
     net = build(config_of("quick"))
@@ -186,8 +236,11 @@ def test_a_stronger_expression_leaves_the_pose_alone() -> None:
     assert code.guides is not None
     strong = moving(code, 1.5).guides
     assert strong is not None
-    assert torch.equal(strong[:, :2], code.guides[:, :2])
-    assert torch.allclose(strong[:, 2:], 1.5 * code.guides[:, 2:])
+    assert torch.equal(strong[:, : GAZE.stop], code.guides[:, : GAZE.stop])
+    assert torch.allclose(strong[:, GAZE.stop :], 1.5 * code.guides[:, GAZE.stop :])
+    older = moving(Code(code.values, code.guides[:, :14]), 1.5).guides
+    assert older is not None
+    assert torch.allclose(older[:, POSE:], 1.5 * code.guides[:, POSE:14])
     plain = Code(code.values)
     assert moving(plain, 1.5) is plain
 

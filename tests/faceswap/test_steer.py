@@ -11,10 +11,12 @@ import pytest
 from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 
+from faceswap.along import Layer
 from faceswap.options import SwapOptions
 from faceswap.steer import FOREHEAD, GRID, MARGIN, ROUND, field_of, find_made, misses, mixed, spline, steered
 from faceswap.view import Made, Shown, View, look_at
 from shared.face.detect import make_finder
+from shared.face.landmarks import LANDMARKS
 from shared.face.mesh import MeshFinder
 from shared.media.reader import open_clip
 from shared.picture.planes import composite
@@ -67,6 +69,37 @@ def test_where_nothing_misses_nothing_moves() -> None:
     assert miss is not None
     assert np.abs(miss).max() == 0
     assert np.abs(field_of(view.face, view.view_from_frame, 128, miss).steps).max() < 1e-6
+
+
+def test_a_gaze_that_lasts_is_followed_across_and_a_place_of_the_eye_that_lasts_is_shape() -> None:
+    usual = np.zeros((LANDMARKS + len(FOREHEAD) + 2, 2))
+    usual[[36, 39, 42, 45]] = (0.01, 0.01)
+    usual[-2:] = (0.03, 0.03)
+    undone = mixed(usual, usual, 1.0, 0.2)
+    np.testing.assert_allclose(undone[36], (0.002, 0.002))
+    np.testing.assert_allclose(undone[-2:], [(0.002 + 0.02, 0.006)] * 2)
+    np.testing.assert_allclose(mixed(usual, usual, 0.5, 0.2), undone / 2)
+    trembling = usual.copy()
+    trembling[-2:, 0] += 1e-4
+    np.testing.assert_allclose(mixed(trembling, usual, 1.0, 0.2), undone, atol=1e-5)
+
+
+def test_landmarks_placed_by_hand_where_nobody_saw_a_face_stop_no_steering() -> None:
+    points = face_points((160, 130), 90)
+    face = face_of(points)
+    mesh = np.zeros((478, 3), dtype=np.float32)
+    mesh[:, :2] = points.mean(axis=0) + np.random.default_rng(0).normal(0, 20, (478, 2))
+    view = seen(points)
+    found = replace(face, landmarks=moved_points(points), mesh=mesh)
+    meshed, placed = (
+        Made(replace(view, face=one), view.picture, found=found) for one in (replace(face, mesh=mesh), face)
+    )
+    for order in ((meshed, placed, meshed), (placed, meshed, placed)):
+        layer = Layer(PLAIN)
+        for index, made in enumerate(order):
+            frame = frame_of(draw_face((260, 320), points, (210, 160, 130)), index)
+            edits = list(layer.laid([Shown(Scene(frame, (made.view.face,)), (made,))]))
+            assert len(edits[0][1].patches) == 1
 
 
 def test_every_marked_point_comes_to_its_place() -> None:

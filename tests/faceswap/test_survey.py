@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from faceswap.options import ExtractOptions
@@ -31,6 +32,14 @@ def test_each_filter_names_its_reason_and_a_good_face_has_none() -> None:
     whys = ["", "small", "turned", "turned", "uncertain", "blurred", "crowded", "cut off", *[""] * 5]
     assert [row.why for row in rows] == whys
     assert [row.kept for row in rows] == [not row.why for row in rows]
+
+
+def test_irises_are_told_in_the_crop_as_the_landmarks_are() -> None:
+    face = seen(1)[0].face
+    rows = judge([replace(seen(1)[0], irises=face.landmarks[36:38]), seen(2)[1]], 0, OPTIONS)
+    assert rows[0].irises is not None
+    np.testing.assert_allclose(rows[0].irises, rows[0].landmarks[36:38], atol=1e-4)
+    assert rows[1].irises is None
 
 
 def test_large_faces_and_leaning_ones_go_only_where_that_was_asked_for() -> None:

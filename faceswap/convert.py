@@ -173,7 +173,7 @@ class _Artist:
             for first in range(0, len(readings), self._batch)
         ]
         (pictures, masks), *rebuilt = (_listed(one) for one in zip(*pieces, strict=True))
-        each = masks or [None] * len(views)
+        each: Sequence[Floats | None] = masks or [None] * len(views)
         made = [Made(view, picture, mask) for view, picture, mask in zip(views, pictures, each, strict=True)]
         if not rebuilt:
             return made

@@ -102,9 +102,11 @@ def test_irises_are_kept_and_a_set_that_lacks_some_tells_none(tmp_path: Path) ->
     folder = make_faceset(tmp_path / "faces", (200, 150, 120), 20, seed=3)
     plain = load_faceset(folder, 48)
     assert torch.allclose(plain.irises[:, 0], plain.landmarks[:, [36, 39]].mean(dim=1), atol=1e-4)
-    rows = [replace(row, irises=middles(row.landmarks) + np.float32(2.0)) for row in read_rows(folder)]
+    told = [middles(row.landmarks) + np.float32(2.0) for row in read_rows(folder)]
+    rows = [replace(row, irises=irises) for row, irises in zip(read_rows(folder), told, strict=True)]
     write_rows(folder, rows)
-    assert all(np.array_equal(one.irises, row.irises) for one, row in zip(read_rows(folder), rows, strict=True))
+    again = [row.irises for row in read_rows(folder) if row.irises is not None]
+    assert np.array_equal(again, told)
     loaded = load_faceset(folder, 48)
     assert torch.allclose(loaded.irises, plain.irises + 2.0 * 48 / 96, atol=1e-4)
     assert torch.equal(loaded.training_points[:, 68:], loaded.irises[torch.from_numpy(~loaded.held)])

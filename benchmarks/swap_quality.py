@@ -25,8 +25,7 @@ import numpy as np
 from machine import report
 from swap_controls import SIDE_PX, Source, nearest, source_of, view_picture, warped
 
-from faceswap.calm import calmed
-from faceswap.convert import open_stage, read_faces
+from faceswap.convert import Helpers, open_stage, told_faces
 from faceswap.model import LOG, SwapModel, open_model
 from faceswap.options import SwapOptions
 from faceswap.preview import curve
@@ -36,6 +35,7 @@ from shared.demo.portraits import frame_of
 from shared.face.analyse import analyse, pick_tracks
 from shared.face.detect import FaceFinder, make_finder
 from shared.face.identity import Embedder, cosine, unit
+from shared.face.mesh import MeshFinder, MeshOptions
 from shared.media.reader import open_clip
 from shared.metrics.mouth import gap_share
 from shared.metrics.picture import flicker, seam_gradient_ratio, sharpness_ratio
@@ -163,7 +163,8 @@ def judge_clip(clip: Path, model: SwapModel, judge: Judge, source: Source, optio
             for frame in frames:
                 yield Scene(frame, tuple(face for face in faces.faces_at(frame.index) if face.track in tracks))
 
-        alone = drawn_alone(scenes(again.frames()), model, options)
+        helpers = Helpers(MeshFinder(MeshOptions(threads=1)), clip=faces)
+        alone = drawn_alone(scenes(again.frames()), model, options, helpers)
         for (scene, edit), pictures in zip(stage(scenes(reader.frames())), alone, strict=True):
             if not scene.faces or not edit.patches:
                 continue
@@ -176,14 +177,14 @@ def judge_clip(clip: Path, model: SwapModel, judge: Judge, source: Source, optio
     return laid
 
 
-def drawn_alone(scenes: Iterator[Scene], model: SwapModel, options: SwapOptions) -> Iterator[Floats]:
+def drawn_alone(scenes: Iterator[Scene], model: SwapModel, options: SwapOptions, helpers: Helpers) -> Iterator[Floats]:
     """What the decoder draws of the faces of each scene, told what it is told in a swap, before any warp."""
     person = 0 if options.swap_direction else 1
-    for item in calmed(read_faces(scenes, model, options), options.steady_ms):
+    for item in told_faces(scenes, model, options, helpers):
         if item.reading is None:
             yield np.zeros((0, model.view_px, model.view_px, 3), dtype=np.float32)
         else:
-            yield model.draw(item.reading, {person: options.expression})[0][0]
+            yield model.draw(item.answer or item.reading, {person: options.expression})[0][0]
 
 
 def _views(frame: Frame, face: Face, made: Floats, judge: Judge, source: Source) -> None:

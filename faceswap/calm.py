@@ -33,11 +33,14 @@ class Read:
     ----------
     views : of each face.
     reading : of all of them; None where there is no face.
+    answer : the same for the decoder that makes the new faces, told so that they open mouth and eyes as far as asked;
+        None where it is told what was read.
     """
 
     scene: Scene
     views: tuple[View, ...]
     reading: Reading | None
+    answer: Reading | None = None
 
     @property
     def time_s(self) -> float:

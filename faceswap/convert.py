@@ -21,8 +21,9 @@ from faceswap.masks import mask_parts
 from faceswap.matte import PERSON_PX, person_crop
 from faceswap.model import Reading, SwapModel, open_model
 from faceswap.options import SwapOptions
+from faceswap.response import answered
 from faceswap.steer import PointFinder, steered
-from faceswap.telling import Telling
+from faceswap.telling import TOGETHER, Telling
 from faceswap.view import Made, Shown, look_at
 from shared.errors import UsageError
 from shared.face.analyse import ClipFaces
@@ -36,8 +37,6 @@ from shared.types import Edit, Floats, Frame, Scene, Stage
 
 logger = logging.getLogger(__name__)
 
-TOGETHER: Final = 8
-"""Scenes whose figures start what is steadied along a track together, however many faces are decoded at once."""
 LOOKS_LIKE_MARGIN: Final = 0.15
 """Difference of cosines above which the person in the clip is taken for the model's other one."""
 
@@ -51,11 +50,13 @@ class Helpers:
     finder : looks at the made faces, to steer them; without it they stay as they are made.
     people : tells the person from the background, for the mask ``person``.
     enhance : enlarges or restores the made faces.
+    clip : the analysed clip, whose faces show how far its people open mouth and eyes.
     """
 
     finder: PointFinder | None = None
     people: PersonFinder | None = None
     enhance: Enhance | None = None
+    clip: ClipFaces | None = None
 
 
 def open_stage(options: SwapOptions, clip: ClipFaces, device: str = "auto", progress: Progress = silent) -> Stage:
@@ -82,7 +83,7 @@ def open_stage(options: SwapOptions, clip: ClipFaces, device: str = "auto", prog
     progress(1, 1, "loading the face-swap model")
 
     def stage(scenes: Iterator[Scene]) -> Iterator[tuple[Scene, Edit]]:
-        return swapped(scenes, model, options, Helpers(finder, people, enhance))
+        return swapped(scenes, model, options, Helpers(finder, people, enhance, clip))
 
     return stage
 
@@ -95,7 +96,7 @@ def swapped(
 ) -> Iterator[tuple[Scene, Edit]]:
     """Each scene with its faces swapped; a scene without faces passes through.
 
-    At most `options.batch` scenes, three times `TOGETHER`, the few that steadying looks ahead, and those of an open gap
+    At most `options.batch` scenes, four times `TOGETHER`, the few that steadying looks ahead, and those of an open gap
     are held.
     """
     shown = _made(scenes, model, options, helpers)
@@ -111,7 +112,7 @@ def _made(scenes: Iterator[Scene], model: SwapModel, options: SwapOptions, helpe
     """Each scene with its faces as the net draws them, some scenes at a time."""
     artist = _Artist(model, options)
     before: Frame | None = None
-    read = calmed(read_faces(scenes, model, options), options.steady_ms)
+    read = told_faces(scenes, model, options, helpers)
     while few := tuple(islice(read, TOGETHER)):
         drawn = artist.drawn(few)
         better = iter(drawn if helpers.enhance is None or not drawn else _enhanced(drawn, helpers.enhance))
@@ -123,6 +124,12 @@ def _made(scenes: Iterator[Scene], model: SwapModel, options: SwapOptions, helpe
                 faces = [replace(face, noise=noise_around(scene.frame, before, face.view.face)) for face in faces]
             before = scene.frame
             yield Shown(scene, tuple(faces))
+
+
+def told_faces(scenes: Iterator[Scene], model: SwapModel, options: SwapOptions, helpers: Helpers) -> Iterator[Read]:
+    """Each scene with what the decoder is told of its faces, steadied, and so that it opens mouth and eyes as asked."""
+    calm = calmed(read_faces(scenes, model, options), options.steady_ms)
+    return answered(calm, model, options, helpers.clip, helpers.finder)
 
 
 def read_faces(scenes: Iterator[Scene], model: SwapModel, options: SwapOptions) -> Iterator[Read]:
@@ -154,36 +161,36 @@ class _Artist:
     """Draws faces; remembers of each track what is usual in front."""
 
     def __init__(self, model: SwapModel, options: SwapOptions) -> None:
-        person = 0 if options.swap_direction else 1
+        self._person = 0 if options.swap_direction else 1
         self._model = model
         self._batch = max(1, options.batch)
-        self._people = {person: options.expression}
-        if options.occluders > 0:
-            self._people[1 - person] = 1.0
-        self._fronts = Fronts()
+        self._expression = options.expression
+        self._fronts = Fronts() if options.occluders > 0 else None
 
     def drawn(self, few: Sequence[Read]) -> list[Made]:
         """The faces of some consecutive scenes as the net draws them, and what is in front of them."""
         views = [view for item in few for view in item.views]
-        readings = [item.reading for item in few if item.reading is not None]
-        if not readings:
+        read = [item.reading for item in few if item.reading is not None]
+        if not read:
             return []
-        pieces = [
-            self._model.draw(Reading.joined(readings[first : first + self._batch]), self._people)
-            for first in range(0, len(readings), self._batch)
-        ]
-        (pictures, masks), *rebuilt = (_listed(one) for one in zip(*pieces, strict=True))
+        told = [item.answer or item.reading for item in few if item.reading is not None]
+        pictures, masks = self._drawn([one for one in told if one is not None], self._person, self._expression)
         each: Sequence[Floats | None] = masks or [None] * len(views)
         made = [Made(view, picture, mask) for view, picture, mask in zip(views, pictures, each, strict=True)]
-        if not rebuilt:
+        if self._fronts is None:
             return made
-        front = self._fronts.look(made, rebuilt[0][0])
+        rebuilt, _ = self._drawn(read, 1 - self._person, 1.0)
+        front = self._fronts.look(made, rebuilt)
         return [replace(one, front=mask) for one, mask in zip(made, front, strict=True)]
 
-
-def _listed(pieces: Sequence[tuple[Floats, Floats | None]]) -> tuple[list[Floats], list[Floats]]:
-    """Pictures one by one, and their masks, none where the net draws none."""
-    return [one for some, _ in pieces for one in some], [one for _, some in pieces if some is not None for one in some]
+    def _drawn(self, readings: Sequence[Reading], person: int, far: float) -> tuple[list[Floats], list[Floats]]:
+        """Pictures of a person, and their masks, none where the net draws none; so many scenes at a time."""
+        pieces = [
+            self._model.draw(Reading.joined(readings[first : first + self._batch]), {person: far})[0]
+            for first in range(0, len(readings), self._batch)
+        ]
+        masks = [mask for _, some in pieces if some is not None for mask in some]
+        return [picture for some, _ in pieces for picture in some], masks
 
 
 def _enhanced(drawn: Sequence[Made], enhance: Enhance) -> list[Made]:

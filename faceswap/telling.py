@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from faceswap.align import crop_from_frame
+from faceswap.align import Centring, crop_from_frame
 from faceswap.bend import unit_points
 from faceswap.calm import Read
 from faceswap.faceset import middles
@@ -32,6 +32,8 @@ from shared.types import Face, Floats
 LEVEL_S: Final = 4.0
 """Time constant of the level, in seconds: longer than a word, shorter than most shots."""
 CROP_PX: Final = 256
+TOGETHER: Final = 8
+"""Scenes whose figures start what is steadied along a track together, however many faces are decoded at once."""
 
 
 class Telling:
@@ -90,13 +92,15 @@ class Telling:
 
     def measured(self, views: Sequence[View]) -> Floats:
         """Guides of the faces by their landmarks, (N, K) float32."""
-        points = [
-            transform(crop_from_frame(view.face.landmarks, CROP_PX, view.centring), _points(view.face))
-            for view in views
-        ]
-        poses = np.array([view.face.pose_deg[:2] for view in views], dtype=np.float32)
-        placed = unit_points(floats(np.stack(points).astype(np.float32)), CROP_PX)
-        return array(self._guides.of(self._person, placed, floats(poses)))
+        return measured(self._guides, self._person, [view.face for view in views], views[0].centring)
+
+
+def measured(guides: Guides, person: int, faces: Sequence[Face], centring: Centring) -> Floats:
+    """Guides of faces of `person` by their landmarks, (N, K) float32."""
+    points = [transform(crop_from_frame(face.landmarks, CROP_PX, centring), _points(face)) for face in faces]
+    poses = np.array([face.pose_deg[:2] for face in faces], dtype=np.float32)
+    placed = unit_points(floats(np.stack(points).astype(np.float32)), CROP_PX)
+    return array(guides.of(person, placed, floats(poses)))
 
 
 def _points(face: Face) -> Floats:

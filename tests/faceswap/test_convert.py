@@ -15,9 +15,10 @@ from torch import Tensor
 
 from faceswap.along import Layer
 from faceswap.calm import LONGER, REACH
-from faceswap.convert import TOGETHER, swapped
+from faceswap.convert import swapped
 from faceswap.model import SwapModel
 from faceswap.options import SwapOptions
+from faceswap.telling import TOGETHER
 from faceswap.view import Made, Shown, look_at
 from models.autoencoder import Code, Decoded
 from models.nets import config_of

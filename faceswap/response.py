@@ -1,0 +1,196 @@
+"""How a decoder answers what it is told of mouth and lids, and what it must be told so that they open as far as asked.
+
+A decoder has learned its own person's habits: one who seldom closes his eyes on film answers half a blink with a slit,
+and one who is mostly silent opens his lips only when told of a shout. So it is asked, before the first frame is drawn:
+faces like some of the clip's own, the mouth or the lids told as they are and less and more, are drawn and looked at.
+Between what is told and how far the made face opens there is a rising curve (isotonic regression); between what is told
+and how far the clip's own face is open, another. One through the inverse of the other says what to tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
+
+from faceswap.calm import Read
+from faceswap.guides import GAZE, NAMED, POSE
+from faceswap.looks import expression_of
+from faceswap.model import Reading, SwapModel
+from faceswap.options import EXPRESSION, SwapOptions
+from faceswap.steer import PointFinder, find_made
+from faceswap.telling import TOGETHER, measured
+from faceswap.view import Made
+from models.nets import GUIDES
+from shared.face.analyse import ClipFaces
+from shared.types import Face, Floats
+
+Doubles = NDArray[np.float64]
+MOST_FACES: Final = 240
+"""Of the clip, spread evenly: enough to know its curve."""
+DRAWN: Final = 10
+"""Of these, spread evenly over what is told, so many are drawn for each of mouth and lids."""
+STEPS: Final = (-2.0, -1.0, 0.0, 1.0, 2.0)
+"""How much less and more each is told, in standard deviations."""
+BINS: Final = 8
+OPENINGS: Final = {"mouth gap": "mouth", "lids": "eyes"}
+"""What is asked about, of the guides, and which of the looks shows how far it is open."""
+FEWEST: Final = 40
+"""Fewer faces than this do not show a curve."""
+FURTHEST: Final = 2.5
+"""What is told is changed by no more than this."""
+RISE: Final = 1e-6
+"""Least rise of a curve, so that it can be read backwards."""
+WIDE_OPEN: Final = 60.0
+"""Percentile of the openings of a person's lids that counts as open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What to tell of one thing.
+
+    Attributes
+    ----------
+    column : of the guides.
+    told, asked : (K,) rising; what was told, and what to tell in its place.
+    """
+
+    column: int
+    told: Doubles
+    asked: Doubles
+
+    def applied(self, guides: Floats) -> Floats:
+        """Guides (N, K) with this column as it is to be told; beyond the curve's ends as much is added as there."""
+        changed = guides.copy()
+        values = guides[:, self.column]
+        changed[:, self.column] = values + np.interp(values, self.told, self.asked - self.told)
+        return changed
+
+
+def answered(
+    items: Iterator[Read], model: SwapModel, options: SwapOptions, clip: ClipFaces | None, finder: PointFinder | None
+) -> Iterator[Read]:
+    """Change what is told so that mouth and lids open as far as asked; order is kept.
+
+    Parameters
+    ----------
+    clip : whose faces show how far its people open mouth and eyes; without it, a finder, or guides nothing is changed.
+    """
+    responses: list[Response] | None = None
+    while few := tuple(islice(items, TOGETHER)):
+        first = [item for item in few if item.reading is not None]
+        if responses is None and first:
+            usable = (
+                model.guides is not None and model.guides.basis.shape[1] + POSE == GUIDES and options.expression > 0
+            )
+            responses = (
+                responses_of(first, model, options, _faces_of(clip, first[0].views[0].face.track), finder)
+                if usable and clip is not None and finder is not None
+                else []
+            )
+        for item in few:
+            answer = item.reading
+            if answer is not None and answer.guides is not None and responses:
+                for response in responses:
+                    answer = replace(answer, guides=response.applied(answer.guides))
+                yield replace(item, answer=answer)
+            else:
+                yield item
+
+
+def responses_of(
+    first: Sequence[Read], model: SwapModel, options: SwapOptions, faces: Sequence[Face], finder: PointFinder
+) -> list[Response]:
+    """Ask the decoder; none for what cannot be seen.
+
+    Parameters
+    ----------
+    first : scenes with faces, whose codes and surroundings are taken.
+    faces : some of the same person.
+    """
+    if model.guides is None or len(faces) < FEWEST:
+        return []
+    decoder = 0 if options.swap_direction else 1
+    told = measured(model.guides, 1 - decoder, faces, model.centring)
+    own = [item.reading.guides for item in first if item.reading is not None and item.reading.guides is not None]
+    seen = measured(model.guides, 1 - decoder, [view.face for item in first for view in item.views], model.centring)
+    told = told + (np.concatenate(own) - seen).mean(axis=0)
+    found = []
+    for name, looks in OPENINGS.items():
+        column = POSE + list(NAMED).index(name)
+        chosen = told[np.argsort(told[:, column])[np.linspace(0, len(told) - 1, DRAWN).round().astype(int)]]
+        drawn = _drawn(first, model, {decoder: options.expression}, (chosen, column), finder)
+        if len(drawn) >= FEWEST // 2:
+            wanted = np.array([expression_of(face.landmarks)[looks] for face in faces])
+            made = np.array([(value, expression_of(face.landmarks)[looks]) for value, face in drawn])
+            found.append(_response(column, (told[:, column], wanted), (made[:, 0], made[:, 1]), name, options))
+    return found
+
+
+def _response(
+    column: int, clip: tuple[Doubles, Doubles], made: tuple[Doubles, Doubles], name: str, options: SwapOptions
+) -> Response:
+    """Curves of the clip and of the decoder, the one read through the other backwards."""
+    told, wanted = _curve(*clip)
+    values, opened = _curve(*made)
+    strength = options.expression / EXPRESSION
+    if name == "lids":
+        # As open as its own person keeps them, and shut where the clip's are.
+        wide, own = np.percentile(clip[1], WIDE_OPEN), np.interp(np.percentile(clip[0], WIDE_OPEN), values, opened)
+        wanted = own * (1 - strength * (1 - wanted / wide))
+    else:
+        wanted = strength * wanted
+    asked = np.interp(wanted, opened, values)
+    return Response(column, told, told + np.clip(asked - told, -FURTHEST, FURTHEST))
+
+
+def _curve(values: Doubles, openings: Doubles) -> tuple[Doubles, Doubles]:
+    """Means over bins of equal numbers: what is told, and how open that is, both rising."""
+    order = np.argsort(values)
+    bins = [some for some in np.array_split(order, BINS) if len(some)]
+    told = np.array([values[some].mean() for some in bins]) + RISE * np.arange(len(bins))
+    means = isotonic_regression([openings[some].mean() for some in bins], weights=[len(some) for some in bins]).x
+    return told, np.asarray(means + RISE * np.arange(len(bins)))
+
+
+def _drawn(
+    first: Sequence[Read],
+    model: SwapModel,
+    people: dict[int, float],
+    asked: tuple[Floats, int],
+    finder: PointFinder,
+) -> list[tuple[float, Face]]:
+    """What was told in a column, with the face that was made of it."""
+    chosen, column = asked
+    found = []
+    for number, guides in enumerate(chosen):
+        item = first[number % len(first)]
+        if item.reading is None or item.reading.guides is None:
+            continue
+        one = item.reading.of(0)
+        told = np.tile(guides, (len(STEPS), 1))
+        told[:, : GAZE.stop] = item.reading.guides[0, : GAZE.stop]
+        told[:, column] += STEPS
+        code = Reading(one.values.expand(len(STEPS), *one.values.shape[1:]), told.astype(np.float32))
+        for value, picture in zip(told[:, column], model.draw(code, people)[0][0], strict=True):
+            face = find_made(item.scene.frame, Made(item.views[0], picture), finder)
+            if face is not None:
+                found.append((float(value), face))
+    return found
+
+
+def _faces_of(clip: ClipFaces | None, track: int) -> list[Face]:
+    """Faces of the person of a track, spread over the clip."""
+    if clip is None:
+        return []
+    person = next((one.person for one in clip.tracks if one.number == track), None)
+    tracks = {one.number for one in clip.tracks if one.person == person}
+    places = np.unique(np.linspace(0, max(0, clip.counts.frames - 1), MOST_FACES).round().astype(int))
+    return [
+        face for place in places for face in clip.faces_at(int(place)) if face.track in tracks and face.mesh is not None
+    ]

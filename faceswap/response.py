@@ -37,13 +37,19 @@ DRAWN: Final = 10
 """Of these, spread evenly over what is told, so many are drawn for each of mouth and lids."""
 STEPS: Final = (-2.0, -1.0, 0.0, 1.0, 2.0)
 """How much less and more each is told, in standard deviations."""
-BINS: Final = 8
+BINS, IN_BIN = 16, 2
+"""A curve is drawn through the means of so many even bins, of those with so many faces at least: an eye is seldom shut,
+but then it matters."""
 OPENINGS: Final = {"mouth gap": "mouth", "lids": "eyes"}
 """What is asked about, of the guides, and which of the looks shows how far it is open."""
 FEWEST: Final = 40
 """Fewer faces than this do not show a curve."""
 FURTHEST: Final = 2.5
 """What is told is changed by no more than this."""
+STILL: Final = 0.01
+"""A face whose opening differs less than this, as a share of an eye's width or distance, does not move."""
+LEAST_ANSWER: Final = 0.25
+"""A decoder that opens less than this share of what is asked does not listen: it must not be shouted at."""
 RISE: Final = 1e-6
 """Least rise of a curve, so that it can be read backwards."""
 WIDE_OPEN: Final = 60.0
@@ -128,32 +134,49 @@ def responses_of(
         if len(drawn) >= FEWEST // 2:
             wanted = np.array([expression_of(face.landmarks)[looks] for face in faces])
             made = np.array([(value, expression_of(face.landmarks)[looks]) for value, face in drawn])
-            found.append(_response(column, (told[:, column], wanted), (made[:, 0], made[:, 1]), name, options))
-    return found
+            clip, answer = (told[:, column].astype(np.float64), wanted), (made[:, 0], made[:, 1])
+            found.append(response_of(column, clip, answer, options.expression / EXPRESSION))
+    return [response for response in found if response is not None]
 
 
-def _response(
-    column: int, clip: tuple[Doubles, Doubles], made: tuple[Doubles, Doubles], name: str, options: SwapOptions
-) -> Response:
-    """Curves of the clip and of the decoder, the one read through the other backwards."""
+def response_of(
+    column: int, clip: tuple[Doubles, Doubles], made: tuple[Doubles, Doubles], strength: float
+) -> Response | None:
+    """Curves of the clip and of the decoder, the one read through the other backwards.
+
+    Lids shall be shut where the clip's are, and as open as the decoder's own person keeps them where they are open; the
+    mouth as open as the clip's.
+
+    Parameters
+    ----------
+    clip, made : what is told, and how open the clip's and the made faces are, (N,) each.
+    strength : how far beyond what is asked, 1 for just so far.
+
+    Returns
+    -------
+    None where the clip's face does not move, or the decoder does not answer.
+    """
     told, wanted = _curve(*clip)
     values, opened = _curve(*made)
-    strength = options.expression / EXPRESSION
-    if name == "lids":
-        # As open as its own person keeps them, and shut where the clip's are.
-        wide, own = np.percentile(clip[1], WIDE_OPEN), np.interp(np.percentile(clip[0], WIDE_OPEN), values, opened)
-        wanted = own * (1 - strength * (1 - wanted / wide))
+    if column == POSE + list(NAMED).index("lids"):
+        wide = np.percentile(clip[1], WIDE_OPEN)
+        wanted = wanted * np.interp(np.percentile(clip[0], WIDE_OPEN), values, opened) / max(wide, RISE)
+        wanted = wanted[-1] + strength * (wanted - wanted[-1])
     else:
         wanted = strength * wanted
+    moves, answers = wanted[-1] - wanted[0], opened[-1] - opened[0]
+    if moves < STILL or answers < LEAST_ANSWER * moves:
+        return None
     asked = np.interp(wanted, opened, values)
     return Response(column, told, told + np.clip(asked - told, -FURTHEST, FURTHEST))
 
 
 def _curve(values: Doubles, openings: Doubles) -> tuple[Doubles, Doubles]:
-    """Means over bins of equal numbers: what is told, and how open that is, both rising."""
-    order = np.argsort(values)
-    bins = [some for some in np.array_split(order, BINS) if len(some)]
-    told = np.array([values[some].mean() for some in bins]) + RISE * np.arange(len(bins))
+    """What is told, and how open that is, both rising: means over bins, made to rise by isotonic regression."""
+    edges = np.linspace(values.min(), values.max(), BINS + 1)[1:-1]
+    every = [np.flatnonzero(np.digitize(values, edges) == number) for number in range(BINS)]
+    bins = [some for some in every if len(some) >= IN_BIN] or [np.arange(len(values))]
+    told = np.array([values[some].mean() for some in bins])
     means = isotonic_regression([openings[some].mean() for some in bins], weights=[len(some) for some in bins]).x
     return told, np.asarray(means + RISE * np.arange(len(bins)))
 

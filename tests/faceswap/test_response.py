@@ -53,17 +53,19 @@ def test_a_lazy_mouth_opens_as_far_as_the_clips() -> None:
     assert found is not None
     guides = np.zeros((50, GUIDES), dtype=np.float32)
     guides[:, GAP] = np.linspace(-0.7, 1.7, 50)
+    wanted = 0.05 * (guides[:, GAP] + 1.0)
     asked = found.applied(guides)
-    np.testing.assert_allclose(lazy(asked[:, GAP]), 0.05 * (guides[:, GAP] + 1.0), atol=0.015)
+    assert float(np.abs(lazy(guides[:, GAP]) - wanted).mean()) > 0.03
+    assert float(np.abs(lazy(asked[:, GAP]) - wanted).mean()) < 0.005
     others = np.arange(GUIDES) != GAP
     assert np.array_equal(asked[:, others], guides[:, others])
     weak = response_of(GAP, (told, clip), (line(-3.0, 4.0), lazy(line(-3.0, 4.0))), 0.5)
     assert weak is not None
-    np.testing.assert_allclose(lazy(weak.applied(guides)[:, GAP]), 0.025 * (guides[:, GAP] + 1.0), atol=0.015)
+    assert float(np.abs(lazy(weak.applied(guides)[:, GAP]) - wanted / 2).mean()) < 0.005
 
 
 def test_lids_shut_with_the_clips_and_are_open_as_their_own_persons() -> None:
-    told = np.concatenate([line(-4.0, -0.5)[::20], line(-0.5, 0.5)])
+    told = np.concatenate([np.full(60, -4.0), line(-0.5, 0.5)])
     clip = 0.08 * (told + 4.0)  # 0 to .36, usually .32
     values = line(-7.0, 3.0)
     found = response_of(LIDS, (told, clip), (values, 0.06 * (values + 7.0)), 1.0)

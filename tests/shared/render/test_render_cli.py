@@ -46,8 +46,8 @@ def test_all_commands_that_render_take_the_same_choices_and_report_alike(
     model, voice = make_artefact(tmp_path / "model"), make_artefact(tmp_path / "voice")
     own = {
         "swap": ["--model", str(model)],
-        "sync": ["--voice", str(voice), "--speech", str(job.clip)],
-        "render": ["--model", str(model), "--voice", str(voice), "--speech", str(job.clip)],
+        "sync": ["--voice", str(voice), "--speech", str(job.clip), "--retime", "off"],
+        "render": ["--model", str(model), "--voice", str(voice), "--speech", str(job.clip), "--retime", "off"],
     }[command]
     arguments = [command, str(job.clip), *own, "-o", str(job.output), "--consent", "I agree", "--person", "0"]
     result = CliRunner().invoke(root, [*arguments, "--device", "cpu", "--crf", "30", "--force"])
@@ -199,7 +199,8 @@ def test_speech_longer_than_the_clip_is_told_at_once_and_in_the_report(
     monkeypatch.setitem(stage.OPENERS, "sync", "tests.shared.render.made:paint")
     voice = make_artefact(tmp_path / "voice")
     result = CliRunner().invoke(
-        root, [*call, "--speech", str(long), "--voice", str(voice), "--consent", "I agree", "--json"]
+        root,
+        [*call, "--speech", str(long), "--voice", str(voice), "--retime", "off", "--consent", "I agree", "--json"],
     )
     told = "the speech lasts 1.7 s, the clip 0.8 s: it is cut where the clip ends"
     assert f"warning: {told}" in result.stderr

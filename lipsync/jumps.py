@@ -26,9 +26,9 @@ LEAST_S: Final = 1.0
 """Nothing is jumped over or shown again that is shorter, and nothing shorter is shown between two jumps."""
 AGAIN_S: Final = 10.0
 """No jump is taken again, and what was shown is not shown again if it can be helped, within this time."""
-JUMP: Final = 0.2
+JUMP: Final = 0.4
 """Cost of a jump, in V's units: what a head that moves by a hundredth of the eye distance a frame costs in a pause of
-20 frames."""
+40 frames."""
 UNLIKE: Final = 4.0
 """Cost of a jump for each eye distance by which its ends differ; a repeated frame costs 2 for each that it moves."""
 SOON: Final = 1.0

@@ -159,7 +159,7 @@ def _encode(
     total = faces.counts.frames if timeline is None else len(timeline)
     with open_clip(job.clip) as reader, ExitStack() as threads:
         info = reader.info if timeline is None else replace(reader.info, rate=timeline.rate)
-        given = _scenes(reader, timeline, lambda index: _chosen(faces, tracks, index), tally)
+        given = _scenes(reader, faces, tracks, found)
         scenes = threads.enter_context(in_background(given, ROOM, "decode"))
         for request, stage in zip(job.stages, stages, strict=True):
             changed = run(stage, scenes, request.engine, tally)
@@ -182,20 +182,18 @@ def _encode(
             progress(tally.frames, tally.frames, label)
 
 
-def _scenes(
-    reader: ClipReader, timeline: Timeline | None, faces_at: Callable[[int], tuple[Face, ...]], tally: Tally
-) -> Iterator[Scene]:
+def _scenes(reader: ClipReader, faces: ClipFaces, tracks: frozenset[int], found: _Run) -> Iterator[Scene]:
     """Frames with the chosen faces alone: the clip's own, or those of a timeline."""
-    scenes: Iterator[Scene] = (Scene(frame, faces_at(frame.index)) for frame in reader.frames())
-    if timeline is not None:
-        scenes = retimed(reader.info, timeline, faces_at)
+
+    def chosen(index: int) -> tuple[Face, ...]:
+        return tuple(face for face in faces.faces_at(index) if face.track in tracks)
+
+    scenes: Iterator[Scene] = (Scene(frame, chosen(frame.index)) for frame in reader.frames())
+    if found.timeline is not None:
+        scenes = retimed(reader.info, found.timeline, chosen, faces.time_of)
     for scene in scenes:
-        tally.begin(scene.frame.index, bool(scene.faces), reader.damaged)
+        found.tally.begin(scene.frame.index, bool(scene.faces), reader.damaged)
         yield scene
-
-
-def _chosen(faces: ClipFaces, tracks: frozenset[int], index: int) -> tuple[Face, ...]:
-    return tuple(face for face in faces.faces_at(index) if face.track in tracks)
 
 
 def _told(job: RenderJob, timeline: Timeline | None, count: int) -> list[str]:
@@ -220,7 +218,10 @@ def _statement(job: RenderJob) -> Statement:
 
 def _finish(job: RenderJob, wanted: Fingerprint, statement: Statement, found: _Run, state: State) -> RenderReport:
     counts = _counts(found.tally)
+    shown = None if found.timeline is None else found.timeline.as_json(counts["frames"])
     details = {"fingerprint": str(wanted), "state": state, "counts": counts, "seed": job.seed}
+    if shown is not None:
+        details["retimed"] = {"as_filmed": shown["as_filmed"], "jumps": len(shown["jumps"])}
     with _timed(found, "sign"):
         signatures = [sign_output(statement, output, details) for output in reversed(job.outputs)]
     seconds = found.timings_s.get("render", 0.0)
@@ -231,7 +232,7 @@ def _finish(job: RenderJob, wanted: Fingerprint, statement: Statement, found: _R
         parts=wanted.parts,
         output_bytes=size_of(job.output),
         signature=signatures[-1],
-        retimed=None if found.timeline is None else found.timeline.as_json(counts["frames"]),
+        retimed=shown,
         layers=job.layers,
         counts=counts,
         notes=dict(sorted(found.tally.notes.items())),

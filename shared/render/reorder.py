@@ -1,7 +1,8 @@
 """A clip's frames in the order of a timeline, on the output's own clock, with those between two of them.
 
 Frames are read forward; where the timeline jumps a second reader is opened, so that both sides of a jump are at hand
-and no clip is held in memory. A frame that is shown as filmed keeps its planes.
+and no clip is held in memory. Far into a clip it is opened at the key frame before the one wanted, where the container
+tells for certain, else read from its start. A frame that is shown as filmed keeps its planes.
 """
 
 from __future__ import annotations
@@ -24,18 +25,26 @@ from shared.types import ClipInfo, Face, Frame, Scene
 KEPT: Final = 8
 """Frames that a reader still has behind the last one read, and that it may go ahead for the next."""
 READERS: Final = 2
+FAR: Final = 250
+"""Frames that are sooner read than sought."""
 
 
-def retimed(info: ClipInfo, timeline: Timeline, faces_at: Callable[[int], tuple[Face, ...]]) -> Iterator[Scene]:
+def retimed(
+    info: ClipInfo,
+    timeline: Timeline,
+    faces_at: Callable[[int], tuple[Face, ...]],
+    time_of: Callable[[int], float] | None = None,
+) -> Iterator[Scene]:
     """The scenes of an output, lazily.
 
     Parameters
     ----------
     info : of the clip; the output begins at its first frame's time.
     faces_at : the faces of a frame of the clip that are to be changed.
+    time_of : the time of a frame of the clip in seconds, by which it is sought; None where none is.
     """
     begin = info.start_s / info.time_base
-    with _Frames(info.path) as frames:
+    with _Frames(info, time_of) as frames:
         for index, (first, second, share) in enumerate(
             zip(timeline.first.tolist(), timeline.second.tolist(), timeline.share.tolist(), strict=True)
         ):
@@ -62,8 +71,8 @@ def faces_between(first: Sequence[Face], second: Sequence[Face], share: float) -
 class _Frames:
     """Frames of a clip by index, from at most `READERS` readers that go forward."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, info: ClipInfo, time_of: Callable[[int], float] | None) -> None:
+        self._info, self._time_of = info, time_of
         self._readers: list[_Reader] = []
 
     def __enter__(self) -> Self:
@@ -88,13 +97,21 @@ class _Frames:
         return reader.at(index)
 
     def _turned_to(self, index: int) -> _Reader:
-        """The reader that was not used last, opened again where it is past the frame."""
+        """The reader that was not used last, opened again where it is past the frame or far before it."""
+        is_sought = self._time_of is not None and index > FAR
         if len(self._readers) == READERS:
-            if self._readers[0].last < index:
+            ahead = index - self._readers[0].last
+            if ahead > 0 and (ahead <= FAR or not is_sought):
                 return self._readers[0]
             self._readers.pop(0).close()
-        self._readers.append(_Reader(self._path))
-        return self._readers[-1]
+        reader = _Reader(self._info.path)
+        if is_sought and self._time_of is not None:
+            pts = round(self._time_of(index - KEPT) / self._info.time_base)
+            if not reader.seek(index - KEPT, pts):
+                reader.close()
+                reader = _Reader(self._info.path)
+        self._readers.append(reader)
+        return reader
 
 
 class _Reader:
@@ -102,10 +119,18 @@ class _Reader:
 
     def __init__(self, path: Path) -> None:
         self._path, self._opened = path, ExitStack()
-        self._frames = self._opened.enter_context(open_clip(path)).frames()
+        self._clip = self._opened.enter_context(open_clip(path))
+        self._frames = self._clip.frames()
         self._kept: OrderedDict[int, Frame] = OrderedDict()
         self.last = -1
         """Index of the frame read last."""
+
+    def seek(self, index: int, pts: int) -> bool:
+        """As of `ClipReader.seek`; before any frame is read."""
+        if not self._clip.seek(index, pts):
+            return False
+        self.last = index - 1
+        return True
 
     def is_near(self, index: int) -> bool:
         """Whether a frame is at hand, or comes soon."""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from shared.errors import MediaError
-from shared.media.reader import open_clip, probe
+from shared.media.reader import ClipReader, open_clip, probe
 from shared.picture.flow import frame_between
 from shared.render import reorder
 from shared.render.reorder import faces_between, retimed
@@ -85,6 +85,30 @@ def test_the_clip_is_opened_once_for_each_jump_back_and_both_sides_are_at_hand(c
     opened.clear()
     run(clip, timeline_of([*range(50, 60), *range(20), *range(10, 20), *range(5, 9)]))
     assert len(opened) == 4
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.ts"])
+def test_far_into_a_clip_frames_are_sought_or_else_read_from_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(reorder, "FAR", 15)
+    clip = make_clip(tmp_path / name, frames=FRAMES, sound=False)
+    source, begun = read(clip), float(probe(clip).start_s)
+    sought: list[bool] = []
+    seek = ClipReader.seek
+
+    def noted(self: ClipReader, index: int, pts: int) -> bool:
+        sought.append(seek(self, index, pts))
+        return sought[-1]
+
+    monkeypatch.setattr(ClipReader, "seek", noted)
+    first = [50, 51, 52, 3, 4, 5, 40, 41, 52, 53, 20, 21]
+    scenes = list(retimed(probe(clip), timeline_of(first), lambda _: (), lambda index: begun + index / 25))
+    assert len(sought) >= 3
+    assert set(sought) == {name == "clip.mp4"}
+    for index, scene in zip(first, scenes, strict=True):
+        for got, should in zip(scene.frame.planes, source[index].planes, strict=True):
+            np.testing.assert_array_equal(got, should)
 
 
 def test_few_frames_are_held(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:

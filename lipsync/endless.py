@@ -20,7 +20,11 @@ SETTLED_S: Final = 10.0
 NEAR_S: Final = 0.4
 """Jumps whose ends both lie so near to each other's, in either direction, look like the same one."""
 EARLY: Final = 1.0
-"""What each row costs by which a jump comes too early: as much as a blink in a pause, more than any stillness saves."""
+"""What each row costs by which a jump comes again too early: as much as a blink in a pause, more than any stillness
+saves."""
+HOP: Final = 25.0
+"""What each row costs by which any jump comes too soon after the last one: rather one that was taken a second before
+its time."""
 
 
 def endless_path(target: Target, weights: Doubles, jumps: Jumps, rate: float) -> Path | None:
@@ -80,10 +84,9 @@ def _cooled(jumps: Jumps, taken: Ints, done: int, shown: Doubles, rate: float) -
     for row, source, end in taken[taken[:, 0] > done - away].tolist():
         alike = _alike(jumps.source, landing, source, end, rate)
         until[alike] = np.maximum(until[alike], row + round(away) - done)
-    if len(taken):
-        until = np.maximum(until, int(taken[-1, 0]) + round(LEAST_S * rate) - done)
+    opens = int(taken[-1, 0]) + round(LEAST_S * rate) - done if len(taken) else 0
     of_late = SOON * np.clip(1.0 - (done - shown[jumps.landing]) / away, 0.0, 1.0)
-    return replace(jumps, cost=jumps.cost + of_late[:, np.newaxis], until=until, early=EARLY)
+    return replace(jumps, cost=jumps.cost + of_late[:, np.newaxis], until=until, early=EARLY, opens=opens, hop=HOP)
 
 
 def _alike(source: Ints, landing: Ints, one: int, other: int, rate: float) -> Bools:

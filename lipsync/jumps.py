@@ -73,7 +73,7 @@ def find_jumps(upper: Floats, shots: NDArray[np.int64], blinks: NDArray[np.bool_
         good.flat[order[np.argsort(apart.flat[order])[:LAST_RESORT]]] = True
     going, coming = np.nonzero(good)
     ends = np.stack([moments[going] - 1, moments[coming]], axis=1)
-    ends, kept = _without_dead_ends(ends)
+    ends, kept = _without_dead_ends(ends, least)
     unlike = apart[going, coming][kept]
     return _table(ends, unlike, rate), float(unlike.max(initial=0.0))
 
@@ -107,11 +107,11 @@ def _leads_on(good: NDArray[np.bool_], moments: NDArray[np.int64]) -> bool:
     return bool((moments[coming] < moments[going]).any())
 
 
-def _without_dead_ends(ends: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Jumps (source, landing) that do not land behind the last source, and their places."""
+def _without_dead_ends(ends: NDArray[np.int64], least: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Jumps (source, landing) that land at least so many frames before the last source, and their places."""
     kept = np.arange(len(ends))
     while len(kept):
-        inside = ends[kept, 1] <= ends[kept, 0].max()
+        inside = ends[kept, 1] + least <= 1 + ends[kept, 0].max()
         if inside.all():
             break
         kept = kept[inside]

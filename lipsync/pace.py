@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lipsync.endless import endless_path, jumps_taken, taken_again
 from lipsync.features import SAMPLE_RATE_HZ
 from lipsync.heads import Heads, blinks, heads_of, speeds
-from lipsync.jumps import ALIKE, AROUND, find_jumps
+from lipsync.jumps import AGAIN_S, ALIKE, AROUND, find_jumps
 from lipsync.retime import BLINK, Target, began, cheapest_path, row_weights, voiced_rows
 from lipsync.retime import Path as Way
 from shared.face.analyse import ClipFaces
@@ -71,7 +71,7 @@ def timeline_of(heads: Heads, spans: list[Span], length_s: float, stated: Fracti
     else:
         jumps, unlike = find_jumps(heads.upper, heads.shots, shut, float(rate))
         way = endless_path(target, weights, jumps, float(rate))
-        remarks = _remarks(way, unlike, float(rate))
+        remarks = _remarks(way, unlike, len(slots), float(rate))
     if way is None:  # too short for any jump: a still picture is better than a stutter
         stays = np.zeros(count, dtype=np.bool_)
         way = Way(np.minimum(np.arange(count), len(slots) - 1), stays, stays, 0.0)
@@ -101,17 +101,24 @@ def slots_of(times_s: NDArray[np.float64], stated: Fraction) -> tuple[Fraction, 
     return rate, np.maximum(np.searchsorted(times_s, at_s, side="right") - 1, 0)
 
 
-def _remarks(way: Way | None, unlike: float, rate: float) -> tuple[str, ...]:
+def _remarks(way: Way | None, unlike: float, count: int, rate: float) -> tuple[str, ...]:
+    """What may be seen of the jumps in a clip of `count` frames."""
     if way is None:
         return ("the clip is too short to be gone on with: its last frame stands still under the rest of the speech",)
     taken = jumps_taken(way.frames, way.jumped)
     told = []
+    clip_s, speech_s = count / rate, len(way.frames) / rate
+    if len(taken) and clip_s < AGAIN_S:
+        told.append(
+            f"the clip lasts {clip_s:.1f} s, the speech {speech_s:.1f} s: what is in it comes again within 10 s; a "
+            "longer clip hides that better"
+        )
     if again := taken_again(taken, rate):
         told.append(
             f"the clip has too few moments that are alike for this speech: {again} of {len(taken)} jumps come again "
             "within 10 s and may be seen as a loop; a longer clip helps"
         )
-    if unlike > ALIKE:
+    if len(taken) and unlike > ALIKE:
         told.append("no moments of the clip are alike: flow bridges larger jumps, which may be seen")
     return tuple(told)
 

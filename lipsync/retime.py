@@ -80,6 +80,8 @@ class Jumps:
     cost : (L, K) float64, infinite where there is no such jump.
     until : (L, K) int64, row before which each costs `early` more for every row that it comes too soon.
     early : see there.
+    opens : row before which all of them cost `hop` more for every row that they come too soon.
+    hop : see there.
     """
 
     landing: Ints
@@ -87,6 +89,8 @@ class Jumps:
     cost: Doubles
     until: Ints
     early: float = 0.0
+    opens: int = 0
+    hop: float = 0.0
 
     def __post_init__(self) -> None:
         shape = self.source.shape
@@ -99,7 +103,8 @@ class Jumps:
 
     def costs_at(self, row: int) -> Doubles:
         """(L, K) of a jump whose landing is shown at `row`."""
-        return np.asarray(self.cost + self.early * np.maximum(self.until - row, 0))
+        hop = self.hop * max(self.opens - row, 0)
+        return np.asarray(self.cost + self.early * np.maximum(self.until - row, 0) + hop)
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,8 +76,28 @@ def test_without_a_way_on_there_is_no_path() -> None:
     assert endless_path(target, np.zeros(50), jumps, RATE) is None
 
 
-def test_what_comes_in_the_last_window_may_end_behind_the_last_source() -> None:
-    """One jump back, early in the target; what lies behind it is shown at the end, where nothing must follow."""
-    places = np.stack([np.concatenate([np.sin(np.arange(150) / 12), 2 + np.arange(60) * 0.05]), np.zeros(210)], axis=1)
-    path, _ = run(heads_at(places), 1500)
-    assert path.frames[: 1500 - 600].max() < 152
+def test_the_best_jump_gives_way_to_others_until_ten_seconds_are_over() -> None:
+    """A head that swings evenly: every jump over whole swings is as good as another, and the first is the cheapest."""
+    places = np.stack([np.sin(np.arange(210) * 2 * np.pi / 50) / 4, np.zeros(210)], axis=1)
+    path, _ = run(heads_at(places), 2500)
+    taken = jumps_taken(path.frames, path.jumped)
+    assert len(taken) > 10
+    assert taken_again(taken, RATE) == 0
+
+
+def test_a_pause_is_no_reason_to_hop() -> None:
+    """Stillness comes in bits shorter than a pause: hopping from one to the next would be stillest."""
+    swing = np.concatenate([np.sin(np.arange(45) * 2 * np.pi / 45), np.zeros(15)])
+    places = np.stack([np.tile(swing, 8) / 2, np.zeros(480)], axis=1)
+    path, _ = run(heads_at(places), 2000)
+    rows = jumps_taken(path.frames, path.jumped)[:, 0]
+    assert len(rows) > 5
+    assert np.diff(rows).min() >= LEAST_S * RATE
+
+
+def test_where_nothing_leads_on_is_shown_only_at_the_end() -> None:
+    """A swing to jump about in, then a long slow drift without a way back: stillest of all, but only for the end."""
+    swing = np.sin(np.arange(170) / 12) / 2
+    places = np.concatenate([swing, swing[-1] + np.arange(400) * 0.006])
+    path, _ = run(heads_at(np.stack([places, np.zeros(570)], axis=1)), 3000)
+    assert path.frames[: 3000 - 800].max() < 200

@@ -88,7 +88,7 @@ def test_no_jump_crosses_a_cut_a_blink_or_a_lost_face() -> None:
 def test_every_jump_leads_on() -> None:
     pairs = pairs_of(found_in(heads_at(wandering(300)))[0])
     last = max(source for source, _ in pairs)
-    assert all(landing <= last for _, landing in pairs)
+    assert all(landing + LEAST_S * RATE <= last + 1 for _, landing in pairs)
     assert any(landing < source for source, landing in pairs)
 
 

@@ -63,6 +63,9 @@ def test_jumps_are_joined_over_four_frames_from_both_sides() -> None:
 def test_a_clip_too_short_for_its_speech_is_told() -> None:
     found = timeline_of(heads_at(wandering(40)), SPANS, 40.0, R25)
     assert any("jumps come again within 10 s and may be seen as a loop" in remark for remark in found.remarks)
+    assert found.remarks[0].startswith("the clip lasts 1.6 s, the speech 40.0 s: what is in it comes again within 10 s")
+    assert timeline_of(heads_at(wandering(40)), SPANS, 1.64, R25).remarks == ()
+    assert timeline_of(heads_at(wandering(400)), SPANS, 40.0, R25).remarks == ()
     away = np.stack([np.arange(120) * 0.05, np.zeros(120)], axis=1)
     found = timeline_of(heads_at(away), SPANS, 20.0, R25)
     assert any("no moments of the clip are alike" in remark for remark in found.remarks)

@@ -80,8 +80,7 @@ def _mixed(first: Frame, second: Frame, share: float) -> tuple[Plane, ...]:
     if min(greys[0].shape) < LEAST_SIDE:
         pairs = zip(first.planes, second.planes, strict=True)
         return tuple(_blended(one.astype(np.float32), other.astype(np.float32), share, one) for one, other in pairs)
-    there = _arriving(_flow(greys[0], greys[1]), share)
-    back = _arriving(_flow(greys[1], greys[0]), 1.0 - share)
+    there, back = _came(greys[0], greys[1], share), _came(greys[1], greys[0], 1.0 - share)
     chroma = np.eye(3)
     if first.pixels.kind == "yuv":
         chroma = chroma_from_luma(first.colour, first.pixels)
@@ -94,8 +93,24 @@ def _mixed(first: Frame, second: Frame, share: float) -> tuple[Plane, ...]:
     return tuple(planes)
 
 
+def _came(first: Grey, second: Grey, share: float) -> Floats:
+    """Where the points of the picture a `share` of the way to a second one come from in the first.
+
+    Returns
+    -------
+    (H, W, 2) float32, pixels to add to each place.
+    """
+    scale = FLOW_PX / max(first.shape)
+    if scale >= 1.0:
+        return _arriving(optical_flow(first, second), share)
+    size = (max(LEAST_SIDE, round(first.shape[0] * scale)), max(LEAST_SIDE, round(first.shape[1] * scale)))
+    small = _arriving(optical_flow(resize(first, size), resize(second, size)), share)
+    growth = 1.0 / np.diag(resize_matrix((first.shape[0], first.shape[1]), size))[:2]
+    return np.asarray(resize(small, (first.shape[0], first.shape[1])) * growth.astype(np.float32), dtype=np.float32)
+
+
 def _arriving(flow: Floats, share: float) -> Floats:
-    """Where the points of the picture a `share` along a flow come from: (H, W, 2) pixels to add to each place.
+    """`_came` of a flow.
 
     A point y between the pictures began at x with x + share * flow(x) = y, which is solved by going back from y with
     the flow found so far.
@@ -121,17 +136,6 @@ def _warped(plane: Plane, came: Floats, plane_from_luma: Matrix) -> Floats:
 def _blended(one: Floats, other: Floats, share: float, like: Plane, top: float = 65535.0) -> Plane:
     mixed = one + np.float32(share) * (other - one)
     return cast(Plane, np.rint(mixed).clip(0, top).astype(like.dtype))
-
-
-def _flow(first: Grey, second: Grey) -> Floats:
-    """`optical_flow`, searched on smaller copies where the pictures are large."""
-    scale = FLOW_PX / max(first.shape)
-    if scale >= 1.0:
-        return optical_flow(first, second)
-    size = (max(LEAST_SIDE, round(first.shape[0] * scale)), max(LEAST_SIDE, round(first.shape[1] * scale)))
-    small = optical_flow(resize(first, size), resize(second, size))
-    growth = 1.0 / np.diag(resize_matrix(first.shape, size))[:2]
-    return np.asarray(resize(small, first.shape) * growth, dtype=np.float32)
 
 
 def _grey(frame: Frame) -> Grey:

@@ -100,11 +100,13 @@ def test_a_job_file_stands_between_defaults_and_options(call: list[str], job: Re
     file = tmp_path / "job.toml"
     file.write_text(
         f'clip = "{call[1]}"\nmodel = "{call[3]}"\noutput = "{job.output}"\nconsent = "I agree"\ncrf = 30\n'
-        "lossless = true\n"
+        'lossless = true\nretime = "off"\n'
     )
     result = CliRunner().invoke(root, ["render", "--job", str(file), "--crf", "22", "--json"])
     assert result.exit_code == 0, result.stderr
-    encode = json.loads(result.stdout)["settings"]["encode"]
+    settings = json.loads(result.stdout)["settings"]
+    encode = settings["encode"]
+    assert settings["retime"] == "off"
     assert (encode["crf"], encode["lossless"], encode["preset"]) == (22.0, True, EncodeOptions().preset)
 
 
@@ -155,6 +157,7 @@ def test_defaults_come_from_the_options_themselves() -> None:
     default = {parameter.name: parameter.default for parameter in cli.render.params}
     assert default["person"] == "largest"
     assert default["train_minutes"] == 20.0
+    assert default["retime"] == RenderJob.__dataclass_fields__["retime"].default
     assert default["crf"] == EncodeOptions().crf
     assert default["preset"] == EncodeOptions().preset
 

@@ -124,14 +124,12 @@ def _table(ends: NDArray[np.int64], unlike: NDArray[np.floating], rate: float) -
     back_s = (source + 1 - landing) / rate
     soon = np.where(back_s > 0, np.clip(1.0 - back_s / AGAIN_S, 0.0, 1.0), 0.0)
     cost = JUMP + UNLIKE * unlike.astype(np.float64) + SOON * soon
-    places = np.unique(landing)
-    rows: list[NDArray[np.int64]] = []
-    for place in places:
-        own = np.flatnonzero(landing == place)
-        rows.append(own[np.argsort(cost[own], kind="stable")[:MOST_INTO]])
-    width = max((len(row) for row in rows), default=0)
-    sources = np.zeros((len(places), width), dtype=np.int64)
-    costs = np.full((len(places), width), np.inf)
-    for number, row in enumerate(rows):
-        sources[number, : len(row)], costs[number, : len(row)] = source[row], cost[row]
+    order = np.lexsort((cost, landing))
+    places, starts, own = np.unique(landing[order], return_index=True, return_inverse=True)
+    column = np.arange(len(order)) - starts[own]
+    kept = column < MOST_INTO
+    shape = (len(places), 1 + int(column[kept].max(initial=-1)))
+    sources, costs = np.zeros(shape, dtype=np.int64), np.full(shape, np.inf)
+    cells = own[kept], column[kept]
+    sources[cells], costs[cells] = source[order][kept], cost[order][kept]
     return Jumps(places, sources, costs, np.zeros_like(sources))

@@ -124,11 +124,11 @@ def test_fields_are_moved_apart(order: FieldOrder) -> None:
     found = frame_between(first, second, 0.5)
     assert np.abs(inner(found.planes[0]) - inner(woven(2).planes[0])).mean() < 2.0
     for parity in (0, 1):
-        fields = [
+        one, other = (
             replace(frame, planes=tuple(plane[parity::2] for plane in frame.planes), field_order="progressive")
             for frame in (first, second)
-        ]
-        for lines, alone in zip(found.planes, frame_between(*fields, 0.5).planes, strict=True):
+        )
+        for lines, alone in zip(found.planes, frame_between(one, other, 0.5).planes, strict=True):
             np.testing.assert_array_equal(lines[parity::2], alone)
     assert found.field_order == order
 

@@ -9,6 +9,7 @@ from typing import cast
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from lipsync import pace as module
 from lipsync.heads import heads_of, speeds
@@ -16,7 +17,7 @@ from lipsync.pace import plan, slots_of, timeline_of
 from lipsync.retime import voiced_rows
 from shared.face.analyse import ClipFaces
 from shared.store.faces import StoredFrame
-from shared.types import Sound
+from shared.types import Floats, Sound
 from tests.lipsync.conftest import face_of, face_points, pose_at
 from tests.lipsync.moving import heads_at, wandering
 
@@ -123,3 +124,18 @@ def test_the_clip_s_faces_and_the_speech_s_sound_are_asked(monkeypatch: pytest.M
     assert len(found) == 50
     wanted = timeline_of(heads_of(frames, frozenset({4})), [(0.2, 1.5)], 2.0, R25)
     np.testing.assert_array_equal(found.first, wanted.first)
+
+
+def test_joins_are_no_more_of_a_jerk_than_the_head_s_own_movements() -> None:
+    heads = heads_at(wandering(400))
+    found = timeline_of(heads, SPANS, 120.0, R25)
+    share = found.share[:, np.newaxis, np.newaxis]
+    shown = (1 - share) * heads.upper[found.first] + share * heads.upper[found.second]
+
+    def jerks(points: Floats) -> NDArray[np.float64]:
+        return np.asarray(np.linalg.norm(np.diff(points, 2, axis=0), axis=-1).mean(axis=-1), dtype=np.float64)
+
+    around = np.array([row + step for row, _, _ in found.jumps for step in range(-4, 3)])
+    assert len(found.jumps) > 5
+    assert jerks(shown)[around].max() <= jerks(heads.upper).max()
+    assert np.median(jerks(shown)[around]) < 2 * np.median(jerks(heads.upper))

@@ -11,7 +11,7 @@ and V(j) the speed of target frame j::
 Beyond the paper there may be jumps (`Jumps`): further ways into F(i, k, 0) from F(i-1, j, .), at a cost of their own.
 
 Costs are kept for one i at a time and the choices of `BLOCK` frames i, with the costs at the start of each block, from
-which a block's choices are found again on the way back: exact, and an hour over an hour (90,000 x 90,000) takes 0.3 GB.
+which a block's choices are found again on the way back: exact, and an hour over an hour (90,000 x 90,000) takes 0.4 GB.
 """
 
 from __future__ import annotations

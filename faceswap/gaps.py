@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from faceswap.align import view_from_frame
 from faceswap.view import Made, Shown
-from shared.types import Face
+from shared.face.between import face_between
 
 FILLED: Final = "face-filled"
 NO_FACE: Final = "no-face"
@@ -73,14 +73,14 @@ def _noted(shown: Shown) -> Shown:
 
 def between(first: Made, second: Made, share: float) -> Made:
     """The made face a `share` of the way from one to another, 0 to 1."""
-    face = _face_between(first.view.face, second.view.face, share)
+    face = face_between(first.view.face, second.view.face, share)
     view = replace(
         first.view,
         face=face,
         view_from_frame=view_from_frame(face.landmarks, len(first.picture), first.view.centring),
         picture=_mixed(first.view.picture, second.view.picture, share),
     )
-    found = first.found and second.found and _face_between(first.found, second.found, share)
+    found = first.found and second.found and face_between(first.found, second.found, share)
     return Made(
         view,
         _mixed(first.picture, second.picture, share),
@@ -89,16 +89,6 @@ def between(first: Made, second: Made, share: float) -> Made:
         person=_both(first.person, second.person, share),
         noise=_both(first.noise, second.noise, share),
         found=found,
-    )
-
-
-def _face_between(first: Face, second: Face, share: float) -> Face:
-    box = _mixed(np.array(first.box), np.array(second.box), share).tolist()
-    return replace(
-        first,
-        box=(box[0], box[1], box[2], box[3]),
-        landmarks=_mixed(first.landmarks, second.landmarks, share),
-        mesh=_both(first.mesh, second.mesh, share),
     )
 
 

@@ -18,6 +18,7 @@ from shared.render.terminal import (
     force_option,
     person_option,
     render_options,
+    retime_option,
     seed_option,
     standard_options,
 )
@@ -25,6 +26,7 @@ from shared.render.terminal import (
 if TYPE_CHECKING:  # it brings OpenCV, which a help text can do without
     from lipsync.options import RecipeName
     from shared.face.detect import FinderName
+    from shared.render.options import RetimeChoice
 
 FILE = click.Path(path_type=Path)
 LEARNED, SYNCED = VoiceOptions(), SyncOptions(voice=Path(), speech=None)
@@ -121,6 +123,7 @@ def learn(  # noqa: PLR0913 - one argument an option
 @click.argument("clip", type=FILE)
 @mouth_options
 @click.option("--mouth-out", type=FILE, metavar="CSV|JSON", help="Write the mouth curve that is followed.")
+@retime_option
 @render_options
 @click.option("--candidates", type=click.IntRange(1), default=SYNCED.candidates, help="Frames behind each texture.")
 @click.option(
@@ -149,6 +152,7 @@ def sync(  # noqa: PLR0913 - one argument an option
     *,
     moved: SyncOptions,
     mouth_out: Path | None,
+    retime: RetimeChoice,
     candidates: int,
     pose_weight: float,
     steadiness: float | None,
@@ -181,7 +185,7 @@ def sync(  # noqa: PLR0913 - one argument an option
         match_colour=match_colour,
         feather=feather,
     )
-    job = job_of(clip, choices, (StageRequest("sync", options),), _heard(moved))
+    job = replace(job_of(clip, choices, (StageRequest("sync", options),), _heard(moved)), retime=retime)
     if moved.driver is not None:
         job = replace(job, inputs=(moved.driver,))
     if mouth_out is not None:

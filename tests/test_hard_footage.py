@@ -124,7 +124,8 @@ def test_render_gives_back_every_frame_at_its_time(hard: Hard, footage: Path, tm
     clip = footage / "hard" / hard.name
     out = tmp_path / f"out{'.mp4' if clip.suffix == '.mpg' else clip.suffix}"
     speech = footage / "hard" / "derived" / "lrwp9a_f_clean.flac"
-    options = ("--speech", str(speech), "--voice", str(voice), "--consent", CONSENT, "--preset", "ultrafast")
+    spoken = ("--speech", str(speech), "--voice", str(voice), "--retime", "off")  # exact against the clip's own frames
+    options = (*spoken, "--consent", CONSENT, "--preset", "ultrafast")
     made = check_end(run("render", str(clip), *options, "-o", str(out)), hard)
     if made is None:
         assert not out.exists()

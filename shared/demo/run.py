@@ -181,6 +181,7 @@ def _job(
         device=options.device,
         seed=options.seed,
         force=True,
+        retime="off",  # measured frame by frame against what was drawn
     )
 
 

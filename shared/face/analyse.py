@@ -82,6 +82,10 @@ class ClipFaces:
                 frame = replace(frame, faces=self._corrected.at(frame.number, frame.shot, frame.faces))  # noqa: PLW2901
             yield frame
 
+    def time_of(self, index: int) -> float:
+        """Time of a frame in seconds."""
+        return next(self._store.frames(index, index + 1)).time_s
+
     def openings(self, track: int, origin_s: float = 0.0) -> tuple[Floats, Floats]:
         """(seconds after `origin_s`, mouth openings in eye distances) of a track, both (N,) float32."""
         times, openings = self._store.openings(track)

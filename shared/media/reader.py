@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
+from typing import Final
 
 import av
 from av.container import InputContainer
@@ -22,6 +23,12 @@ from shared.media.pixel import planes_of
 from shared.types import ClipInfo, Frame
 
 log = logging.getLogger(__name__)
+
+INDEXED: Final = frozenset({"mov", "matroska"})
+"""Containers that list where their key frames are, as FFmpeg names them; others are sought by guess."""
+EARLIER_S: Final = 1
+"""Pictures shown before a key frame may be decoded only from the one before it, and are shown this much before it at
+most: a few frames."""
 
 
 class ClipReader:
@@ -45,6 +52,7 @@ class ClipReader:
                 f"{path}: no frame of its video could be decoded; the file is damaged or of a codec unknown"
             )
         self._first: av.VideoFrame | None = first
+        self._begin = 0
         self._layout = layout_of(first)
         self._delay = guessed_delay(container, self._stream, first)
         self.info = describe(path, container, self._stream, first, self._layout)
@@ -54,15 +62,42 @@ class ClipReader:
         if self._first is None:
             raise ValueError(f"{self._path}: the frames of a reader are given once; open the clip again")
         first, self._first = self._first, None
-        index = 0
+        index = self._begin
         yield self._frame(first, index)
         del first
         for decoded in self._decoded:
             index += 1
             yield self._frame(decoded, index)
-        self._count_missing(index + 1)
+        if not self._begin:
+            self._count_missing(index + 1)
         if self._rebuilt:
             log.warning("%s: %d frame times were missing or out of order and were rebuilt", self._path, self._rebuilt)
+
+    def seek(self, index: int, pts: int) -> bool:
+        """Let `frames` begin with the frame shown at `pts`, from the key frame before it, and count it as `index`.
+
+        Returns
+        -------
+        Whether it was found for certain; if not, this reader is of no more use: open the clip again.
+        """
+        if self._first is None:
+            raise ValueError(f"{self._path}: the frames of a reader are given once; open the clip again")
+        if not INDEXED & set(self._container.format.name.split(",")):
+            return False
+        try:
+            early = max(self.info.start_s, pts * self._time_base - EARLIER_S)
+            self._container.seek(round(early / self._time_base) + self._delay, stream=self._stream, backward=True)
+        except av.FFmpegError:
+            return False
+        self._decoded = self._decode()
+        for decoded in self._decoded:
+            at = self._own_time(decoded)
+            if at is None or at > pts or decoded.is_corrupt:
+                return False
+            if at == pts:
+                self._first, self._begin = decoded, index
+                return True
+        return False
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         """Decoded pictures; errors are counted and passed over."""
@@ -109,17 +144,20 @@ class ClipReader:
 
     def _presentation_time(self, decoded: av.VideoFrame) -> int:
         """The frame's own time, or one step after the last where it is missing or does not grow."""
-        pts = decoded.pts
-        if pts is not None and decoded.time_base and decoded.time_base != self._time_base:
-            pts = round(pts * decoded.time_base / self._time_base)
-        pts = None if pts is None else pts - self._delay
-        last = self._last_pts
+        pts, last = self._own_time(decoded), self._last_pts
         if pts is None or (last is not None and pts <= last):
             self._rebuilt += 1
             step = max(1, round(1 / (self.info.rate * self._time_base)))
             pts = 0 if last is None else last + (decoded.duration or step)
         self._last_pts = pts
         return pts
+
+    def _own_time(self, decoded: av.VideoFrame) -> int | None:
+        """What the frame says of its time, in the clip's time base."""
+        pts = decoded.pts
+        if pts is not None and decoded.time_base and decoded.time_base != self._time_base:
+            pts = round(pts * decoded.time_base / self._time_base)
+        return None if pts is None else pts - self._delay
 
     def _count_missing(self, given: int) -> None:
         """Count frames that the container promises and the file, cut short, no longer holds."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import pairwise
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.picture import flow
 from shared.picture.warp import grey_of, piecewise_warp, to_float
 from shared.types import Floats
 
@@ -17,9 +17,7 @@ OCCLUDED_SHARE, OCCLUDED_BASE = 0.01, 0.5
 
 
 def optical_flow(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Floats:
-    """Flow from the first RGB picture to the second: ``second(x + flow(x))`` shows what ``first(x)`` shows.
-
-    Kroeger et al., "Fast optical flow using dense inverse search", ECCV 2016, at the medium preset.
+    """`shared.picture.flow.optical_flow` of two RGB pictures.
 
     Parameters
     ----------
@@ -29,11 +27,9 @@ def optical_flow(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Floats:
     -------
     (H, W, 2) float32, x and y in pixels.
     """
-    if first.shape != second.shape or first.ndim != 3 or min(first.shape[:2]) < 12:
+    if first.shape != second.shape or first.ndim != 3 or min(first.shape[:2]) < flow.LEAST_SIDE:
         raise ValueError(f"expected two RGB pictures of one size of 12 px or more, got {first.shape}, {second.shape}")
-    engine = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    start = np.zeros((*first.shape[:2], 2), dtype=np.float32)
-    return np.asarray(engine.calc(grey_of(first), grey_of(second), start), dtype=np.float32)
+    return flow.optical_flow(grey_of(first), grey_of(second))
 
 
 def e_warp(made: Iterable[NDArray[np.uint8]], real: Iterable[NDArray[np.uint8]], mask: Floats | None = None) -> float:

@@ -54,9 +54,13 @@ def check_soon(job: RenderJob) -> list[str]:
     if not is_sequence(job.output):
         choose_encoder(job.output, info, job.encode)
     check_space(job.output, info, job.encode)
-    if job.speech is None:
-        return []
-    spoken_s, shown_s = sound_length_s(job.speech), info.duration_s
+    cut = [] if job.speech is None else cut_speech(job.speech, info)
+    return [] if job.may_be_retimed else cut
+
+
+def cut_speech(speech: Path, like: ClipInfo) -> list[str]:
+    """What to say where a speech is longer than the clip it is laid over as it is; errors as of `check_soon`."""
+    spoken_s, shown_s = sound_length_s(speech), like.duration_s
     if shown_s and spoken_s > shown_s + CUT_S:
         return [f"the speech lasts {spoken_s:.1f} s, the clip {shown_s:.1f} s: it is cut where the clip ends"]
     return []
@@ -75,15 +79,20 @@ def check_artefact(engine: Engine, path: Path | None) -> None:
         open_artefact(path.parent.parent if path.is_file() else path, load(f"{module}:KIND"), load(f"{module}:SCHEMA"))
 
 
-def check_space(output: Path, like: ClipInfo, encode: EncodeOptions) -> None:
+def check_space(output: Path, like: ClipInfo, encode: EncodeOptions, times: float = 1.0) -> None:
     """Refuse a render for which there is clearly no room beside the output, where clip and signed copy grow.
+
+    Parameters
+    ----------
+    times : how many times as many frames as the clip it has.
 
     Raises
     ------
     NoSpaceError
         Saying what is needed and what is free.
     """
-    needed, free = bytes_needed(output, like, encode), shutil.disk_usage(place_of(output).absolute().parent).free
+    needed = times * bytes_needed(output, like, encode)
+    free = shutil.disk_usage(place_of(output).absolute().parent).free
     if free < needed / SPACE_MARGIN:
         raise NoSpaceError(
             f"{output}: needs about {needed / 1e6:.0f} MB while it is made, {free / 1e6:.0f} MB are free there; "

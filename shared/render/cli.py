@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from shared.render.terminal import RenderChoices, Terminal, render_options, seed_option, standard_options
+from shared.render.terminal import (
+    RenderChoices,
+    Terminal,
+    render_options,
+    retime_option,
+    seed_option,
+    standard_options,
+)
 
 if TYPE_CHECKING:  # they bring numpy, which a help text can do without
     from shared.render.job import RenderJob, StageRequest
+    from shared.render.options import RetimeChoice
 
 FILE = click.Path(path_type=Path)
 
@@ -23,6 +32,7 @@ FILE = click.Path(path_type=Path)
 @click.option("--face-from", type=FILE, metavar="CLIP2", help="Clip of the new face; a model is trained on it first.")
 @click.option("--voice", type=FILE, metavar="VOICE", help="Voice of lipswap learn; without it, learned from CLIP.")
 @click.option("--speech", type=FILE, metavar="AUDIO", help="What the mouth shall say; becomes the output's sound.")
+@retime_option
 @render_options
 @click.option("--train-minutes", type=float, default=20.0, help="Longest training of a missing model, minutes.")
 @click.option("--swap-direction", is_flag=True, help="Use the model's other decoder: second person becomes first.")
@@ -35,6 +45,7 @@ def render(  # noqa: PLR0913 - one argument an option
     face_from: Path | None,
     voice: Path | None,
     speech: Path | None,
+    retime: RetimeChoice,
     train_minutes: float,
     swap_direction: bool,
     choices: RenderChoices,
@@ -48,7 +59,7 @@ def render(  # noqa: PLR0913 - one argument an option
     """
     from shared.render.job import Wish
 
-    job = job_of(clip, choices, seed=seed)
+    job = replace(job_of(clip, choices, seed=seed), retime=retime)
     wish = Wish(job, model, face_from, voice, speech, swap_direction, train_minutes)
 
     from shared.render.prepare import complete

@@ -15,6 +15,7 @@ from shared.media.numbered import check_own
 from shared.media.options import EncodeOptions
 from shared.media.sequence import check_sequence, is_sequence, place_of
 from shared.provenance.consent import Consent
+from shared.render.options import RETIME, RetimeChoice
 
 if TYPE_CHECKING:  # it brings OpenCV, which a job can do without
     from shared.face.detect import FinderName
@@ -64,11 +65,19 @@ class RenderJob:
     """Replace an output that was made otherwise."""
     layers: Path | None = None
     """A ``.mov`` or folder for what is laid over the clip, with its matte."""
+    retime: RetimeChoice = RETIME
+    """Whether the clip's frames are chosen anew for the speech: ``auto`` where one person is changed, nobody else is in
+    the clip, and the speech becomes its whole sound."""
 
     @property
     def outputs(self) -> tuple[Path, ...]:
         """All that is written."""
         return (self.output,) if self.layers is None else (self.output, self.layers)
+
+    @property
+    def may_be_retimed(self) -> bool:
+        """Whether there is a speech to choose the clip's frames for, and nobody forbids it."""
+        return self.retime != "off" and self.speech is not None and any(one.engine == "sync" for one in self.stages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +137,21 @@ def check_job(job: RenderJob) -> None:
         raise UsageError("nothing to do: give --model or --face-from to swap, --speech or --voice to re-sync")
     if len(set(engines)) != len(engines):
         raise UsageError(f"each engine runs once in a render, got {', '.join(engines)}")
+    check_retime(job, job.speech is not None and "sync" in engines)
     check_paths(job.output, (job.clip, *job.inputs, *((job.speech,) if job.speech else ())))
     check_layers_path(job)
+
+
+def check_retime(job: RenderJob, is_spoken: bool) -> None:
+    """Refuse to retime a clip to no speech.
+
+    Raises
+    ------
+    UsageError
+        It was asked for, and the mouth is not re-synced to a sound that becomes the output's.
+    """
+    if job.retime == "on" and not is_spoken:
+        raise UsageError("--retime on fits a clip to the speech that its mouth is re-synced to; give --speech")
 
 
 def check_paths(output: Path, inputs: tuple[Path, ...], artefacts: tuple[Path, ...] = ()) -> None:

@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from shared.errors import NoFaceError
 from shared.face.analyse import AnalyseOptions, ClipFaces, analyse, tracks_of
 from shared.interrupt import postponed
-from shared.media.reader import ClipReader, open_clip
+from shared.media.reader import ClipReader, open_clip, probe
 from shared.media.sequence import place_of
 from shared.pipe import in_background
 from shared.progress import Progress, silent
 from shared.provenance.credentials import Action, Ingredient, Statement, prepare
 from shared.render import report as reports
-from shared.render.check import PICK_DEVICE, check_soon
+from shared.render.check import PICK_DEVICE, check_soon, check_space, cut_speech
 from shared.render.job import RenderJob, check_job, ordered
 from shared.render.outputs import (
     Outputs,
@@ -35,10 +35,13 @@ from shared.render.outputs import (
     size_of,
     unsigned_path,
 )
+from shared.render.reorder import retimed
 from shared.render.report import RenderReport, State
+from shared.render.retiming import timeline_of
 from shared.render.stage import DESCRIPTIONS, Tally, load, open_stage, run
+from shared.render.timeline import Timeline
 from shared.store.artefact import Fingerprint, cache_folder, lock
-from shared.types import Scene, Stage
+from shared.types import Face, Scene, Stage
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +56,8 @@ class _Run:
     tally: Tally
     remarks: list[str] = field(default_factory=list)
     timings_s: dict[str, float] = field(default_factory=dict)
+    timeline: Timeline | None = None
+    """The frames that are shown; None for the clip's own, in order."""
 
 
 def quiet(text: str) -> None:
@@ -119,7 +124,7 @@ def render(job: RenderJob, progress: Progress = silent, say: Callable[[str], Non
         for output in job.outputs:
             remove_unsigned(output)
         try:
-            _make(job, found, progress)
+            _make(job, found, progress, say)
         except KeyboardInterrupt:
             if all(place_of(unsigned_path(output)).exists() for output in job.outputs):
                 _finish(job, wanted, statement, found, "interrupted")
@@ -133,13 +138,15 @@ def render(job: RenderJob, progress: Progress = silent, say: Callable[[str], Non
         return report
 
 
-def _make(job: RenderJob, found: _Run, progress: Progress) -> None:
+def _make(job: RenderJob, found: _Run, progress: Progress, say: Callable[[str], None]) -> None:
     """Write the unsigned clip."""
     with _timed(found, "analyse"):
         analysed = faces_of(job, progress)
     with analysed as faces:
         tracks = chosen_tracks(job, faces)
         with _timed(found, "open"):
+            found.timeline = timeline_of(job, faces, tracks, say)
+            found.remarks += _told(job, found.timeline, faces.counts.frames)
             stages = [open_stage(request, faces, job.device, progress) for request in job.stages]
         with _timed(found, "render"):
             _encode(job, faces, tracks, stages, found, progress)
@@ -148,36 +155,58 @@ def _make(job: RenderJob, found: _Run, progress: Progress) -> None:
 def _encode(
     job: RenderJob, faces: ClipFaces, tracks: frozenset[int], stages: list[Stage], found: _Run, progress: Progress
 ) -> None:
-    label, tally = f"rendering {place_of(job.output).name}", found.tally
+    label, tally, timeline = f"rendering {place_of(job.output).name}", found.tally, found.timeline
+    total = faces.counts.frames if timeline is None else len(timeline)
     with open_clip(job.clip) as reader, ExitStack() as threads:
-        scenes = threads.enter_context(in_background(_scenes(reader, faces, tracks, tally), ROOM, "decode"))
+        info = reader.info if timeline is None else replace(reader.info, rate=timeline.rate)
+        given = _scenes(reader, faces, tracks, found)
+        scenes = threads.enter_context(in_background(given, ROOM, "decode"))
         for request, stage in zip(job.stages, stages, strict=True):
             changed = run(stage, scenes, request.engine, tally)
             scenes = threads.enter_context(in_background(changed, ROOM, request.engine))
         outputs: Outputs | None = None
         try:
-            with open_outputs(job, reader.info) as outputs:
+            with open_outputs(job, info) as outputs:
                 for scene in scenes:
                     with postponed() as interrupted:
                         outputs.write(scene.frame, tally.patches_of(scene.frame.index), scene.faces)
                         tally.written(scene.frame.index)
                     if interrupted():
                         raise KeyboardInterrupt
-                    progress(tally.frames, max(faces.counts.frames, tally.frames), label)
+                    progress(tally.frames, max(total, tally.frames), label)
         finally:
             notes = outputs.notes if outputs is not None else []
             found.remarks.extend(named(job.outputs, note) for note in notes)
-        tally.damaged = reader.damaged  # with those after the last good frame
-        if tally.frames < faces.counts.frames:
+        tally.damaged = reader.damaged if timeline is None else faces.counts.damaged  # with those after the last good
+        if tally.frames < total:
             progress(tally.frames, tally.frames, label)
 
 
-def _scenes(reader: ClipReader, faces: ClipFaces, tracks: frozenset[int], tally: Tally) -> Iterator[Scene]:
-    """Frames with the chosen faces alone."""
-    for frame in reader.frames():
-        chosen = tuple(face for face in faces.faces_at(frame.index) if face.track in tracks)
-        tally.begin(frame.index, bool(chosen), reader.damaged)
-        yield Scene(frame, chosen)
+def _scenes(reader: ClipReader, faces: ClipFaces, tracks: frozenset[int], found: _Run) -> Iterator[Scene]:
+    """Frames with the chosen faces alone: the clip's own, or those of a timeline."""
+
+    def chosen(index: int) -> tuple[Face, ...]:
+        return tuple(face for face in faces.faces_at(index) if face.track in tracks)
+
+    scenes: Iterator[Scene] = (Scene(frame, chosen(frame.index)) for frame in reader.frames())
+    if found.timeline is not None:
+        scenes = retimed(reader.info, found.timeline, chosen, faces.time_of)
+    for scene in scenes:
+        found.tally.begin(scene.frame.index, bool(scene.faces), reader.damaged)
+        yield scene
+
+
+def _told(job: RenderJob, timeline: Timeline | None, count: int) -> list[str]:
+    """What is to be known of how long the output becomes out of a clip of `count` frames, told at once."""
+    told: Sequence[str] = ()
+    if timeline is not None:
+        check_space(job.output, probe(job.clip), job.encode, len(timeline) / max(count, 1))
+        told = timeline.remarks
+    elif job.may_be_retimed and job.speech is not None:  # else it was told before the faces were looked for
+        told = cut_speech(job.speech, probe(job.clip))
+    for remark in told:
+        log.warning("%s", remark)
+    return list(told)
 
 
 def _statement(job: RenderJob) -> Statement:
@@ -189,7 +218,10 @@ def _statement(job: RenderJob) -> Statement:
 
 def _finish(job: RenderJob, wanted: Fingerprint, statement: Statement, found: _Run, state: State) -> RenderReport:
     counts = _counts(found.tally)
+    shown = None if found.timeline is None else found.timeline.as_json(counts["frames"])
     details = {"fingerprint": str(wanted), "state": state, "counts": counts, "seed": job.seed}
+    if shown is not None:
+        details["retimed"] = {"as_filmed": shown["as_filmed"], "jumps": len(shown["jumps"])}
     with _timed(found, "sign"):
         signatures = [sign_output(statement, output, details) for output in reversed(job.outputs)]
     seconds = found.timings_s.get("render", 0.0)
@@ -200,6 +232,7 @@ def _finish(job: RenderJob, wanted: Fingerprint, statement: Statement, found: _R
         parts=wanted.parts,
         output_bytes=size_of(job.output),
         signature=signatures[-1],
+        retimed=shown,
         layers=job.layers,
         counts=counts,
         notes=dict(sorted(found.tally.notes.items())),

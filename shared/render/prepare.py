@@ -15,7 +15,7 @@ from shared.media.reader import probe
 from shared.media.sound import load_sound, voiced_spans
 from shared.progress import Progress, silent
 from shared.render.check import check_artefact, check_heard, check_soon
-from shared.render.job import Engine, RenderJob, StageRequest, Wish, check_layers_path, check_paths
+from shared.render.job import Engine, RenderJob, StageRequest, Wish, check_layers_path, check_paths, check_retime
 from shared.render.once import chosen_tracks, faces_of, quiet
 from shared.render.report import check_replaceable
 from shared.render.stage import CHECKS, OPTIONS, load
@@ -166,6 +166,7 @@ def _check(wish: Wish) -> None:
         raise UsageError("nothing to do: give --model or --face-from to swap, --speech or --voice to re-sync")
     if wish.train_minutes <= 0:
         raise UsageError(f"--train-minutes must be more than 0, got {wish.train_minutes:g}")
+    check_retime(job, wish.speech is not None)
     given = (job.clip, wish.face_from, wish.speech, *job.inputs)
     made = (wish.model, wish.voice)
     check_paths(job.output, tuple(filter(None, given)), tuple(filter(None, made)))

@@ -47,6 +47,9 @@ class RenderReport:
     frames_per_s: float
     peak_memory_mb: float
     versions: dict[str, str]
+    retimed: JsonObject | None = None
+    """Which frame of the clip each output frame shows (`shared.render.timeline.Timeline.as_json`); None where these are
+    the clip's own, in order."""
     layers: Path | None = None
     """What was laid over the clip, as layers for a compositor."""
     reused: bool = False
@@ -73,6 +76,7 @@ def job_fingerprint(job: RenderJob) -> Fingerprint:
         consent=job.consent.sha256,
         suffix=job.output.suffix,
         layers=None if job.layers is None else _naming(job.layers),
+        retime=job.retime,
         tool=tool_version(),
         **({"pattern": job.output.name} if is_sequence(job.output) else {}),
         **({"corrections": told} if (told := corrections_digest(job.clip)) else {}),

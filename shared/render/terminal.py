@@ -18,6 +18,7 @@ import click
 from shared.errors import UsageError, from_os_error
 from shared.media.options import PRESETS, WORST_CRF, EncodeOptions
 from shared.progress import Progress, TerminalProgress, silent
+from shared.render.options import RETIME, RETIME_CHOICES
 
 if TYPE_CHECKING:  # the types bring numpy, which a help text can do without
     from shared.face.detect import FinderName
@@ -184,6 +185,17 @@ def seed_option(command: Callable[P, R]) -> Callable[P, R]:
 def force_option(command: Callable[P, R]) -> Callable[P, R]:
     """Add ``--force``."""
     return click.option("--force", is_flag=True, help="Replace what was made from other inputs.")(command)
+
+
+def retime_option(command: Callable[P, R]) -> Callable[P, R]:
+    """Add ``--retime``."""
+    return click.option(
+        "--retime",
+        type=click.Choice(RETIME_CHOICES),
+        default=RETIME,
+        help="Choose the clip's frames anew, so that the head rests where the speech does and the clip lasts as long; "
+        "auto: where one person is changed, nobody else is in it, and the speech becomes its whole sound.",
+    )(command)
 
 
 def consent_option(command: Callable[P, R]) -> Callable[P, R]:

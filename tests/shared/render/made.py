@@ -48,6 +48,9 @@ class MadeFaces:
             raise ValueError("these faces were closed")
         return self.found.get(index, ())
 
+    def time_of(self, index: int) -> float:
+        return index / 25
+
     def close(self) -> None:
         self.closed += 1
 

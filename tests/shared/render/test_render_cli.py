@@ -46,8 +46,8 @@ def test_all_commands_that_render_take_the_same_choices_and_report_alike(
     model, voice = make_artefact(tmp_path / "model"), make_artefact(tmp_path / "voice")
     own = {
         "swap": ["--model", str(model)],
-        "sync": ["--voice", str(voice), "--speech", str(job.clip)],
-        "render": ["--model", str(model), "--voice", str(voice), "--speech", str(job.clip)],
+        "sync": ["--voice", str(voice), "--speech", str(job.clip), "--retime", "off"],
+        "render": ["--model", str(model), "--voice", str(voice), "--speech", str(job.clip), "--retime", "off"],
     }[command]
     arguments = [command, str(job.clip), *own, "-o", str(job.output), "--consent", "I agree", "--person", "0"]
     result = CliRunner().invoke(root, [*arguments, "--device", "cpu", "--crf", "30", "--force"])
@@ -100,11 +100,13 @@ def test_a_job_file_stands_between_defaults_and_options(call: list[str], job: Re
     file = tmp_path / "job.toml"
     file.write_text(
         f'clip = "{call[1]}"\nmodel = "{call[3]}"\noutput = "{job.output}"\nconsent = "I agree"\ncrf = 30\n'
-        "lossless = true\n"
+        'lossless = true\nretime = "off"\n'
     )
     result = CliRunner().invoke(root, ["render", "--job", str(file), "--crf", "22", "--json"])
     assert result.exit_code == 0, result.stderr
-    encode = json.loads(result.stdout)["settings"]["encode"]
+    settings = json.loads(result.stdout)["settings"]
+    encode = settings["encode"]
+    assert settings["retime"] == "off"
     assert (encode["crf"], encode["lossless"], encode["preset"]) == (22.0, True, EncodeOptions().preset)
 
 
@@ -155,6 +157,7 @@ def test_defaults_come_from_the_options_themselves() -> None:
     default = {parameter.name: parameter.default for parameter in cli.render.params}
     assert default["person"] == "largest"
     assert default["train_minutes"] == 20.0
+    assert default["retime"] == RenderJob.__dataclass_fields__["retime"].default
     assert default["crf"] == EncodeOptions().crf
     assert default["preset"] == EncodeOptions().preset
 
@@ -199,7 +202,8 @@ def test_speech_longer_than_the_clip_is_told_at_once_and_in_the_report(
     monkeypatch.setitem(stage.OPENERS, "sync", "tests.shared.render.made:paint")
     voice = make_artefact(tmp_path / "voice")
     result = CliRunner().invoke(
-        root, [*call, "--speech", str(long), "--voice", str(voice), "--consent", "I agree", "--json"]
+        root,
+        [*call, "--speech", str(long), "--voice", str(voice), "--retime", "off", "--consent", "I agree", "--json"],
     )
     told = "the speech lasts 1.7 s, the clip 0.8 s: it is cut where the clip ends"
     assert f"warning: {told}" in result.stderr

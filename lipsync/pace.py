@@ -1,0 +1,143 @@
+"""The pace of a clip under new speech: heads measured, speech heard, the dynamic programme asked, frames named."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipsync.endless import endless_path, jumps_taken, taken_again
+from lipsync.features import SAMPLE_RATE_HZ
+from lipsync.heads import Heads, blinks, heads_of, speeds
+from lipsync.jumps import AGAIN_S, ALIKE, AROUND, find_jumps
+from lipsync.retime import BLINK, Target, began, cheapest_path, row_weights, voiced_rows
+from lipsync.retime import Path as Way
+from shared.face.analyse import ClipFaces
+from shared.media.reader import probe
+from shared.media.sound import Span, load_sound, voiced_spans
+from shared.render.timeline import Timeline
+
+EVEN: Final = 0.3
+"""Frames that come off their beat by less than this share of a frame are evenly spaced, for containers round times."""
+USUAL_RATES: Final = (*(Fraction(rate * 1000, 1001) for rate in (24, 30, 60)), *map(Fraction, (24, 25, 30, 50, 60)))
+NEAR_RATE: Final = 0.015
+"""Milliseconds make of a 30th of a second 0.033 s, 1% less."""
+CUT_BLINK: Final = 10.0
+"""What it costs to begin or end within a blink, against 1 for each frame of one in a pause."""
+SPARE_S: Final = 1e-3
+"""Sound beyond the last whole frame that needs no picture."""
+
+
+def plan(clip: ClipFaces, tracks: frozenset[int], speech: Path) -> Timeline:
+    """Which frames of a clip are shown while a speech is heard, as long as it lasts.
+
+    Parameters
+    ----------
+    tracks : of the person whose head counts.
+
+    Raises
+    ------
+    MediaError
+        The speech has no sound.
+    """
+    heads = heads_of(clip.frames(), tracks)
+    sound = load_sound(speech, SAMPLE_RATE_HZ)
+    return timeline_of(heads, voiced_spans(sound), sound.duration_s, probe(clip.clip).rate)
+
+
+def timeline_of(heads: Heads, spans: list[Span], length_s: float, stated: Fraction) -> Timeline:
+    """The timeline of a measured clip under a speech.
+
+    Parameters
+    ----------
+    spans : where somebody speaks, seconds.
+    length_s : of the speech.
+    stated : frames a second that the clip says it has.
+    """
+    rate, slots = slots_of(heads.times_s, stated)
+    heads, speed = heads.at(slots), speeds(heads.at(slots))
+    shut = blinks(heads, float(rate))
+    goes_on = np.concatenate([np.diff(heads.shots) == 0, [False]])
+    target = Target(speed + BLINK * shut, goes_on & ~shut, np.where(shut, CUT_BLINK, 0.0))
+    count = max(1, math.ceil((length_s - SPARE_S) * rate))
+    weights = row_weights(voiced_rows(spans, count, float(rate)))
+    remarks: tuple[str, ...] = ()
+    if count <= len(slots):
+        way = cheapest_path(target, weights, began(target, weights), target.edge)
+    else:
+        jumps, unlike = find_jumps(heads.upper, heads.shots, shut, float(rate))
+        way = endless_path(target, weights, jumps, float(rate))
+        remarks = _remarks(way, unlike, len(slots), float(rate))
+    if way is None:  # too short for any jump: a still picture is better than a stutter
+        stays = np.zeros(count, dtype=np.bool_)
+        way = Way(np.minimum(np.arange(count), len(slots) - 1), stays, stays, 0.0)
+    return _named(way, slots, heads.shots, rate, remarks)
+
+
+def slots_of(times_s: NDArray[np.float64], stated: Fraction) -> tuple[Fraction, NDArray[np.int64]]:
+    """An even clock for a clip: its rate, and the frame shown at each beat.
+
+    Evenly spaced frames are one a beat; else the beat is the usual distance of two frames, and a frame that stays
+    longer, stays for several.
+    """
+    count = len(times_s)
+    if count < 2:
+        return stated or Fraction(25), np.arange(count)
+    steps = np.diff(times_s)
+    step, length_s = float(np.median(steps)), float(times_s[-1] - times_s[0])
+    is_even = bool(np.all(np.abs(steps - step) < EVEN * step))
+    measured = (count - 1) / length_s if is_even else 1.0 / step
+    rate = min((stated, *USUAL_RATES), key=lambda one: abs(float(one) / measured - 1.0))
+    if abs(float(rate) / measured - 1.0) > NEAR_RATE:
+        rate = Fraction(measured).limit_denominator(1001)
+    if is_even:
+        return rate, np.arange(count)
+    beats = 1 + round(length_s * float(rate))
+    at_s = times_s[0] + (np.arange(beats) + EVEN) / float(rate)
+    return rate, np.maximum(np.searchsorted(times_s, at_s, side="right") - 1, 0)
+
+
+def _remarks(way: Way | None, unlike: float, count: int, rate: float) -> tuple[str, ...]:
+    """What may be seen of the jumps in a clip of `count` frames."""
+    if way is None:
+        return ("the clip is too short to be gone on with: its last frame stands still under the rest of the speech",)
+    taken = jumps_taken(way.frames, way.jumped)
+    told = []
+    clip_s, speech_s = count / rate, len(way.frames) / rate
+    if len(taken) and clip_s < AGAIN_S:
+        told.append(
+            f"the clip lasts {clip_s:.1f} s, the speech {speech_s:.1f} s: what is in it comes again within 10 s; a "
+            "longer clip hides that better"
+        )
+    if again := taken_again(taken, rate):
+        told.append(
+            f"the clip has too few moments that are alike for this speech: {again} of {len(taken)} jumps come again "
+            "within 10 s and may be seen as a loop; a longer clip helps"
+        )
+    if len(taken) and unlike > ALIKE:
+        told.append("no moments of the clip are alike: flow bridges larger jumps, which may be seen")
+    return tuple(told)
+
+
+def _named(
+    way: Way, slots: NDArray[np.int64], shots: NDArray[np.int64], rate: Fraction, remarks: tuple[str, ...]
+) -> Timeline:
+    """The way in frames of the clip, repeats half-way to the next one, jumps joined over `2 * AROUND` frames."""
+    first, second = way.frames.copy(), np.minimum(way.frames + way.repeated, len(slots) - 1)
+    share = np.where(way.repeated, 0.5, 0.0)
+    jumps = []
+    for row, source, landing in jumps_taken(way.frames, way.jumped).tolist():
+        jumps.append((row, int(slots[source]), int(slots[landing])))
+        for step in range(2 * AROUND):
+            at, offset = row - AROUND + step, step - AROUND
+            going, coming = source + 1 + offset, landing + offset
+            inside = 0 <= at < len(first) and max(going, coming) < len(slots) and min(going, coming) >= 0
+            if inside and shots[going] == shots[source] and shots[coming] == shots[landing]:
+                first[at], second[at], share[at] = going, coming, (step + 1) / (2 * AROUND + 1)
+    first, second = slots[first], slots[second]
+    share = np.where(first == second, 0.0, share).astype(np.float32)
+    return Timeline(first, second, share, tuple(jumps), rate, remarks)

@@ -1,0 +1,154 @@
+"""A clip's frames in the order of a timeline, on the output's own clock, with those between two of them.
+
+Frames are read forward; where the timeline jumps a second reader is opened, so that both sides of a jump are at hand
+and no clip is held in memory. Far into a clip it is opened at the key frame before the one wanted, where the container
+tells for certain, else read from its start. A frame that is shown as filmed keeps its planes.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Final, Self
+
+from shared.errors import MediaError
+from shared.face.between import face_between
+from shared.media.reader import open_clip
+from shared.picture.flow import frame_between
+from shared.render.timeline import Timeline
+from shared.types import ClipInfo, Face, Frame, Scene
+
+KEPT: Final = 8
+"""Frames that a reader still has behind the last one read, and that it may go ahead for the next."""
+READERS: Final = 2
+FAR: Final = 250
+"""Frames that are sooner read than sought."""
+
+
+def retimed(
+    info: ClipInfo,
+    timeline: Timeline,
+    faces_at: Callable[[int], tuple[Face, ...]],
+    time_of: Callable[[int], float] | None = None,
+) -> Iterator[Scene]:
+    """The scenes of an output, lazily.
+
+    Parameters
+    ----------
+    info : of the clip; the output begins at its first frame's time.
+    faces_at : the faces of a frame of the clip that are to be changed.
+    time_of : the time of a frame of the clip in seconds, by which it is sought; None where none is.
+    """
+    begin = info.start_s / info.time_base
+    with _Frames(info, time_of) as frames:
+        for index, (first, second, share) in enumerate(
+            zip(timeline.first.tolist(), timeline.second.tolist(), timeline.share.tolist(), strict=True)
+        ):
+            frame, faces = frames.at(first), faces_at(first)
+            if share > 0:
+                frame = frame_between(frame, frames.at(second), share)
+                faces = faces_between(faces, faces_at(second), share)
+            beat = Fraction(index) / (timeline.rate * info.time_base)
+            yield Scene(replace(frame, index=index, pts=round(begin + beat)), faces)
+
+
+def faces_between(first: Sequence[Face], second: Sequence[Face], share: float) -> tuple[Face, ...]:
+    """The faces of a frame between two: those of the nearer one, moved on towards where the other one has them."""
+    near, far, away = (first, second, share) if share <= 0.5 else (second, first, 1.0 - share)
+    found = []
+    for face in near:
+        same = [other for other in far if other.track == face.track]
+        if not same and len(near) == len(far) == 1:
+            same = list(far)  # lost and found again in the meantime
+        found.append(face_between(face, same[0], away) if same else face)
+    return tuple(found)
+
+
+class _Frames:
+    """Frames of a clip by index, from at most `READERS` readers that go forward."""
+
+    def __init__(self, info: ClipInfo, time_of: Callable[[int], float] | None) -> None:
+        self._info, self._time_of = info, time_of
+        self._readers: list[_Reader] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for reader in self._readers:
+            reader.close()
+
+    def at(self, index: int) -> Frame:
+        """One frame.
+
+        Raises
+        ------
+        MediaError
+            The clip has no such frame: it was changed since its faces were found.
+        """
+        reader = next((one for one in self._readers if one.is_near(index)), None)
+        if reader is None:
+            reader = self._turned_to(index)
+        self._readers.sort(key=lambda one: one is reader)  # the one used last comes last
+        return reader.at(index)
+
+    def _turned_to(self, index: int) -> _Reader:
+        """The reader that was not used last, opened again where it is past the frame or far before it."""
+        is_sought = self._time_of is not None and index > FAR
+        if len(self._readers) == READERS:
+            ahead = index - self._readers[0].last
+            if ahead > 0 and (ahead <= FAR or not is_sought):
+                return self._readers[0]
+            self._readers.pop(0).close()
+        reader = _Reader(self._info.path)
+        if is_sought and self._time_of is not None:
+            pts = round(self._time_of(index - KEPT) / self._info.time_base)
+            if not reader.seek(index - KEPT, pts):
+                reader.close()
+                reader = _Reader(self._info.path)
+        self._readers.append(reader)
+        return reader
+
+
+class _Reader:
+    """A clip that is read forward, with the frames read last."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._opened = path, ExitStack()
+        self._clip = self._opened.enter_context(open_clip(path))
+        self._frames = self._clip.frames()
+        self._kept: OrderedDict[int, Frame] = OrderedDict()
+        self.last = -1
+        """Index of the frame read last."""
+
+    def seek(self, index: int, pts: int) -> bool:
+        """As of `ClipReader.seek`; before any frame is read."""
+        if not self._clip.seek(index, pts):
+            return False
+        self.last = index - 1
+        return True
+
+    def is_near(self, index: int) -> bool:
+        """Whether a frame is at hand, or comes soon."""
+        return index in self._kept or self.last < index <= self.last + KEPT
+
+    def at(self, index: int) -> Frame:
+        """One frame, at hand or yet to be read."""
+        while index not in self._kept:
+            frame = next(self._frames, None)
+            if frame is None:
+                raise MediaError(f"{self._path}: has no frame {index} any more; was it changed meanwhile?")
+            self.last = frame.index
+            self._kept[frame.index] = frame
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return self._kept[index]
+
+    def close(self) -> None:
+        """Close the clip."""
+        self._kept.clear()
+        self._opened.close()

@@ -1,0 +1,68 @@
+"""Frames from the middle of a clip are, sample by sample, those that reading it from the start gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shared.media.reader import open_clip
+from tests.shared.media.drawn import Recipe, make_clip, shifted
+
+GROUPS = {"preset": "fast", "g": "12", "bf": "3"}
+RECIPES = {
+    "closed": ("clip.mp4", Recipe(frames=50, options=GROUPS)),
+    "open": ("clip.mp4", Recipe(frames=50, options={**GROUPS, "x264-params": "open-gop=1:scenecut=0"})),
+    "matroska": ("clip.mkv", Recipe(frames=50, options={**GROUPS, "x264-params": "open-gop=1"})),
+    "hevc": (
+        "clip.mp4",
+        Recipe(frames=50, codec="libx265", options={"x265-params": "open-gop=1:keyint=12:log-level=none"}),
+    ),
+    "one group": ("clip.mp4", Recipe(frames=50, options={"preset": "fast", "g": "250"})),
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_sought_frame_and_those_after_it_are_the_clip_s(tmp_path: Path, name: str) -> None:
+    file, recipe = RECIPES[name]
+    clip = make_clip(tmp_path / file, recipe)
+    with open_clip(clip) as reader:
+        whole = list(reader.frames())
+    for index in (0, 11, 12, 13, 25, 37, 49):
+        with open_clip(clip) as reader:
+            assert reader.seek(index, whole[index].pts)
+            found = list(reader.frames())
+            assert reader.damaged == 0
+        assert [frame.index for frame in found] == list(range(index, 50))
+        for one, other in zip(found, whole[index:], strict=True):
+            assert one.pts == other.pts
+            assert all(np.array_equal(a, b) for a, b in zip(one.planes, other.planes, strict=True))
+
+
+def test_a_clip_that_starts_late_is_sought_by_its_own_times(tmp_path: Path) -> None:
+    clip = shifted(make_clip(tmp_path / "clip.mp4", Recipe(frames=30)), tmp_path / "late.mkv", 100.0)
+    with open_clip(clip) as reader:
+        wanted = list(reader.frames())[20]
+    with open_clip(clip) as reader:
+        assert reader.seek(20, wanted.pts)
+        assert next(reader.frames()).time_s == wanted.time_s
+
+
+def test_what_cannot_be_found_for_certain_is_not_given(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", Recipe(frames=30))
+    with open_clip(clip) as reader:
+        last = list(reader.frames())[-1]
+    for pts in (last.pts + 1000, last.pts - 1):
+        with open_clip(clip) as reader:
+            assert not reader.seek(20, pts)
+    stream = make_clip(tmp_path / "clip.ts", Recipe(frames=30))
+    with open_clip(stream) as reader:
+        assert not reader.seek(20, last.pts)
+
+
+def test_a_reader_that_has_given_frames_seeks_no_more(tmp_path: Path) -> None:
+    with open_clip(make_clip(tmp_path / "clip.mp4", Recipe(frames=5))) as reader:
+        next(reader.frames())
+        with pytest.raises(ValueError, match="given once"):
+            reader.seek(2, 0)

@@ -50,6 +50,9 @@ STILL: Final = 0.01
 """A face whose opening differs less than this, as a share of an eye's width or distance, does not move."""
 LEAST_ANSWER: Final = 0.25
 """A decoder that opens less than this share of what is asked does not listen: it must not be shouted at."""
+PRICE: Final = 0.03
+"""A change of what is told by one standard deviation must win more than this share of the clip's opening."""
+TRIED: Final = 256
 RISE: Final = 1e-6
 """Least rise of a curve, so that it can be read backwards."""
 WIDE_OPEN: Final = 60.0
@@ -167,8 +170,22 @@ def response_of(
     moves, answers = wanted[-1] - wanted[0], opened[-1] - opened[0]
     if moves < STILL or answers < LEAST_ANSWER * moves:
         return None
-    asked = np.interp(wanted, opened, values)
-    return Response(column, told, told + np.clip(asked - told, -FURTHEST, FURTHEST))
+    return Response(column, told, _asked(told, wanted, (values, opened)))
+
+
+def _asked(told: Doubles, wanted: Doubles, answer: tuple[Doubles, Doubles]) -> Doubles:
+    """What to tell in place of `told` so that a decoder opens as far as wanted, changed no further than it pays.
+
+    Lips that are shut stay so whatever less they are told: told of far less than they know they only wrinkle.
+    """
+    values, opened = answer
+    tried = np.linspace(values[0], values[-1], TRIED)
+    misses = (np.interp(tried, values, opened) - wanted[:, np.newaxis]) / (wanted[-1] - wanted[0])
+    change = tried - told[:, np.newaxis]
+    cost = misses**2 + (PRICE * change) ** 2 + np.where(np.abs(change) > FURTHEST, np.inf, 0.0)
+    kept = np.isfinite(cost).any(axis=1)  # else the decoder was never asked anything near it
+    best = np.where(kept, tried[cost.argmin(axis=1)], told)
+    return np.asarray(isotonic_regression(best).x + RISE * np.arange(len(best)))
 
 
 def _curve(values: Doubles, openings: Doubles) -> tuple[Doubles, Doubles]:

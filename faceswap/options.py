@@ -237,7 +237,8 @@ class SwapOptions:
     """False: the model's first person becomes the second; True: the second becomes the first."""
     expression: float = EXPRESSION
     """How far the made face moves in what a guided net reads of lips, lids and brows, 0 (not at all) to 2; 1 is as
-    read, and decoders follow with less than they are told."""
+    read, and decoders follow with less than they are told. How far mouth and lids follow is found out for each clip
+    (`faceswap.response`): at the default they open as far as the clip's, at half of it half as far."""
     steady_ms: float = 36.0
     """What the net reads off the face is steadied along its track: standard deviation in milliseconds, 0 to 200; more
     takes flicker out of the skin, and in the end movement out of the face."""

@@ -72,7 +72,7 @@ def open_stage(options: SwapOptions, clip: ClipFaces, device: str = "auto", prog
     _check_direction(model, clip, options)
     if model.centring == "head":
         options = replace(options, forehead=max(options.forehead, HAIR))
-    finder = MeshFinder(MeshOptions(threads=1)) if options.steer > 0 else None
+    finder = MeshFinder(MeshOptions(threads=1)) if options.steer > 0 or model.guides is not None else None
     parts = mask_parts(options.mask)
     people = PersonFinder() if "person" in parts else None
     enhance = None if options.enhance is None else open_enhancer(options.enhance, device)

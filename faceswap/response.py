@@ -9,6 +9,8 @@ and how far the clip's own face is open, another. One through the inverse of the
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -23,12 +25,15 @@ from faceswap.guides import GAZE, NAMED, POSE
 from faceswap.looks import expression_of
 from faceswap.model import Reading, SwapModel
 from faceswap.options import EXPRESSION, SwapOptions
+from faceswap.rows import evenly
 from faceswap.steer import PointFinder, find_made
 from faceswap.telling import TOGETHER, measured
 from faceswap.view import Made
 from models.nets import GUIDES
 from shared.face.analyse import ClipFaces
 from shared.types import Face, Floats
+
+logger = logging.getLogger(__name__)
 
 Doubles = NDArray[np.float64]
 MOST_FACES: Final = 240
@@ -42,14 +47,18 @@ BINS: Final = 8
 finder's noise, and the curve read backwards makes the more of it (eyes r .88 instead of .95 on the GRID speaker)."""
 OPENINGS: Final = {"mouth gap": "mouth", "lids": "eyes"}
 """What is asked about, of the guides, and which of the looks shows how far it is open."""
+TRIES: Final = 4
+"""Groups of scenes that are taken to ask with, if nothing can be seen in the first."""
 FEWEST: Final = 40
 """Fewer faces than this do not show a curve."""
 FURTHEST: Final = 2.5
 """What is told is changed by no more than this."""
-STILL: Final = 0.01
+STILL: Final = 0.04
 """A face whose opening differs less than this, as a share of an eye's width or distance, does not move."""
 LEAST_ANSWER: Final = 0.25
 """A decoder that opens less than this share of what is asked does not listen: it must not be shouted at."""
+END: Final = 0.03
+"""Share of the faces in a bin of its own at either end: eyes are seldom shut, but then it matters."""
 PRICE: Final = 0.03
 """A change of what is told by one standard deviation must win more than this share of the clip's opening."""
 TRIED: Final = 256
@@ -90,26 +99,51 @@ def answered(
     ----------
     clip : whose faces show how far its people open mouth and eyes; without it, a finder, or guides nothing is changed.
     """
-    responses: list[Response] | None = None
+    usable = model.guides is not None and model.guides.basis.shape[1] + POSE == GUIDES and options.expression > 0
+    if not usable or clip is None or finder is None:
+        yield from items
+        return
+    responses: list[Response] = []
+    tracks: frozenset[int] = frozenset()
+    tries = TRIES
     while few := tuple(islice(items, TOGETHER)):
-        first = [item for item in few if item.reading is not None]
-        if responses is None and first:
-            usable = (
-                model.guides is not None and model.guides.basis.shape[1] + POSE == GUIDES and options.expression > 0
-            )
-            responses = (
-                responses_of(first, model, options, _faces_of(clip, first[0].views[0].face.track), finder)
-                if usable and clip is not None and finder is not None
-                else []
-            )
-        for item in few:
-            answer = item.reading
-            if answer is not None and answer.guides is not None and responses:
-                for response in responses:
-                    answer = replace(answer, guides=response.applied(answer.guides))
-                yield replace(item, answer=answer)
-            else:
-                yield item
+        if not responses and tries and any(item.views for item in few):
+            tracks = _person_of(clip, few)
+            first = [one for item in few if (one := _alone(item, tracks)) is not None]
+            responses = responses_of(first, model, options, _faces_of(clip, tracks), finder)
+            tries -= 1
+            if not responses and not tries:
+                logger.info("how far mouth and lids open could not be found out; they follow as they are told")
+        yield from (_answer(item, responses, tracks) for item in few)
+
+
+def _answer(item: Read, responses: Sequence[Response], tracks: frozenset[int]) -> Read:
+    """A scene with what the faces of some tracks are told in place of what was read off them."""
+    if item.reading is None or item.reading.guides is None or not responses:
+        return item
+    guides = item.reading.guides
+    for response in responses:
+        guides = response.applied(guides)
+    asked = np.array([view.face.track in tracks for view in item.views])
+    return replace(
+        item, answer=replace(item.reading, guides=np.where(asked[:, np.newaxis], guides, item.reading.guides))
+    )
+
+
+def _person_of(clip: ClipFaces, few: Sequence[Read]) -> frozenset[int]:
+    """Tracks of the person who is seen most in some scenes."""
+    people = {one.number: one.person for one in clip.tracks}
+    seen = Counter(people.get(view.face.track) for item in few for view in item.views)
+    most = seen.most_common(1)[0][0]
+    return frozenset(number for number, person in people.items() if person == most)
+
+
+def _alone(item: Read, tracks: frozenset[int]) -> Read | None:
+    """A scene with the first face of some tracks alone; None where there is none."""
+    for number, view in enumerate(item.views):
+        if view.face.track in tracks and item.reading is not None and item.reading.guides is not None:
+            return replace(item, views=(view,), reading=item.reading.of(number))
+    return None
 
 
 def responses_of(
@@ -119,10 +153,10 @@ def responses_of(
 
     Parameters
     ----------
-    first : scenes with faces, whose codes and surroundings are taken.
+    first : scenes with one face each, whose codes and surroundings are taken.
     faces : some of the same person.
     """
-    if model.guides is None or len(faces) < FEWEST:
+    if model.guides is None or not first or len(faces) < FEWEST:
         return []
     decoder = 0 if options.swap_direction else 1
     told = measured(model.guides, 1 - decoder, faces, model.centring)
@@ -190,7 +224,10 @@ def _asked(told: Doubles, wanted: Doubles, answer: tuple[Doubles, Doubles]) -> D
 
 def _curve(values: Doubles, openings: Doubles) -> tuple[Doubles, Doubles]:
     """What is told, and how open that is, both rising: means over bins, made to rise by isotonic regression."""
-    bins = np.array_split(np.argsort(values), min(BINS, len(values)))
+    order = np.argsort(values, kind="stable")
+    ends = max(2, round(END * len(order)))
+    middle = np.array_split(order[ends:-ends], min(BINS, max(1, len(order) - 2 * ends)))
+    bins = [some for some in (order[:ends], *middle, order[-ends:]) if len(some)]
     told = np.array([values[some].mean() for some in bins]) + RISE * np.arange(len(bins))
     means = isotonic_regression([openings[some].mean() for some in bins], weights=[len(some) for some in bins]).x
     return told, np.asarray(means + RISE * np.arange(len(bins)))
@@ -217,18 +254,14 @@ def _drawn(
         code = Reading(one.values.expand(len(STEPS), *one.values.shape[1:]), told.astype(np.float32))
         for value, picture in zip(told[:, column], model.draw(code, people)[0][0], strict=True):
             face = find_made(item.scene.frame, Made(item.views[0], picture), finder)
-            if face is not None:
+            if face is not None and np.isfinite(face.landmarks).all():
                 found.append((float(value), face))
     return found
 
 
-def _faces_of(clip: ClipFaces | None, track: int) -> list[Face]:
-    """Faces of the person of a track, spread over the clip."""
-    if clip is None:
-        return []
-    person = next((one.person for one in clip.tracks if one.number == track), None)
-    tracks = {one.number for one in clip.tracks if one.person == person}
-    places = np.unique(np.linspace(0, max(0, clip.counts.frames - 1), MOST_FACES).round().astype(int))
-    return [
-        face for place in places for face in clip.faces_at(int(place)) if face.track in tracks and face.mesh is not None
-    ]
+def _faces_of(clip: ClipFaces, tracks: frozenset[int]) -> list[Face]:
+    """Faces of some tracks, spread over the frames in which they are."""
+    spans = [range(one.first, one.last + 1) for one in clip.tracks if one.number in tracks]
+    places = sorted({place for span in spans for place in span})
+    faces = [face for place in evenly(places, MOST_FACES) for face in clip.faces_at(place) if face.track in tracks]
+    return [face for face in faces if face.mesh is not None]

@@ -8,7 +8,7 @@ decoder will be given when faces are swapped.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -51,6 +51,10 @@ class Batch:
     points: Tensor
     mirrored: Tensor
     guides: Tensor
+
+    def of(self, rows: slice) -> Batch:
+        """Some of its faces."""
+        return replace(self, **{entry.name: getattr(self, entry.name)[rows] for entry in fields(self)})
 
 
 def augment(

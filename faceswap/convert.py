@@ -12,6 +12,7 @@ import numpy as np
 
 from faceswap.align import HAIR
 from faceswap.along import Layer
+from faceswap.ask import answered
 from faceswap.calm import Read, calmed
 from faceswap.detail import noise_around
 from faceswap.enhance import Enhance, open_enhancer
@@ -21,7 +22,6 @@ from faceswap.masks import mask_parts
 from faceswap.matte import PERSON_PX, person_crop
 from faceswap.model import Reading, SwapModel, open_model
 from faceswap.options import SwapOptions
-from faceswap.response import answered
 from faceswap.steer import PointFinder, steered
 from faceswap.telling import TOGETHER, Telling
 from faceswap.view import Made, Shown, look_at

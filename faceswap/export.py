@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from faceswap.export_options import ExportOptions
 from faceswap.live import LiveCrop, LiveFace, live_crop
 from faceswap.model import SwapModel, best_of, open_model
-from faceswap.options import ExportOptions
 from models.tensors import array, floats, one_thread
 from shared.errors import ArtefactError, InstallError, MediaError, UsageError, WeightsError, from_os_error
 from shared.provenance.consent import Consent

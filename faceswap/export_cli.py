@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from faceswap.options import ExportOptions
+from faceswap.export_options import ExportOptions
 from shared.render.terminal import Terminal, consent_option, force_option, standard_options
 
 FILE = click.Path(path_type=Path)

@@ -17,7 +17,7 @@ from faceswap.align import HAIR
 from faceswap.rows import PICTURES, FaceRow, centring_of, usable
 from models.tensors import floats, nchw
 from shared.errors import ArtefactError
-from shared.face.landmarks import CORNERS_68
+from shared.face.landmarks import CORNERS_68, LANDMARKS
 from shared.picture.image import read_image
 from shared.picture.mask import erode, extended_hull, mouth_mask, polygon_mask
 from shared.picture.warp import gaussian, resize, to_uint8
@@ -114,7 +114,7 @@ def load_faceset(
     order = np.argsort(apart, kind="stable")
     side = min(size_px, read_image(folder / PICTURES / rows[0].name).shape[0])
     planes = np.empty((len(rows), 4, side, side), dtype=np.uint8)
-    points = np.empty((len(rows), 70, 2), dtype=np.float32)
+    points = np.empty((len(rows), LANDMARKS + 2, 2), dtype=np.float32)
     forehead = HAIR if centring_of(folder) == "head" else FOREHEAD
 
     def load(place: int) -> None:
@@ -126,7 +126,7 @@ def load_faceset(
             progress(number + 1, len(rows), f"loading {folder.name}")
     poses = np.array([(rows[place].yaw_deg, rows[place].pitch_deg) for place in order], dtype=np.float32)
     crops = nchw(planes.transpose(0, 2, 3, 1), device)
-    landmarks, irises = floats(points[:, :68], device), floats(points[:, 68:], device)
+    landmarks, irises = floats(points[:, :LANDMARKS], device), floats(points[:, LANDMARKS:], device)
     return FaceSet(crops, landmarks, irises, floats(poses, device), apart[order])
 
 
@@ -138,7 +138,7 @@ def _loaded(folder: Path, row: FaceRow, side: int, forehead: float) -> tuple[NDA
         raise ArtefactError(f"{path}: not the square picture that was extracted; delete it")
     points = np.concatenate([row.landmarks, middles(row.landmarks) if row.irises is None else row.irises])
     points = np.asarray((points + 0.5) * (side / picture.shape[0]) - 0.5, dtype=np.float32)
-    weight = to_uint8(face_weight(points[:68], side, forehead))
+    weight = to_uint8(face_weight(points[:LANDMARKS], side, forehead))
     return np.concatenate([resize(picture, (side, side)).transpose(2, 0, 1), weight[np.newaxis]]), points
 
 

@@ -132,7 +132,12 @@ def fit_guides(people: Sequence[tuple[Tensor, Tensor]], basis: Tensor | None = N
     if blind:
         found[:, :2] = 0.0
     by_pose = torch.stack(solved)
-    return Guides(by_pose - (by_pose @ found[:, :1]) @ _alone(found)[:, :1].T, found)
+    return Guides(by_pose - (by_pose @ found[:, :1]) @ _first_alone(found).T, found)
+
+
+def column_of(name: str) -> int:
+    """The column of the guides that tells what is named so in `NAMED`."""
+    return POSE + list(NAMED).index(name)
 
 
 def mirrored_poses(poses: Tensor) -> Tensor:
@@ -154,9 +159,9 @@ def _expressions(spread: Tensor) -> Tensor:
     return basis.contiguous()
 
 
-def _alone(basis: Tensor) -> Tensor:
-    """(2 P, K) directions, each of which changes one expression by 1 and no other."""
-    alone: Tensor = torch.linalg.pinv(basis.double()).T.float()
+def _first_alone(basis: Tensor) -> Tensor:
+    """(2 P, 1) the direction that changes the first expression by 1 and no other."""
+    alone: Tensor = torch.linalg.pinv(basis.double())[:1].T.float()
     return alone
 
 

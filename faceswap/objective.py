@@ -71,6 +71,17 @@ class Share:
     own: tuple[Tensor, ...]
     critic: tuple[Tensor, ...] = ()
 
+    def added_to(self, total: Share | None, weight: float) -> Share:
+        """The sum so far with this share, as much of it; `total` is used up."""
+        if total is None:
+            gradients = (tuple(value * weight for value in some) for some in (self.shared, self.own, self.critic))
+            return Share(self.loss * weight, *gradients)
+        torch._foreach_add_(total._flat(), self._flat(), alpha=weight)
+        return total
+
+    def _flat(self) -> list[Tensor]:
+        return [self.loss, *self.shared, *self.own, *self.critic]
+
 
 def stage_of(options: TrainOptions, step: int) -> Stage:
     """What `step`, counted from 1, is trained with: a warp, then none, then a discriminator beside it."""

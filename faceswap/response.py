@@ -1,56 +1,27 @@
 """How a decoder answers what it is told of mouth and lids, and what it must be told so that they open as far as asked.
 
 A decoder has learned its own person's habits: one who seldom closes his eyes on film answers half a blink with a slit,
-and one who is mostly silent opens his lips only when told of a shout. So it is asked, before the first frame is drawn:
-faces like some of the clip's own, the mouth or the lids told as they are and less and more, are drawn and looked at.
-Between what is told and how far the made face opens there is a rising curve (isotonic regression); between what is told
-and how far the clip's own face is open, another. One through the inverse of the other says what to tell.
+and one who is mostly silent opens his lips only when told of a shout. So it is asked (`faceswap.ask`). Between what is
+told and how far the made face opens there is a rising curve (isotonic regression); between what is told and how far the
+clip's own face is open, another. One through the inverse of the other says what to tell.
 """
 
 from __future__ import annotations
 
-import logging
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from faceswap.calm import Read
-from faceswap.guides import GAZE, NAMED, POSE
-from faceswap.looks import expression_of
-from faceswap.model import Reading, SwapModel
-from faceswap.options import EXPRESSION, SwapOptions
-from faceswap.rows import evenly
-from faceswap.steer import PointFinder, find_made
-from faceswap.telling import TOGETHER, measured
-from faceswap.view import Made
-from models.nets import GUIDES
-from shared.face.analyse import ClipFaces
-from shared.types import Face, Floats
-
-logger = logging.getLogger(__name__)
+from faceswap.guides import column_of
+from shared.types import Floats
 
 Doubles = NDArray[np.float64]
-MOST_FACES: Final = 240
-"""Of the clip, spread evenly: enough to know its curve."""
-DRAWN: Final = 10
-"""Of these, spread evenly over what is told, so many are drawn for each of mouth and lids."""
-STEPS: Final = (-2.0, -1.0, 0.0, 1.0, 2.0)
-"""How much less and more each is told, in standard deviations."""
 BINS: Final = 8
 """A curve is drawn through the means of so many bins of equal numbers: finer ones, or bins of equal width, follow the
 finder's noise, and the curve read backwards makes the more of it (eyes r .88 instead of .95 on the GRID speaker)."""
-OPENINGS: Final = {"mouth gap": "mouth", "lids": "eyes"}
-"""What is asked about, of the guides, and which of the looks shows how far it is open."""
-TRIES: Final = 4
-"""Groups of scenes that are taken to ask with, if nothing can be seen in the first."""
-FEWEST: Final = 40
-"""Fewer faces than this do not show a curve."""
 FURTHEST: Final = 2.5
 """What is told is changed by no more than this."""
 STILL: Final = 0.04
@@ -90,90 +61,11 @@ class Response:
         return changed
 
 
-def answered(
-    items: Iterator[Read], model: SwapModel, options: SwapOptions, clip: ClipFaces | None, finder: PointFinder | None
-) -> Iterator[Read]:
-    """Change what is told so that mouth and lids open as far as asked; order is kept.
-
-    Parameters
-    ----------
-    clip : whose faces show how far its people open mouth and eyes; without it, a finder, or guides nothing is changed.
-    """
-    usable = model.guides is not None and model.guides.basis.shape[1] + POSE == GUIDES and options.expression > 0
-    if not usable or clip is None or finder is None:
-        yield from items
-        return
-    responses: list[Response] = []
-    tracks: frozenset[int] = frozenset()
-    tries = TRIES
-    while few := tuple(islice(items, TOGETHER)):
-        if not responses and tries and any(item.views for item in few):
-            tracks = _person_of(clip, few)
-            first = [one for item in few if (one := _alone(item, tracks)) is not None]
-            responses = responses_of(first, model, options, _faces_of(clip, tracks), finder)
-            tries -= 1
-            if not responses and not tries:
-                logger.info("how far mouth and lids open could not be found out; they follow as they are told")
-        yield from (_answer(item, responses, tracks) for item in few)
-
-
-def _answer(item: Read, responses: Sequence[Response], tracks: frozenset[int]) -> Read:
-    """A scene with what the faces of some tracks are told in place of what was read off them."""
-    if item.reading is None or item.reading.guides is None or not responses:
-        return item
-    guides = item.reading.guides
-    for response in responses:
-        guides = response.applied(guides)
-    asked = np.array([view.face.track in tracks for view in item.views])
-    return replace(
-        item, answer=replace(item.reading, guides=np.where(asked[:, np.newaxis], guides, item.reading.guides))
-    )
-
-
-def _person_of(clip: ClipFaces, few: Sequence[Read]) -> frozenset[int]:
-    """Tracks of the person who is seen most in some scenes."""
-    people = {one.number: one.person for one in clip.tracks}
-    seen = Counter(people.get(view.face.track) for item in few for view in item.views)
-    most = seen.most_common(1)[0][0]
-    return frozenset(number for number, person in people.items() if person == most)
-
-
-def _alone(item: Read, tracks: frozenset[int]) -> Read | None:
-    """A scene with the first face of some tracks alone; None where there is none."""
-    for number, view in enumerate(item.views):
-        if view.face.track in tracks and item.reading is not None and item.reading.guides is not None:
-            return replace(item, views=(view,), reading=item.reading.of(number))
-    return None
-
-
-def responses_of(
-    first: Sequence[Read], model: SwapModel, options: SwapOptions, faces: Sequence[Face], finder: PointFinder
-) -> list[Response]:
-    """Ask the decoder; none for what cannot be seen.
-
-    Parameters
-    ----------
-    first : scenes with one face each, whose codes and surroundings are taken.
-    faces : some of the same person.
-    """
-    if model.guides is None or not first or len(faces) < FEWEST:
-        return []
-    decoder = 0 if options.swap_direction else 1
-    told = measured(model.guides, 1 - decoder, faces, model.centring)
-    own = [item.reading.guides for item in first if item.reading is not None and item.reading.guides is not None]
-    seen = measured(model.guides, 1 - decoder, [view.face for item in first for view in item.views], model.centring)
-    told = told + (np.concatenate(own) - seen).mean(axis=0)
-    found = []
-    for name, looks in OPENINGS.items():
-        column = POSE + list(NAMED).index(name)
-        chosen = told[np.argsort(told[:, column])[np.linspace(0, len(told) - 1, DRAWN).round().astype(int)]]
-        drawn = _drawn(first, model, {decoder: options.expression}, (chosen, column), finder)
-        if len(drawn) >= FEWEST // 2:
-            wanted = np.array([expression_of(face.landmarks)[looks] for face in faces])
-            made = np.array([(value, expression_of(face.landmarks)[looks]) for value, face in drawn])
-            clip, answer = (told[:, column].astype(np.float64), wanted), (made[:, 0], made[:, 1])
-            found.append(response_of(column, clip, answer, options.expression / EXPRESSION))
-    return [response for response in found if response is not None]
+def moves(openings: Doubles) -> bool:
+    """Whether openings (N,) differ enough to be followed: the means of those at either end, beyond noise."""
+    ends = max(2, round(END * len(openings)))
+    ordered = np.sort(openings)
+    return bool(ordered[-ends:].mean() - ordered[:ends].mean() >= STILL)
 
 
 def response_of(
@@ -195,14 +87,14 @@ def response_of(
     """
     told, wanted = _curve(*clip)
     values, opened = _curve(*made)
-    if column == POSE + list(NAMED).index("lids"):
+    if column == column_of("lids"):
         wide = np.percentile(clip[1], WIDE_OPEN)
         wanted = wanted * np.interp(np.percentile(clip[0], WIDE_OPEN), values, opened) / max(wide, RISE)
         wanted = wanted[-1] + strength * (wanted - wanted[-1])
     else:
         wanted = strength * wanted
-    moves, answers = wanted[-1] - wanted[0], opened[-1] - opened[0]
-    if moves < STILL or answers < LEAST_ANSWER * moves:
+    asked, answers = wanted[-1] - wanted[0], opened[-1] - opened[0]
+    if asked < STILL or answers < LEAST_ANSWER * asked:
         return None
     return Response(column, told, _asked(told, wanted, (values, opened)))
 
@@ -231,37 +123,3 @@ def _curve(values: Doubles, openings: Doubles) -> tuple[Doubles, Doubles]:
     told = np.array([values[some].mean() for some in bins]) + RISE * np.arange(len(bins))
     means = isotonic_regression([openings[some].mean() for some in bins], weights=[len(some) for some in bins]).x
     return told, np.asarray(means + RISE * np.arange(len(bins)))
-
-
-def _drawn(
-    first: Sequence[Read],
-    model: SwapModel,
-    people: dict[int, float],
-    asked: tuple[Floats, int],
-    finder: PointFinder,
-) -> list[tuple[float, Face]]:
-    """What was told in a column, with the face that was made of it."""
-    chosen, column = asked
-    found = []
-    for number, guides in enumerate(chosen):
-        item = first[number % len(first)]
-        if item.reading is None or item.reading.guides is None:
-            continue
-        one = item.reading.of(0)
-        told = np.tile(guides, (len(STEPS), 1))
-        told[:, : GAZE.stop] = item.reading.guides[0, : GAZE.stop]
-        told[:, column] += STEPS
-        code = Reading(one.values.expand(len(STEPS), *one.values.shape[1:]), told.astype(np.float32))
-        for value, picture in zip(told[:, column], model.draw(code, people)[0][0], strict=True):
-            face = find_made(item.scene.frame, Made(item.views[0], picture), finder)
-            if face is not None and np.isfinite(face.landmarks).all():
-                found.append((float(value), face))
-    return found
-
-
-def _faces_of(clip: ClipFaces, tracks: frozenset[int]) -> list[Face]:
-    """Faces of some tracks, spread over the frames in which they are."""
-    spans = [range(one.first, one.last + 1) for one in clip.tracks if one.number in tracks]
-    places = sorted({place for span in spans for place in span})
-    faces = [face for place in evenly(places, MOST_FACES) for face in clip.faces_at(place) if face.track in tracks]
-    return [face for face in faces if face.mesh is not None]

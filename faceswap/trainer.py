@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 
 from faceswap.adversary import Adversary
-from faceswap.augment import Batch, augment
+from faceswap.augment import augment
 from faceswap.bend import unit_points
 from faceswap.faceset import FaceSet
 from faceswap.guides import Guides, fit_guides, guides_from
@@ -271,10 +270,10 @@ class Trainer:
         total: Share | None = None
         for part in range(self.parts):
             some = slice(rows.start + own * part // self.parts, rows.start + own * (part + 1) // self.parts)
-            made = share(self.net, person, _rows(batch, some), self.options, self.precision, judge)
+            made = share(self.net, person, batch.of(some), self.options, self.precision, judge)
             if some.stop - some.start == count:
                 return made
-            total = _added(total, made, (some.stop - some.start) / count)
+            total = made.added_to(total, (some.stop - some.start) / count)
         if total is None:
             raise ValueError("a batch needs at least one part")
         return total
@@ -297,27 +296,3 @@ class Trainer:
 
 def _course(stage: Stage) -> Course:
     return Course(stage.warp > 0, stage.judged)
-
-
-def _rows(batch: Batch, rows: slice) -> Batch:
-    """Some faces of a batch."""
-    return dataclasses.replace(
-        batch, **{entry.name: getattr(batch, entry.name)[rows] for entry in dataclasses.fields(batch)}
-    )
-
-
-def _added(total: Share | None, made: Share, weight: float) -> Share:
-    """The sum of shares, each with its weight; `total` is used up."""
-    if total is None:
-        scaled = (_scaled(gradients, weight) for gradients in (made.shared, made.own, made.critic))
-        return Share(made.loss * weight, *scaled)
-    torch._foreach_add_(_flat(total), _flat(made), alpha=weight)
-    return total
-
-
-def _flat(share: Share) -> list[Tensor]:
-    return [share.loss, *share.shared, *share.own, *share.critic]
-
-
-def _scaled(gradients: Sequence[Tensor], weight: float) -> tuple[Tensor, ...]:
-    return tuple(gradient * weight for gradient in gradients)

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from faceswap.export import INPUT, OUTPUTS, export
-from faceswap.options import ExportOptions
+from faceswap.export_options import ExportOptions
 from models.nets import config_of
 from shared.cli import root
 from shared.errors import ArtefactError, InstallError, UsageError, WeightsError

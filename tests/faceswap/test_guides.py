@@ -13,7 +13,7 @@ from torch import Tensor
 from faceswap.augment import augment
 from faceswap.bend import mirrored, seen_through, unit_points
 from faceswap.faceset import load_faceset
-from faceswap.guides import GAZE, NAMED, POSE, Guides, fit_guides, guides_from, mirrored_poses, moving
+from faceswap.guides import GAZE, POSE, Guides, column_of, fit_guides, guides_from, mirrored_poses, moving
 from faceswap.model import SwapModel
 from faceswap.objective import share
 from faceswap.options import AugmentOptions, options_for
@@ -27,7 +27,7 @@ from shared.face.landmarks import CORNERS_68, LANDMARKS
 from tests.faceswap.drawn import face_points
 
 EXACT = Precision(torch.device("cpu"), False)
-GAP = POSE + list(NAMED).index("mouth gap")
+GAP = column_of("mouth gap")
 DEPTH = 0.4 - 0.4 * torch.from_numpy(face_points((0.0, 0.0), 1.0))[:, :1].abs()
 """Of the points of a drawn face, which a turn moves."""
 
@@ -127,7 +127,7 @@ def test_the_lids_and_the_mouth_are_told_apart(guides: Guides) -> None:
     before = guides.of(0, points, poses)
     points[:, [37, 38, 43, 44], 1] -= 0.02
     after = guides.of(0, points, poses)
-    lids = POSE + list(NAMED).index("lids")
+    lids = column_of("lids")
     assert float((after - before)[:, lids].min()) > 1.0
     assert torch.allclose(after[:, GAP], before[:, GAP], atol=0.05)
 

@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Tests run side by side, those of one file in order; each process takes about 2 GB and one thread.
+PROCESSES ?= 2
 READY := $(VENV)/.ready
 
 .PHONY: help demo test check format clean
@@ -32,7 +34,7 @@ check:
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile
 
 format:
 	$(BIN)/ruff format .

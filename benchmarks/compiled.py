@@ -3,7 +3,7 @@
     python benchmarks/compiled.py [--net quick] [--rounds 12]
 
 Compiling for a CPU needs a C++ compiler. Training has no option for it because of these figures: on two cores in
-float32 the quick net's pass takes 1.2 times as long compiled, and compiling takes a minute and a half.
+float32 the quick net's pass takes 1.1 to 1.2 times as long compiled, and compiling takes about a minute.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.face.landmarks import CanonicalFace, eye_distance, mouth_opening
+from shared.face.landmarks import CORNERS_68, CanonicalFace, eye_distance, mouth_opening
 from shared.face.pose import FLIP, fit_pose_68
 from shared.picture.colour import lab_from_rgb
 from shared.picture.mask import hull_mask, mouth_mask, polygon_mask
@@ -89,6 +89,23 @@ def expression_of(landmarks: Floats) -> dict[str, float]:
         "eyes": (_lids(landmarks[RIGHT_EYE]) + _lids(landmarks[LEFT_EYE])) / 2,
         "brows": float(np.linalg.norm(landmarks[17:27].mean(axis=0) - landmarks[36:48].mean(axis=0))) / unit,
     }
+
+
+def gaze_of(landmarks: Floats, irises: Floats) -> tuple[float, float]:
+    """How far to the picture's right and how far down somebody looks, irises against eyes, in widths of an eye.
+
+    Parameters
+    ----------
+    landmarks : (68, 2) pixels.
+    irises : (2, 2) pixels of the same picture.
+    """
+    eyes = landmarks[np.array(CORNERS_68)]
+    axes = eyes[:, 1] - eyes[:, 0]
+    away = irises - eyes.mean(axis=1)
+    squares = np.maximum((axes**2).sum(axis=1), 1e-6)
+    across = float(((away * axes).sum(axis=1) / squares).mean())
+    down = float(((away[:, 1] * axes[:, 0] - away[:, 0] * axes[:, 1]) / squares).mean())
+    return across, down
 
 
 def skin_mask(points: Floats, size_px: int) -> NDArray[np.bool_]:

@@ -1,13 +1,13 @@
 """Whether two people's face sets have seen the same things, before anybody trains on them: what footage is missing.
 
 A net can only make a face that its own footage holds something like. For each of a person's faces the nearest one of
-the other is looked for, in pose, expression and light each; beside these stand the shapes of the faces and how sharp
-the footage is.
+the other is looked for, in pose, expression, gaze and light each; beside these stand the shapes of the faces and how
+sharp the footage is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from faceswap.align import STEADY
 from faceswap.cover import UNITS
-from faceswap.looks import looks_of
+from faceswap.looks import gaze_of, looks_of
 from faceswap.rows import PICTURES, FaceRow, evenly, usable
 from shared.face.landmarks import eye_distance
 from shared.picture.image import read_image
@@ -27,11 +27,15 @@ from shared.types import Floats
 KINDS: Final[dict[str, tuple[str, ...]]] = {
     "pose": ("yaw_deg", "pitch_deg"),
     "expression": ("mouth", "smile", "eyes", "brows"),
+    "gaze": ("gaze_across", "gaze_down"),
     "light": ("light", "side_light", "top_light"),
 }
 """What is compared face by face, and by which measures."""
 MOST_COMPARED: Final = 600
 """Faces of each set that are compared, spread evenly."""
+PLAIN: Final[Mapping[str, float]] = {**UNITS, "gaze_across": 0.1, "gaze_down": 0.1}
+"""The difference that is plainly seen, of each measure; an eye that turns by 15 degrees moves its iris by a tenth of
+the eye's width."""
 SHAPE_UNIT: Final = 0.25
 """Mean distance of two faces' contours, in eye distances, at which the score of the shape is 0."""
 WORTH_SAYING: Final = 0.03
@@ -43,6 +47,8 @@ SAID: Final[dict[str, tuple[str, str, str]]] = {
     "smile": ("with the lips drawn together", "with the lips drawn wide", "{:.2f} eye distances"),
     "eyes": ("with the eyes closed", "with the eyes wide open", "{:.2f}"),
     "brows": ("with lowered brows", "with raised brows", "{:.2f} eye distances"),
+    "gaze_across": ("looking to the picture's left", "looking to the picture's right", "{:+.2f} eye widths"),
+    "gaze_down": ("looking up from under the lids", "looking down under the lids", "{:+.2f} eye widths"),
     "light": ("in darker light", "in brighter light", "L* {:.0f}"),
     "side_light": ("lit from the picture's left", "lit from the picture's right", "L* {:+.0f}"),
     "top_light": ("lit from below", "lit from above", "L* {:+.0f}"),
@@ -55,13 +61,19 @@ class Side:
     """What is compared of one set."""
 
     name: str
-    rows: tuple[FaceRow, ...]
+    measures: Mapping[str, Floats]
+    """(N,) of each face, by the names in `KINDS`; without the gaze where the set does not tell it."""
     shape: Floats
     """(68, 2) mean landmarks in eye distances, brows, eyes and nose laid on the mean face."""
     size_px: float
     """Median size of the faces in their frames."""
     sharpness: float
     """Median, at one size for all."""
+
+    @property
+    def count(self) -> int:
+        """Faces compared."""
+        return len(self.measures["yaw_deg"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +106,9 @@ def compare(first: Path, second: Path, progress: Progress = silent) -> PairCheck
     scores: dict[str, tuple[float, float]] = {}
     missing: list[str] = []
     for kind, names in KINDS.items():
-        tables = [_table(side.rows, names) for side in sides]
+        if not all(name in side.measures for side in sides for name in names):
+            continue
+        tables = [_table(side, names) for side in sides]
         shares = []
         for one in (0, 1):
             lonely = _lonely(tables[one], tables[1 - one])
@@ -124,16 +138,24 @@ def side_of(folder: Path, progress: Progress = silent) -> Side:
     shape = (shape - shape[STEADY].mean(axis=0)) / max(eye_distance(shape), 1e-6)
     return Side(
         folder.name,
-        tuple(full),
+        _measures(full),
         np.asarray(shape, dtype=np.float32),
         float(np.median([row.size_px for row in full])),
         float(np.median([row.sharpness for row in full])),
     )
 
 
-def _table(rows: Sequence[FaceRow], names: Sequence[str]) -> Floats:
+def _measures(rows: Sequence[FaceRow]) -> dict[str, Floats]:
+    found = {name: np.array([getattr(row, name) for row in rows], dtype=np.float32) for name in UNITS}
+    gazes = [gaze_of(row.landmarks, row.irises) for row in rows if row.irises is not None]
+    if len(gazes) == len(rows):
+        found["gaze_across"], found["gaze_down"] = np.array(gazes, dtype=np.float32).T
+    return found
+
+
+def _table(side: Side, names: Sequence[str]) -> Floats:
     """(N, D) measures, each in the difference that is plainly seen."""
-    return np.array([[getattr(row, name) / UNITS[name] for name in names] for row in rows], dtype=np.float32)
+    return np.stack([side.measures[name] / np.float32(PLAIN[name]) for name in names], axis=1)
 
 
 def _lonely(mine: Floats, other: Floats) -> NDArray[np.bool_]:
@@ -146,11 +168,11 @@ def _told(names: Sequence[str], lonely: NDArray[np.bool_], mine: Side, other: Si
     """What the other lacks of what I show, in words."""
     found = []
     for name in names:
-        low, high = np.percentile([getattr(row, name) for row in other.rows], [2, 98])
-        values = np.array([getattr(row, name) for row in mine.rows])
+        low, high = np.percentile(other.measures[name], [2, 98])
+        values = mine.measures[name]
         for word, beyond, end in (
-            (SAID[name][0], lonely & (values < low - UNITS[name] / 2), low),
-            (SAID[name][1], lonely & (values > high + UNITS[name] / 2), high),
+            (SAID[name][0], lonely & (values < low - PLAIN[name] / 2), low),
+            (SAID[name][1], lonely & (values > high + PLAIN[name] / 2), high),
         ):
             share = float(beyond.mean())
             if share >= WORTH_SAYING:

@@ -27,9 +27,9 @@ def pair_sheet(check: PairCheck) -> Rgb:
         corner = (GAP_PX + place * (PANEL_PX + GAP_PX), TOP_PX)
         _frame(sheet, corner, PANELS[place])
         for number in (1, 0):
-            rows = check.sides[number].rows
-            x = np.array([(getattr(row, across) - left) / (right - left) for row in rows])
-            y = np.array([(getattr(row, upwards) - low) / (high - low) for row in rows])
+            measures = check.sides[number].measures
+            x = (measures[across] - left) / (right - left)
+            y = (measures[upwards] - low) / (high - low)
             _dots(sheet, corner, np.stack([x, 1 - y], axis=1), COLOURS[number])
     corner = (GAP_PX + 3 * (PANEL_PX + GAP_PX), TOP_PX)
     _frame(sheet, corner, "shape of the face")
@@ -64,7 +64,7 @@ def _scores(sheet: Rgb, check: PairCheck) -> None:
     for number, name in enumerate(names):
         _write(
             sheet,
-            f"{name}: {len(check.sides[number].rows)} faces compared",
+            f"{name}: {check.sides[number].count} faces compared",
             (GAP_PX + number * 320, top),
             COLOURS[number],
         )

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from faceswap.faceset import middles
 from faceswap.overlap import compare
 from faceswap.overlap_sheet import COLOURS, pair_sheet
 from faceswap.rows import FaceRow, read_rows, write_rows
@@ -72,6 +73,28 @@ def test_a_head_that_turns_further_is_asked_for_of_the_other(pair: tuple[Path, P
 def test_each_gap_has_its_words(pair: tuple[Path, Path], measure: str, value: float, said: str) -> None:
     change(pair[0], **{measure: value})
     assert any(gap.startswith("ada") and said in gap for gap in compare(*pair).missing)
+
+
+@pytest.mark.parametrize(
+    ("apart", "said"),
+    [
+        ((-6.0, 0.0), "looking to the picture's left"),
+        ((6.0, 0.0), "looking to the picture's right"),
+        ((0.0, 6.0), "looking down under the lids"),
+    ],
+)
+def test_who_looks_where_the_other_never_does_is_named(
+    pair: tuple[Path, Path], apart: tuple[float, float], said: str
+) -> None:
+    for folder, moved in zip(pair, (apart, (0.0, 0.0)), strict=True):
+        rows = read_rows(folder)
+        looking = [replace(row, irises=middles(row.landmarks) + np.float32(moved)) for row in rows]
+        write_rows(folder, looking)
+    check = compare(*pair)
+    assert check.scores["gaze"] == pytest.approx((0.0, 0.0))
+    assert any(gap.startswith("ada") and said in gap for gap in check.missing)
+    write_rows(pair[0], [replace(row, irises=None) for row in read_rows(pair[0])])
+    assert "gaze" not in compare(*pair).scores  # an older set does not tell it
 
 
 def test_a_broader_face_scores_less_in_shape(pair: tuple[Path, Path]) -> None:

@@ -33,9 +33,9 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
 """What is compared face by face, and by which measures."""
 MOST_COMPARED: Final = 600
 """Faces of each set that are compared, spread evenly."""
-PLAIN: Final[Mapping[str, float]] = {**UNITS, "gaze_across": 0.1, "gaze_down": 0.1}
-"""The difference that is plainly seen, of each measure; an eye that turns by 15 degrees moves its iris by a tenth of
-the eye's width."""
+PLAIN: Final[Mapping[str, float]] = {**UNITS, "gaze_across": 0.04, "gaze_down": 0.04}
+"""The difference that is plainly seen, of each measure; an eye that turns by 6 degrees moves its iris by so much of the
+eye's width."""
 SHAPE_UNIT: Final = 0.25
 """Mean distance of two faces' contours, in eye distances, at which the score of the shape is 0."""
 WORTH_SAYING: Final = 0.03

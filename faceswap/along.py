@@ -13,6 +13,7 @@ from faceswap.lay import Setting, figures, lay
 from faceswap.options import SwapOptions
 from faceswap.steady import Steadied
 from faceswap.steer import Field, field_of, misses, mixed
+from faceswap.teeth import INNER_LIP
 from faceswap.view import Made, Shown
 from shared.types import Edit, Patch, Scene
 
@@ -61,11 +62,15 @@ class Layer:
         index, before = self._places.get(track, (frame.index, place))
         self._places[track] = (frame.index, place)
         across, down = (place - before) / max(1, frame.index - index)
-        setting = Setting(self._field(shown, made, miss), (float(across), float(down)), (frame.index, track + 1))
+        field, lips = self._field(shown, made, miss)
+        setting = Setting(field, lips, (float(across), float(down)), (frame.index, track + 1))
         return lay(made, numbers, steady, self._options, setting)
 
-    def _field(self, shown: Shown, made: Made, miss: Doubles | None) -> Field | None:
-        """How a made face is to be warped; where the finder lost it, by what is usual along its track."""
+    def _field(self, shown: Shown, made: Made, miss: Doubles | None) -> tuple[Field | None, Doubles | None]:
+        """How a made face is to be warped, and how far its lips then are from the clip's.
+
+        Where the finder lost it, what is usual along its track is undone.
+        """
         track, options = made.view.face.track, self._options
         known = self._misses.known(track)
         if miss is not None and known is not None:
@@ -73,6 +78,8 @@ class Layer:
             miss = miss[: len(known)] if len(miss) >= len(known) else None
         usual = known if miss is None else self._misses.add(track, shown.time_s, miss)
         if usual is None:
-            return None
-        undone = mixed(usual if miss is None else miss, usual, options.steer, options.steer_shape)
-        return field_of(made.view.face, made.view.view_from_frame, len(made.picture), undone)
+            return None, None
+        missed = usual if miss is None else miss
+        undone = mixed(missed, usual, options.steer, options.steer_shape)
+        field = field_of(made.view.face, made.view.view_from_frame, len(made.picture), undone)
+        return field, (missed - undone)[INNER_LIP]

@@ -14,6 +14,7 @@ from faceswap.detail import grained, in_motion, log_details, sharpened, streak_o
 from faceswap.matte import laid_mask
 from faceswap.options import SwapOptions
 from faceswap.steer import GRID, MARGIN, Field
+from faceswap.teeth import INNER_LIP, own_mouth
 from faceswap.view import Made, View
 from shared.picture.mask import erode, extended_hull
 from shared.picture.warp import (
@@ -48,11 +49,14 @@ class Setting:
     Attributes
     ----------
     field : how the made face is warped; None where it is laid as it is.
+    lips : (8, 2) float64, how far from the clip's inner lips the created ones are laid, in shares of the view; None
+        where that is not known.
     motion_px : of the face since the last frame, x y in frame pixels.
     seed : of the grain: frame and track.
     """
 
     field: Field | None = None
+    lips: NDArray[np.float64] | None = None
     motion_px: tuple[float, float] = (0.0, 0.0)
     seed: tuple[int, int] = (0, 0)
 
@@ -88,6 +92,8 @@ def lay(
     patch_from_view = shift @ invert(view.view_from_frame)
     places = _places(patch_from_view, (box[3] - box[1], box[2] - box[0]), side, setting.field)
     mask = laid_mask(made, shift, places, face_px, options)
+    if options.own_mouth > 0:
+        mask = mask * (1 - np.float32(options.own_mouth) * _own_mouth(made, patch_from_view, mask, face_px, setting))
     placed = _enlarged(picture, places, scale_of(patch_from_view))
     placed = _skin_outwards(placed, transform(shift, view.face.landmarks), face_px, options)
     if options.motion_blur > 0:
@@ -95,6 +101,16 @@ def lay(
     if options.grain > 0:
         placed = grained(placed, steady[2:4], options.grain, setting.seed)
     return Patch(box, placed, mask, view.view_from_frame, view.face.track)
+
+
+def _own_mouth(made: Made, patch_from_view: Matrix, mask: Floats, face_px: float, setting: Setting) -> Floats:
+    """Where the clip's own mouth shows between the created lips."""
+    view = made.view
+    in_view = transform(view.view_from_frame, view.face.landmarks)
+    laid = None
+    if setting.lips is not None:
+        laid = transform(patch_from_view, in_view[INNER_LIP] + setting.lips * len(made.picture))
+    return own_mouth(transform(patch_from_view, in_view), laid, (mask.shape[0], mask.shape[1]), face_px)
 
 
 def _box(view: View, face_px: float, options: SwapOptions) -> IntBox:

@@ -88,7 +88,7 @@ def test_who_looks_where_the_other_never_does_is_named(
 ) -> None:
     for folder, moved in zip(pair, (apart, (0.0, 0.0)), strict=True):
         rows = read_rows(folder)
-        looking = [replace(row, irises=middles(row.landmarks) + np.float32(moved)) for row in rows]
+        looking = [replace(row, irises=middles(row.landmarks) + np.array(moved, np.float32)) for row in rows]
         write_rows(folder, looking)
     check = compare(*pair)
     assert check.scores["gaze"] == pytest.approx((0.0, 0.0))

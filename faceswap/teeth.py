@@ -1,0 +1,47 @@
+"""The clip's own teeth and tongue, left between the created lips.
+
+A net of 64 to 512 px draws the inside of a mouth last and worst, and footage in which somebody is mostly silent hardly
+shows it. The created lips are steered onto the clip's (`faceswap.steer`), so what lies between them can stay the
+clip's own: sharp, lit as the rest, and saying what is said.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from shared.picture.mask import feather, polygon_mask
+from shared.types import Floats
+
+INNER_LIP: Final = slice(60, 68)
+SOFT_SHARE: Final = 0.02
+"""Width of the edge between created lips and own mouth, as a share of the face's width."""
+PARTED: Final = (0.02, 0.05)
+"""Gaps of the inner lips, in shares of the face's width, between which the own mouth fades in: shut lips show none."""
+
+
+def own_mouth(points: Floats, laid_lips: Floats | None, size: tuple[int, int], face_px: float) -> Floats:
+    """Where the clip's own mouth shows, (H, W) float32: inside its inner lips, and inside those of the created face.
+
+    Parameters
+    ----------
+    points : (68, 2) the clip's landmarks in patch pixels.
+    laid_lips : (8, 2) where the created inner lips are laid, patch pixels; None where that is not known.
+    face_px : the face's width in the patch.
+    """
+    lips = points[INNER_LIP]
+    inside = polygon_mask(lips, size)
+    gap = _gap(lips)
+    if laid_lips is not None:
+        inside = np.minimum(inside, polygon_mask(laid_lips, size))
+        gap = min(gap, _gap(laid_lips))
+    parted = float(np.clip((gap / face_px - PARTED[0]) / (PARTED[1] - PARTED[0]), 0.0, 1.0))
+    if parted <= 0.0:
+        return np.zeros(size, dtype=np.float32)
+    return np.asarray(parted * feather(inside, SOFT_SHARE * face_px), dtype=np.float32)
+
+
+def _gap(lips: Floats) -> float:
+    """Mean distance of the facing points of an inner lip (8, 2)."""
+    return float(np.linalg.norm(lips[[1, 2, 3]] - lips[[7, 6, 5]], axis=1).mean())

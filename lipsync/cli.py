@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from lipsync.mouth_cli import mouth_options
-from lipsync.options import SyncOptions, VoiceOptions, parse_offset
+from lipsync.options import SyncOptions, VoiceOptions, parse_offset, parse_role
+from lipsync.role_cli import role_option
 from shared.render.cli import carry_out, job_of
 from shared.render.terminal import (
     RenderChoices,
@@ -58,6 +59,7 @@ LEARNED, SYNCED = VoiceOptions(), SyncOptions(voice=Path(), speech=None)
     metavar="auto|off|MS",
     help="By how much the sound comes after the mouth, ms; auto compares the clips and corrects what is off.",
 )
+@role_option
 @click.option("--most-frames", type=click.IntRange(1), default=LEARNED.most_frames, help="Keep at most so many mouths.")
 @person_option
 @finder_option
@@ -72,6 +74,7 @@ def learn(  # noqa: PLR0913 - one argument an option
     updates: int | None,
     patience: int,
     offset: str,
+    roles: tuple[str, ...],
     most_frames: int,
     person: str,
     finder: FinderName,
@@ -81,8 +84,13 @@ def learn(  # noqa: PLR0913 - one argument an option
 ) -> None:
     """Learn from FOOTAGE how one person's mouth moves to speech, and keep the mouths.
 
-    One or more clips of the speaker with their own sound; a minute works, more is better. Where clips differ in how
-    sound and mouth go together, those that are surely off against the rest are put right, and it is said.
+    One or more clips of the speaker, some with their own sound; a minute works, more is better. Where clips differ in
+    how sound and mouth go together, those that are surely off against the rest are put right, and it is said.
+
+    A clip serves as sound (sound and mouth teach the network), as shapes (its mouths tell which there are), as textures
+    (its pictures may be laid into a target), or several. A silent one serves no sound; one that is softer than the
+    rest, or lit otherwise, no textures where a minute of others is left. What was decided is said; --role decides
+    otherwise.
     """
     from shared.render.job import parse_person
 
@@ -93,6 +101,7 @@ def learn(  # noqa: PLR0913 - one argument an option
         updates=updates,
         patience=patience,
         offset=parse_offset(offset),
+        roles=tuple(parse_role(text) for text in roles),
         most_frames=most_frames,
         seed=seed,
     )

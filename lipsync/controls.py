@@ -28,11 +28,11 @@ CORNERS: Final = (LIP_POINTS.index(48), LIP_POINTS.index(54))
 MM: Final = 10.0
 """Millimetres of the canonical face (153 mm wide) in one of its centimetres."""
 MOST_FRAMES: Final = 20_000
-"""Frames of the pool that are looked at; spread evenly over it."""
+"""Mouths of the footage that are looked at; spread evenly over it."""
 LEAST_VARIANCE: Final = 1e-2
 """Of an opening or width, mm^2: one that the footage never varies is not moved."""
 PERCENTILES: Final = (2.0, 98.0)
-"""Of the pool, between which a mouth is narrow and wide; the upper one is wide open."""
+"""Of these, between which a mouth is narrow and wide; the upper one is wide open."""
 PLACES: Final = {
     "A": (0.00, 0.50), "B": (0.25, 0.60), "C": (0.55, 0.60), "D": (1.00, 0.50),
     "E": (0.45, 0.25), "F": (0.20, 0.05), "G": (0.10, 0.55), "H": (0.50, 0.55),
@@ -126,8 +126,8 @@ class Controls:
 
 def controls_of(voice: Voice) -> Controls:
     """The controls of a voice, from the mouths of its footage."""
-    step = max(1, -(-voice.shapes.shape[0] // MOST_FRAMES))
-    shapes = voice.shapes[::step].astype(np.float64)
+    step = max(1, -(-voice.repertoire.shape[0] // MOST_FRAMES))
+    shapes = voice.repertoire[::step].astype(np.float64)
     slopes, offsets = _measures(voice.basis)
     middle = shapes.mean(axis=0)
     spread = (shapes - middle).T @ (shapes - middle) / len(shapes)

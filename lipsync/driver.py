@@ -57,7 +57,7 @@ def driven_track(
     if not seen.any():
         raise NoFaceError(f"{driver}: the face in it never looks this way; give a video that shows it from the front")
     away = voice.basis.encode(clip.lips) - rest_shape([clip], voice.basis)
-    own = voice.shapes - voice.rest
+    own = voice.repertoire - voice.rest
     matched = away[seen] @ spread_map(_opened(away[seen], controls), _opened(own, controls))
     shown_s = clip.times_s[seen]
     times = times_of_rows(int(shown_s[-1] * FEATURE_RATE_HZ) + 1, FEATURE_RATE_HZ)

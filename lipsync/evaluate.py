@@ -26,6 +26,7 @@ from lipsync.options import VoiceOptions
 from lipsync.prepare import learn_voice
 from lipsync.rendered import Renderer
 from lipsync.rendered_table import RenderedTable, rendered_table, some_of
+from lipsync.roles import ALL, given_roles, muted, rules_of
 from lipsync.rows import Row, Table
 from lipsync.splits import Split, before, parts_of, seconds_of, split_clips, split_ends, write_before
 from lipsync.voice import Voice, open_voice
@@ -87,14 +88,14 @@ def evaluate(
 
     Parameters
     ----------
-    footage : clips of one speaker with their own sound.
+    footage : clips of one speaker; those with their own sound can be held out.
     folder : where the voices go; a later call with the same footage and options takes them from there.
     force : learn them again.
 
     Raises
     ------
     UsageError
-        Too few clips to hold any out.
+        Too few clips to hold any out, or roles that do not fit the footage.
     ArtefactError
         The folder holds voices learned otherwise.
     NoFaceError, MediaError
@@ -105,11 +106,17 @@ def evaluate(
     say = tell or (lambda _: None)
     marks = read_marks(options.align) if options.align is not None else {}
     paths = list(dict.fromkeys([*footage, *_clips_in(options.also)]))  # the same clip must not be on both sides
+    given = given_roles(paths, options.roles)
     clips = gather(paths, cache_folder(), options.person, Counter(), progress, options.finder)
-    split = _split(clips, [clip.path in footage for clip in clips], marks, options)
+    serves = [given.get(clip.path, ALL) for clip in clips]
+    may_be_held = [clip.path in footage and "sound" in roles for clip, roles in zip(clips, serves, strict=True)]
+    split = _split(clips, may_be_held, marks, options)
     held = tuple(_held(clips[number], marks, split.cut_s.get(number, 0.0), options) for number in split.held)
     say(f"learning from {len(split.learn)} clips, measuring on {len(held)}")
     learn = [_learned(clips[number], split.cut_s.get(number), folder / BEGINNINGS) for number in split.learn]
+    learn = muted(learn, [serves[number] for number in split.learn])
+    names = zip(learn, (clips[number].path for number in split.learn), strict=True)  # a beginning has its own
+    options = replace(options, roles=rules_of({clip.path: given[path] for clip, path in names if path in given}))
     voices, facts = _voices([clip.path for clip in learn], folder / VOICES, options, force, progress, tell)
     faces = np.array([face.points for clip in learn for face in clip.faces], dtype=np.float32)
     table = Table(Gauge(faces.mean(axis=0).astype(np.float32)), ridge_model(learn), held, options.seed)
@@ -198,7 +205,12 @@ def _voices(
         if tell is not None:
             tell(f"recipe {recipe}")
         chosen = VoiceOptions(
-            person=options.person, finder=options.finder, recipe=recipe, updates=options.updates, seed=options.seed
+            person=options.person,
+            finder=options.finder,
+            recipe=recipe,
+            updates=options.updates,
+            roles=tuple(rule for rule in options.roles if Path(rule.pattern) in learn),
+            seed=options.seed,
         )
         facts[recipe], _ = learn_voice(learn, folder / recipe, chosen, force=force, progress=progress, tell=tell)
         voices[recipe] = open_voice(folder / recipe)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from lipsync.evaluate_options import RECIPES, EvaluateOptions
+from lipsync.options import parse_role
+from lipsync.role_cli import role_option
 from shared.render.terminal import Terminal, finder_option, force_option, person_option, seed_option, standard_options
 
 if TYPE_CHECKING:  # they bring OpenCV, which a help text can do without
@@ -56,6 +58,7 @@ USUAL = EvaluateOptions()
 @click.option(
     "--render", type=click.IntRange(0), default=USUAL.render, help="Held-out clips to render too, and measure pictures."
 )
+@role_option
 @person_option
 @finder_option
 @seed_option
@@ -75,6 +78,7 @@ def evaluate(  # noqa: PLR0913 - one argument an option
     minutes: tuple[float, ...],
     updates: int | None,
     render: int,
+    roles: tuple[str, ...],
     person: str,
     finder: FinderName,
     seed: int,
@@ -99,6 +103,7 @@ def evaluate(  # noqa: PLR0913 - one argument an option
         minutes=minutes,
         updates=updates,
         render=render,
+        roles=tuple(parse_role(text) for text in roles),
         person=parse_person(person),
         finder=finder,
         seed=seed,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
 
-from lipsync.options import RecipeName
+from lipsync.options import RecipeName, RoleRule
 
 if TYPE_CHECKING:
     from shared.face.detect import FinderName
@@ -37,6 +37,8 @@ class EvaluateOptions:
     """Recipes that are learned and compared."""
     minutes: tuple[float, ...] = ()
     """Parts of the learned footage, in minutes, that each recipe is learned from too."""
+    roles: tuple[RoleRule, ...] = ()
+    """What learned clips serve as, as `VoiceOptions` has it."""
     updates: int | None = None
     """Optimiser steps of each network, >= 1; None for each recipe's own."""
     render: int = 0

@@ -194,9 +194,14 @@ def in_spans(times_s: NDArray[np.float64], spans: Sequence[tuple[float, float]],
 
 
 def rest_shape(clips: Sequence[ClipMouths], basis: MouthBasis) -> Floats:
-    """Mean of the speaker's more closed mouths in pauses, or of all footage where it has hardly a pause: (20,)."""
+    """Mean of the speaker's more closed mouths in pauses, or of all footage where it has hardly a pause: (20,).
+
+    Nothing is known of pauses where a clip is not heard.
+    """
     lips = np.concatenate([clip.lips for clip in clips])
-    quiet = np.concatenate([~in_spans(clip.times_s, clip.voiced, PAUSE_MARGIN_S) for clip in clips])
+    quiet = np.concatenate(
+        [~in_spans(clip.times_s, clip.voiced, PAUSE_MARGIN_S) & (clip.features is not None) for clip in clips]
+    )
     chosen = lips[quiet] if int(quiet.sum()) >= FEWEST_PAUSES else lips
     gaps = aperture_cm(chosen)
     closed = chosen[gaps <= np.percentile(gaps, CLOSED_PERCENTILE)]

@@ -91,6 +91,22 @@ class MouthBasis:
         return np.asarray(shapes @ self.components + self.mean, dtype=np.float32)
 
 
+@dataclass(frozen=True, slots=True)
+class MouthSpace:
+    """Which mouth shapes a person has.
+
+    Attributes
+    ----------
+    lips : (K, 36) float32, mouths of the footage, canonical centimetres.
+    basis : their principal components.
+    rest : (20,) float32, the closed mouth in pauses.
+    """
+
+    lips: Floats
+    basis: MouthBasis
+    rest: Floats
+
+
 def fit_basis(lips: Floats) -> MouthBasis:
     """Principal components of lip points (N, 36), N >= 1; signs fixed so that the same input gives the same basis."""
     if lips.ndim != 2 or lips.shape[1] != 2 * len(LIP_POINTS) or lips.shape[0] == 0:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 from shared.errors import UsageError
 
@@ -15,7 +16,12 @@ if TYPE_CHECKING:
 
 RecipeName: TypeAlias = Literal["default", "paper"]
 OffsetChoice: TypeAlias = Literal["auto", "off"] | float
+RoleName: TypeAlias = Literal["sound", "shapes", "textures"]
+Roles: TypeAlias = frozenset[RoleName]
 LARGEST_OFFSET_MS = 10_000.0
+ROLES: Final[tuple[RoleName, ...]] = get_args(RoleName)
+"""What a clip can serve as: its sound and mouth teach the network; its mouths tell which shapes there are; its pictures
+may be laid into a target."""
 
 
 def parse_offset(text: str) -> OffsetChoice:
@@ -42,6 +48,44 @@ def parse_offset(text: str) -> OffsetChoice:
 
 
 @dataclass(frozen=True, slots=True)
+class RoleRule:
+    """What some clips serve as, whatever is found of them."""
+
+    pattern: str
+    """A path or the end of one, with ``*`` and ``?`` as in file names: ``b-roll/*``."""
+    roles: Roles
+    """At least one."""
+
+    def fits(self, path: Path) -> bool:
+        """Whether a clip is one of these."""
+        return str(path) == self.pattern or path.match(self.pattern)
+
+
+def parse_role(text: str) -> RoleRule:
+    """Read ``--role``.
+
+    Raises
+    ------
+    UsageError
+        It is not a pattern, ``=``, and some of `ROLES` with commas between them.
+    """
+    pattern, equals, names = text.rpartition("=")
+    wanted = [name.strip() for name in names.split(",")]
+    if not equals or not Path(pattern).name:
+        raise UsageError(f"--role {text}: say PATTERN=ROLES, as in --role 'b-roll/*=shapes,textures'")
+    if unknown := [name for name in wanted if name not in ROLES]:
+        raise UsageError(f"--role {text}: unknown role '{unknown[0]}'; give some of {', '.join(ROLES)}")
+    return RoleRule(pattern, frozenset(role for role in ROLES if role in wanted))
+
+
+def listed(roles: Iterable[RoleName]) -> str:
+    """Roles in words, in their own order."""
+    wanted = set(roles)
+    *most, last = [role for role in ROLES if role in wanted]
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+@dataclass(frozen=True, slots=True)
 class VoiceOptions:
     """How a voice is learned."""
 
@@ -56,6 +100,8 @@ class VoiceOptions:
     offset: OffsetChoice = "auto"
     """By how many milliseconds the sound comes after the mouth in all of the footage; ``auto`` compares the clips with
     each other and corrects those that are surely off, ``off`` takes all as they are."""
+    roles: tuple[RoleRule, ...] = ()
+    """What clips serve as; of several rules that fit a clip the last counts. Of the others it is found out."""
     most_frames: int = 30_000
     """Frames kept as textures; of more footage evenly spread ones. >= 1."""
     largest_yaw_deg: float = 30.0

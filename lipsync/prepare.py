@@ -12,19 +12,19 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from lipsync import offset, roles
 from lipsync.closure import Closure, fit_closure, lips_from
 from lipsync.crops import Example
 from lipsync.features import row_times_s
 from lipsync.index import ClipMouths, examples_of, gather, in_spans, rest_shape, speech_s
 from lipsync.learn import LEARNING, Fit, LearnOptions, fit
-from lipsync.mouth import COEFFICIENTS, LIP_POINTS, MouthBasis, fit_basis
-from lipsync.offset import aligned, facts_of, lines_of
+from lipsync.mouth import COEFFICIENTS, LIP_POINTS, MouthBasis, MouthSpace, fit_basis
 from lipsync.options import OffsetChoice, VoiceOptions
 from lipsync.plane import TexturePlane, plane_for
 from lipsync.proxies import find_teeth
 from lipsync.teeth import save_teeth
-from lipsync.textures import write_textures
-from lipsync.voice import KIND, SCHEMA, TEXTURES, Pool, lips_of, map_rows, save_mouths, save_net
+from lipsync.textures import usable_rows, write_textures
+from lipsync.voice import KIND, SCHEMA, TEXTURES, Pool, map_rows, save_mouths, save_net
 from shared.errors import NoFaceError
 from shared.face.detect import FinderName
 from shared.progress import Progress, silent
@@ -75,8 +75,8 @@ def learn_voice(
 
     Parameters
     ----------
-    footage : clips of one speaker with their own sound, >= 1.
-    tell : hears the held-out error while the network is fitted.
+    footage : clips of one speaker, >= 1, some with their own sound.
+    tell : hears what the clips serve as, and the held-out error while the network is fitted.
 
     Returns
     -------
@@ -87,15 +87,19 @@ def learn_voice(
     ------
     NoFaceError
         No face in the footage, or no speech with a face to learn from.
+    UsageError
+        Roles that do not fit the footage.
     """
-    wanted = fingerprint(footage=list(footage), options=options, schema=SCHEMA, **corrections_part(footage))
+    given = roles.given_roles(footage, options.roles)
+    parts = corrections_part(footage) | roles.roles_part(footage, given)
+    wanted = fingerprint(footage=list(footage), options=replace(options, roles=()), schema=SCHEMA, **parts)
     with lock(output):
         if not force and is_current(output, KIND, wanted, SCHEMA):
             return open_artefact(output, KIND, SCHEMA).details, True
         facts: JsonObject = {}
         kept = _training_folder(wanted, options)
         with artefact(output, KIND, SCHEMA, wanted, force, details=facts) as partial:
-            facts.update(_learn(footage, partial, options, kept, progress, tell))
+            facts.update(_learn(footage, partial, options, kept, progress, tell or (lambda _: None)))
         shutil.rmtree(kept, ignore_errors=True)
         return facts, False
 
@@ -106,33 +110,46 @@ def _learn(
     options: VoiceOptions,
     kept: Path,
     progress: Progress,
-    tell: Callable[[str], None] | None,
+    tell: Callable[[str], None],
 ) -> JsonObject:
     counts: Counter[str] = Counter()
     clips = gather(footage, cache_folder(), options.person, counts, progress, options.finder, options.recipe)
-    clips, offsets = _in_sync(clips, options.offset, tell)
+    servings = roles.decide(clips, roles.given_roles(footage, options.roles), options, progress)
+    for line in roles.lines_of(servings, clips):
+        tell(line)
+    clips, offsets = _in_sync(roles.muted(clips, [serving.roles for serving in servings]), options.offset, tell)
     heard = speech_s(clips)
     if heard < LEAST_SPEECH_S:
         raise NoFaceError(
             f"{footage[0]}: no learnable speech: {heard:.1f} s of speech with a face, {LEAST_SPEECH_S:g} s needed; "
             "give footage in which the person speaks and is seen"
         )
-    plane = plane_for(np.array([face.pose.scale for clip in clips for face in clip.faces], dtype=np.float32))
-    pool = write_textures(clips, plane, options, partial / TEXTURES, counts, progress)
+    space = _space(roles.with_role("shapes", clips, servings), options)
+    pictured = roles.with_role("textures", clips, servings)
+    plane = plane_for(np.array([face.pose.scale for clip in pictured for face in clip.faces], dtype=np.float32))
+    pool = write_textures(pictured, plane, options, partial / TEXTURES, counts, progress)
     teeth = _keep_teeth(partial, pool, plane, progress)
-    basis = fit_basis(lips_of(pool.points))
-    examples = examples_of(clips, basis)
-    rest = rest_shape(clips, basis)
-    watch = None if tell is None else _watch(tell)
-    found = fit(examples, _learning(options), progress, watch, lips_from(basis, rest), kept)
-    save_mouths(partial, pool, basis, rest, _closure(found, clips, examples, basis), plane)
+    examples = examples_of(clips, space.basis)
+    found = fit(examples, _learning(options), progress, _watch(tell), lips_from(space.basis, space.rest), kept)
+    save_mouths(partial, pool, space, _closure(found, clips, examples, space.basis), plane)
     facts = (
         {"recipe": options.recipe}
         | _facts(found, heard, counts)
         | {"textures": int(pool.rows.shape[0]), "teeth": teeth, "clips": len(clips), "offsets": offsets}
+        | {"roles": roles.facts_of(servings, clips)}
     )
     save_net(partial, found.net, found.best[0], facts)
     return facts
+
+
+def _space(clips: Sequence[ClipMouths], options: VoiceOptions) -> MouthSpace:
+    """The mouth shapes of the clips that tell them, by the frames that show the mouth well."""
+    chosen = usable_rows(clips, options, Counter())
+    lips = np.concatenate([clip.lips[rows] for clip, rows in zip(clips, chosen, strict=True)])
+    if lips.shape[0] == 0:
+        raise NoFaceError(f"{clips[0].path}: no frame of the footage shows the face well enough to take a mouth from")
+    basis = fit_basis(lips)
+    return MouthSpace(lips, basis, rest_shape(clips, basis))
 
 
 def _keep_teeth(partial: Path, pool: Pool, plane: TexturePlane, progress: Progress) -> list[str]:
@@ -177,14 +194,13 @@ def _closure(found: Fit, clips: Sequence[ClipMouths], examples: Sequence[Example
 
 
 def _in_sync(
-    clips: Sequence[ClipMouths], wanted: OffsetChoice, tell: Callable[[str], None] | None
+    clips: Sequence[ClipMouths], wanted: OffsetChoice, tell: Callable[[str], None]
 ) -> tuple[list[ClipMouths], list[JsonObject]]:
     """The clips on the clock of their sound, and what was found of their offsets."""
-    moved, found = aligned(clips, wanted)
-    facts = facts_of(found, clips)
-    if tell is not None:
-        for line in lines_of(facts):
-            tell(line)
+    moved, found = offset.aligned(clips, wanted)
+    facts = offset.facts_of(found, clips)
+    for line in offset.lines_of(facts):
+        tell(line)
     return moved, facts
 
 

@@ -54,13 +54,13 @@ def write_textures(
     NoFaceError
         No frame can be used.
     """
-    chosen = _usable(clips, options, counts)
+    chosen = usable_rows(clips, options, counts)
     total = sum(rows.shape[0] for rows in chosen)
     means, kept = [], []
     lamp = _Lamp(plane)
     with RowsWriter(path, "textures", (*plane.size, 3)) as writer:
         for number, (clip, rows) in enumerate(zip(clips, chosen, strict=True)):
-            for texture, row in lamp.evened(_textures(clip, rows, plane), clip):
+            for texture, row in lamp.evened(lower_faces(clip, rows, plane), clip):
                 writer.add(texture)
                 means.append(texture.reshape(-1, 3).mean(axis=0))
                 kept.append((number, row))
@@ -85,13 +85,12 @@ def _pool(clips: Sequence[ClipMouths], picked: Sequence[tuple[int, int]], rows: 
     )
 
 
-def _usable(clips: Sequence[ClipMouths], options: VoiceOptions, counts: Counter[str]) -> list[NDArray[np.intp]]:
-    """Rows of each clip that give a texture, evenly thinned to `most_frames` of the footage."""
+def usable_rows(clips: Sequence[ClipMouths], options: VoiceOptions, counts: Counter[str]) -> list[NDArray[np.intp]]:
+    """Rows of each clip that show the mouth well, evenly thinned to `most_frames` of all; others are counted."""
     least = options.least_sharpness * float(np.median(np.concatenate([clip.sharpness for clip in clips])))
     chosen = []
     for clip in clips:
-        angles = np.abs(np.array([face.pose.angles_deg for face in clip.faces]))
-        frontal = (angles[:, 0] <= options.largest_yaw_deg) & (angles[:, 1] <= options.largest_pitch_deg)
+        frontal = _frontal(clip, options)
         clear = clip.sharpness >= least
         counts["turned-away"] += int((~frontal).sum())
         counts["cut-off"] += int((frontal & ~clip.inside).sum())
@@ -107,15 +106,32 @@ def _usable(clips: Sequence[ClipMouths], options: VoiceOptions, counts: Counter[
     return chosen
 
 
-def _textures(clip: ClipMouths, rows: NDArray[np.intp], plane: TexturePlane) -> Iterator[tuple[NDArray[np.uint8], int]]:
+def frontal_rows(clip: ClipMouths, options: VoiceOptions) -> NDArray[np.intp]:
+    """Rows of a clip whose whole lower face is seen nearly from the front, however sharp."""
+    return np.flatnonzero(_frontal(clip, options) & clip.inside)
+
+
+def _frontal(clip: ClipMouths, options: VoiceOptions) -> NDArray[np.bool_]:
+    angles = np.abs(np.array([face.pose.angles_deg for face in clip.faces]))
+    return np.asarray(
+        (angles[:, 0] <= options.largest_yaw_deg) & (angles[:, 1] <= options.largest_pitch_deg), dtype=np.bool_
+    )
+
+
+def lower_faces(
+    clip: ClipMouths, rows: NDArray[np.intp], plane: TexturePlane
+) -> Iterator[tuple[NDArray[np.uint8], int]]:
+    """Textures (H, W, 3) of some rows of a clip, and which row each is of; no more of the clip is decoded."""
     wanted = {int(clip.indices[row]): int(row) for row in rows}
     if not wanted:
         return
     with open_clip(clip.path) as reader:
         for frame in reader.frames():
-            row = wanted.get(frame.index)
+            row = wanted.pop(frame.index, None)
             if row is not None:
                 yield eight_bit(warp(frame, plane.texture_from_frame(clip.faces[row].pose), plane.size)), row
+            if not wanted:
+                return
 
 
 class _Lamp:

@@ -1,8 +1,8 @@
 """A VOICE: what was learned of one speaker, as an artefact on disk.
 
-The folder holds ``mouths.safetensors`` (shapes, points, poses, times of the pool's frames, and the basis of the
-shapes), ``textures.safetensors`` (the lower faces, uint8, never read as a whole), ``teeth.safetensors`` where the
-footage shows teeth, and ``net/`` (the network).
+The folder holds ``mouths.safetensors`` (shapes, points, poses, times of the pool's frames, the basis of the shapes, and
+the mouths of all clips that tell shapes), ``textures.safetensors`` (the lower faces, uint8, never read as a whole),
+``teeth.safetensors`` where the footage shows teeth, and ``net/`` (the network).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from lipsync.closure import Closure
-from lipsync.mouth import LIP_POINTS, MouthBasis
+from lipsync.mouth import LIP_POINTS, MouthBasis, MouthSpace
 from lipsync.plane import TexturePlane
 from lipsync.recipes import config_of, model_from
 from lipsync.teeth import SpeakerTeeth, load_teeth
@@ -70,6 +70,8 @@ class Voice:
     Attributes
     ----------
     shapes : (N, 20) float32, the pool's mouth shapes.
+    repertoire : (K, 20) float32, mouths of all clips that tell shapes, whether in the pool or not; the pool's in voices
+        learned before clips had roles.
     rest : (20,) float32, the speaker's closed mouth in pauses.
     textures : (M, H, W, 3) uint8 memory map of the lower faces; `pool.rows` points into it.
     teeth : None where the footage shows none well, and in voices learned before teeth were looked for.
@@ -82,21 +84,22 @@ class Voice:
     closure: Closure
     pool: Pool
     shapes: Floats
+    repertoire: Floats
     plane: TexturePlane
     textures: NDArray[np.uint8]
     teeth: SpeakerTeeth | None = None
 
 
-def save_mouths(
-    folder: Path, pool: Pool, basis: MouthBasis, rest: Floats, closure: Closure, plane: TexturePlane
-) -> None:
+def save_mouths(folder: Path, pool: Pool, space: MouthSpace, closure: Closure, plane: TexturePlane) -> None:
     """Write all but textures, teeth and network."""
+    basis = space.basis
     arrays = {
         **{field.name: getattr(pool, field.name) for field in fields(Pool)},
         "shapes": basis.encode(lips_of(pool.points)),
         "basis.mean": basis.mean,
         "basis.components": basis.components,
-        "rest": rest,
+        "repertoire": basis.encode(space.lips),
+        "rest": space.rest,
         "closure.direction": closure.direction,
         "closure.threshold_cm": np.array([closure.threshold_cm], dtype=np.float64),
         "px_per_cm": np.array([plane.px_per_cm], dtype=np.float64),
@@ -138,7 +141,8 @@ def open_voice(folder: Path) -> Voice:
         raise WeightsError(f"{folder}: its network is of another version ({error!r}); learn it again") from error
     restore_weights(net, checkpoint.part("net"), folder / NET / BEST)
     shapes = arrays["shapes"] if "shapes" in arrays else basis.encode(lips_of(pool.points))
-    return Voice(folder, net, basis, rest, closure, pool, shapes, plane, textures, load_teeth(folder))
+    repertoire = arrays.get("repertoire", shapes)
+    return Voice(folder, net, basis, rest, closure, pool, shapes, repertoire, plane, textures, load_teeth(folder))
 
 
 def lips_of(points: Floats) -> Floats:

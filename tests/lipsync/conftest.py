@@ -96,7 +96,7 @@ def small_voice(folder: Path = Path()) -> Voice:
     shapes = basis.encode(lips_of(points))
     textures = np.array([texture_of(float(opening)) for opening in openings])
     net = Audio2Mouth(Audio2MouthConfig()).eval()
-    return Voice(folder, net, basis, shapes[0], Closure(0.0, shapes[0]), pool, shapes, PLANE, textures)
+    return Voice(folder, net, basis, shapes[0], Closure(0.0, shapes[0]), pool, shapes, shapes, PLANE, textures)
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from lipsync.options import SyncOptions
+from lipsync.options import SyncOptions, VoiceOptions, listed
 from lipsync.predict import MouthTrack
 from shared.cli import root
+from shared.errors import UsageError
 from shared.render.job import RenderJob
 from tests.shared.render.made import make_clip
 
@@ -57,6 +58,32 @@ def test_an_offset_that_is_none_is_refused(tmp_path: Path) -> None:
     result = CliRunner().invoke(root, ["learn", "a.mp4", "-o", str(tmp_path / "voice"), "--offset", "early"])
     assert result.exit_code == 2
     assert "--offset early" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["learn", "evaluate"])
+def test_an_unknown_role_is_refused_before_anything_is_read(tmp_path: Path, command: str) -> None:
+    arguments = [command, "gone.mp4", "-o", str(tmp_path / "voice"), "--role", "*=sound,mouths"]
+    result = CliRunner().invoke(root, arguments)
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "error: --role *=sound,mouths: unknown role 'mouths'; give some of sound, shapes, textures\n"
+    )
+
+
+def test_roles_reach_the_learning_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    learned: list[VoiceOptions] = []
+
+    def learn(_: object, __: object, options: VoiceOptions, **___: object) -> None:
+        learned.append(options)
+        raise UsageError("enough")
+
+    monkeypatch.setattr("lipsync.prepare.learn_voice", learn)
+    given = ["--role", "*=shapes,textures", "--role", "a.mp4=sound"]
+    CliRunner().invoke(root, ["learn", "a.mp4", "b.mp4", "-o", str(tmp_path / "voice"), *given])
+    assert [(rule.pattern, listed(rule.roles)) for rule in learned[0].roles] == [
+        ("*", "shapes and textures"),
+        ("a.mp4", "sound"),
+    ]
 
 
 SYNC = ["sync", "clip.mp4", "--voice", "voice", "--consent", "They agree."]

@@ -21,7 +21,9 @@ def voice(voice: Voice) -> Voice:
     points[:, 48:68, 0] *= rng.uniform(0.75, 1.15, (60, 1))
     basis = fit_basis(lips_of(points))
     shapes = basis.encode(lips_of(points))
-    return replace(voice, basis=basis, shapes=shapes, rest=shapes[0], pool=replace(voice.pool, points=points))
+    return replace(
+        voice, basis=basis, shapes=shapes, repertoire=shapes, rest=shapes[0], pool=replace(voice.pool, points=points)
+    )
 
 
 @pytest.fixture
@@ -69,7 +71,7 @@ def test_a_width_that_the_footage_never_varies_is_not_moved(voice: Voice) -> Non
     points += np.random.default_rng(2).normal(0, 0.001, points.shape).astype(np.float32)  # cm, the finder's noise
     basis = fit_basis(lips_of(points))
     shapes = basis.encode(lips_of(points))
-    narrow = controls_of(replace(voice, basis=basis, shapes=shapes, rest=shapes[0]))
+    narrow = controls_of(replace(voice, basis=basis, shapes=shapes, repertoire=shapes, rest=shapes[0]))
     moved = narrow.measure(narrow.moved(shapes[:1], np.array([[8.0, 60.0]])))[0]
     assert moved[0] == pytest.approx(8.0, abs=0.05)
     assert moved[1] == pytest.approx(narrow.measure(shapes[:1])[0, 1], abs=0.5)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from lipsync.features import audio_features
 from lipsync.gauge import HeldClip
 from lipsync.index import ClipMouths
 from lipsync.mouth import FreeFace
-from lipsync.options import VoiceOptions
+from lipsync.options import RoleRule, VoiceOptions, parse_role
 from lipsync.picture_figures import PICTURES
 from lipsync.rendered import ClipPictures
 from lipsync.voice import Voice
@@ -158,6 +159,21 @@ def test_only_the_beginning_of_a_clip_is_learned_whose_end_is_held_out(
     assert made.names_learned == tuple(path.name for path in FOOTAGE[:3])
     with pytest.raises(UsageError, match="either whole clips"):
         evaluate(FOOTAGE, tmp_path, EvaluateOptions(hold_out=2, hold_out_s=1.0))
+
+
+@pytest.mark.usefixtures("weights")
+def test_a_clip_keeps_its_roles_when_its_end_is_held_out_and_none_without_sound_is_held_out(
+    speaker: list[dict[str, object]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(module, "write_before", lambda clip, _, folder: folder / clip.name)
+    monkeypatch.setattr("lipsync.roles.probe", lambda _: SimpleNamespace(has_audio=True))
+    rules = (parse_role("1.mp4=sound,textures"), parse_role("2.mp4=shapes"))
+    made = evaluate(FOOTAGE[:3], tmp_path, EvaluateOptions(hold_out_s=1.0, roles=rules))
+    assert [clip.path for clip in made.clips] == FOOTAGE[:2]
+    chosen = speaker[0]["options"]
+    assert isinstance(chosen, VoiceOptions)
+    begun = RoleRule(str(tmp_path / "beginnings" / "1.mp4"), rules[0].roles)
+    assert chosen.roles == (begun, RoleRule("2.mp4", rules[1].roles))
 
 
 @pytest.mark.usefixtures("weights")

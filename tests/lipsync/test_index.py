@@ -81,6 +81,14 @@ def test_rest_is_the_closed_mouth_of_pauses(clip_of: Callable[..., ClipMouths]) 
     assert float(aperture_cm(basis.decode(rest_shape([clip], basis)))) == pytest.approx(0.2, abs=0.02)
 
 
+def test_a_clip_that_is_not_heard_tells_no_pause(clip_of: Callable[..., ClipMouths]) -> None:
+    openings = np.full(100, 0.6)
+    openings[50:] = 0.2  # the pause of the clip that is heard
+    heard, silent = clip_of(openings, ((0.0, 1.8),)), clip_of(np.full(100, 0.05), sound=False)
+    basis = basis_of(heard)
+    assert float(aperture_cm(basis.decode(rest_shape([heard, silent], basis)))) == pytest.approx(0.2, abs=0.02)
+
+
 def test_without_a_pause_rest_is_the_most_closed_third(clip_of: Callable[..., ClipMouths]) -> None:
     clip = clip_of(np.linspace(0, 1, 101), ((0.0, 9.0),))
     basis = basis_of(clip)

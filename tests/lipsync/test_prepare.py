@@ -11,19 +11,19 @@ from lipsync import prepare
 from lipsync.composite import open_stage
 from lipsync.learn import LABEL
 from lipsync.mouth import aperture_cm, free_face
-from lipsync.options import SyncOptions, VoiceOptions
+from lipsync.options import ROLES, SyncOptions, VoiceOptions, parse_role
 from lipsync.prepare import learn_voice, make_voice
 from lipsync.recipes import recipe_of
-from lipsync.voice import lips_of, open_voice
+from lipsync.voice import KIND, SCHEMA, lips_of, open_voice
 from shared.errors import ArtefactError, NoFaceError
 from shared.face.analyse import analyse
 from shared.media.reader import open_clip
 from shared.picture.composite import changed_support, composite
 from shared.progress import silent
-from shared.store.artefact import cache_folder
+from shared.store.artefact import cache_folder, open_artefact
 from shared.store.cache import PARTIAL, entries
 from shared.store.corrections import Correction, correct
-from shared.types import Edit, Scene
+from shared.types import Edit, JsonObject, Scene
 
 pytestmark = [pytest.mark.footage, pytest.mark.usefixtures("weights")]
 SHORT = VoiceOptions(updates=100)
@@ -105,6 +105,30 @@ def test_a_learning_that_is_killed_goes_on_in_its_training(
 def test_other_footage_into_the_same_folder_is_refused(voice_folder: Path, footage: Path) -> None:
     with pytest.raises(ArtefactError, match="footage"):
         learn_voice([footage / "train/grid_s1/hq/bwwu2p.mp4"], voice_folder, SHORT)
+
+
+def test_clips_serve_as_what_is_asked_of_them_and_a_silent_one_gives_mouths(footage: Path, tmp_path: Path) -> None:
+    clips = [*sentences(footage)[:2], footage / "hard/derived/no_audio_track.mp4"]
+    folder, said = tmp_path / "voice", list[str]()
+
+    def learn(*rules: str) -> tuple[JsonObject, bool]:
+        options = VoiceOptions(recipe="paper", updates=2, roles=tuple(parse_role(rule) for rule in rules))
+        return learn_voice(clips, folder, options, tell=said.append)
+
+    facts, _ = learn(f"{clips[0].name}=sound")
+    assert said[:3] == [
+        f"{clips[0].name}: sound (as given)",
+        f"{clips[1].name}: sound, shapes and textures",
+        "no_audio_track.mp4: shapes and textures (no sound)",
+    ]
+    assert [one["roles"] for one in facts["roles"]] == [["sound"], list(ROLES), ["shapes", "textures"]]
+    assert open_artefact(folder, KIND, SCHEMA).details["roles"] == facts["roles"]
+    voice = open_voice(folder)
+    assert voice.textures.shape[0] == len(voice.repertoire) == 150
+    assert 2.0 < facts["speech_s"] < 5.0  # of two sentences
+    assert learn(f"{clips[0]}=textures", f"hq/{clips[0].name}=sound")[1]  # the same in other words
+    with pytest.raises(ArtefactError, match=r"roles\.0 differ"):
+        learn(f"{clips[0].name}=sound,shapes")
 
 
 def test_a_voice_counts_what_was_put_right_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

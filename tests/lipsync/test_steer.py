@@ -33,7 +33,9 @@ def voice(voice: Voice) -> Voice:
     points += rng.normal(0, 0.02, points.shape).astype(np.float32)
     basis = fit_basis(lips_of(points))
     shapes = basis.encode(lips_of(points))
-    return replace(voice, basis=basis, shapes=shapes, rest=shapes[0], pool=replace(voice.pool, points=points))
+    return replace(
+        voice, basis=basis, shapes=shapes, repertoire=shapes, rest=shapes[0], pool=replace(voice.pool, points=points)
+    )
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from lipsync.index import ClipMouths
 from lipsync.mouth import FreeFace
 from lipsync.options import VoiceOptions
 from lipsync.plane import TexturePlane
-from lipsync.textures import _unbroken, write_textures
+from lipsync.textures import _unbroken, lower_faces, write_textures
 from lipsync.voice import map_rows
 from shared.errors import NoFaceError
 from shared.face.pose import FacePose
@@ -107,6 +107,22 @@ def test_a_broken_picture_is_left_out(staged: Callable[..., ClipMouths], tmp_pat
     assert textures.shape[0] == 21
     assert counts["broken"] == 1
     assert 20 not in rows
+
+
+def test_no_more_of_a_clip_is_read_than_is_wanted(
+    staged: Callable[..., ClipMouths], monkeypatch: pytest.MonkeyPatch, plane: TexturePlane
+) -> None:
+    clip, read = staged("a.mp4", [100] * 10), list[int]()
+    given = StagedReader.frames
+
+    def counted(self: StagedReader) -> Iterator[Frame]:
+        for frame in given(self):
+            read.append(frame.index)
+            yield frame
+
+    monkeypatch.setattr(StagedReader, "frames", counted)
+    assert [row for _, row in lower_faces(clip, np.array([1, 4]), plane)] == [1, 4]
+    assert read == [0, 1, 2, 3, 4]
 
 
 def test_long_footage_is_thinned_evenly(staged: Callable[..., ClipMouths], tmp_path: Path, plane: TexturePlane) -> None:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from lipsync.mouth import MouthSpace
 from lipsync.recipes import fresh_model, recipe_of
 from lipsync.teeth import SpeakerTeeth, TeethProxy, save_teeth
 from lipsync.voice import (
@@ -20,6 +21,7 @@ from lipsync.voice import (
     TEXTURES,
     RowsWriter,
     Voice,
+    lips_of,
     map_rows,
     open_voice,
     save_mouths,
@@ -39,9 +41,10 @@ def write(path: Path, rows: NDArray[np.uint8]) -> None:
 @pytest.fixture
 def folder(tmp_path: Path, voice: Voice) -> Path:
     made = tmp_path / "ada"
+    space = MouthSpace(lips_of(voice.pool.points)[::2], voice.basis, voice.rest)
     with artefact(made, KIND, SCHEMA, "f" * 32) as partial:
         write(partial / TEXTURES, np.asarray(voice.textures))
-        save_mouths(partial, voice.pool, voice.basis, voice.rest, voice.closure, voice.plane)
+        save_mouths(partial, voice.pool, space, voice.closure, voice.plane)
         save_net(partial, voice.net, 700, {"speech_s": 3.0})
     return made
 
@@ -83,6 +86,16 @@ def test_points_stay_on_disk_and_shapes_do_not_need_them(folder: Path, voice: Vo
         assert isinstance(mapped, np.memmap)
         np.testing.assert_array_equal(mapped, saved)
     assert opened.shapes.tobytes() == load_file(folder / MOUTHS)["shapes"].tobytes()
+
+
+def test_mouths_without_a_texture_are_kept_too(folder: Path, voice: Voice) -> None:
+    np.testing.assert_allclose(open_voice(folder).repertoire, voice.shapes[::2], atol=1e-6)
+
+
+def test_a_voice_from_before_clips_had_roles_has_the_mouths_of_its_pool(folder: Path, voice: Voice) -> None:
+    arrays = load_file(folder / MOUTHS)
+    save_file({name: array for name, array in arrays.items() if name != "repertoire"}, folder / MOUTHS)
+    np.testing.assert_allclose(open_voice(folder).repertoire, voice.shapes, atol=1e-6)
 
 
 def test_a_voice_that_holds_no_shapes_gets_them_from_its_points(folder: Path, voice: Voice) -> None:

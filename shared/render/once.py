@@ -140,12 +140,17 @@ def render(job: RenderJob, progress: Progress = silent, say: Callable[[str], Non
 
 def _make(job: RenderJob, found: _Run, progress: Progress, say: Callable[[str], None]) -> None:
     """Write the unsigned clip."""
+
+    def decided(text: str) -> None:
+        say(text)
+        found.remarks.append(text)
+
     with _timed(found, "analyse"):
         analysed = faces_of(job, progress)
     with analysed as faces:
         tracks = chosen_tracks(job, faces)
         with _timed(found, "open"):
-            found.timeline = timeline_of(job, faces, tracks, say)
+            found.timeline = timeline_of(job, faces, tracks, decided)
             found.remarks += _told(job, found.timeline, faces.counts.frames)
             stages = [open_stage(request, faces, job.device, progress) for request in job.stages]
         with _timed(found, "render"):

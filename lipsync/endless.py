@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from lipsync.jumps import AGAIN_S, LEAST_S, SOON
-from lipsync.retime import REPEAT, Bools, Doubles, Frontier, Ints, Jumps, Path, Target, began, cheapest_path
+from lipsync.retime import Bools, Doubles, Frontier, Ints, Jumps, Path, Target, began, cheapest_path
 
 AHEAD_S: Final = 20.0
 SETTLED_S: Final = 10.0
@@ -55,8 +55,7 @@ def endless_path(target: Target, weights: Doubles, jumps: Jumps, rate: float) ->
         shown[frames[part]] = np.arange(part.start, part.stop)
         done += upto
         if done == rows - 1:
-            cost = float(((weights + REPEAT * repeated) * target.speed[frames]).sum())
-            return Path(frames, repeated, jumped, cost)
+            return Path(frames, repeated, jumped, np.nan)
         begin = _only(len(target), int(frames[done]), bool(repeated[done]))
 
 

@@ -14,7 +14,7 @@ from lipsync.endless import endless_path, jumps_taken, taken_again
 from lipsync.features import SAMPLE_RATE_HZ
 from lipsync.heads import Heads, blinks, heads_of, speeds
 from lipsync.jumps import AGAIN_S, ALIKE, AROUND, find_jumps
-from lipsync.retime import BLINK, Target, began, cheapest_path, row_weights, voiced_rows
+from lipsync.retime import BLINK, UNSEEN, Target, began, cheapest_path, row_weights, voiced_rows
 from lipsync.retime import Path as Way
 from shared.face.analyse import ClipFaces
 from shared.media.reader import probe
@@ -62,7 +62,8 @@ def timeline_of(heads: Heads, spans: list[Span], length_s: float, stated: Fracti
     heads, speed = heads.at(slots), speeds(heads.at(slots))
     shut = blinks(heads, float(rate))
     goes_on = np.concatenate([np.diff(heads.shots) == 0, [False]])
-    target = Target(speed + BLINK * shut, goes_on & ~shut, np.where(shut, CUT_BLINK, 0.0))
+    speaks = heads.can_speak()
+    target = Target(speed + BLINK * shut, goes_on & ~shut, np.where(shut, CUT_BLINK, 0.0), UNSEEN * ~speaks)
     count = max(1, math.ceil((length_s - SPARE_S) * rate))
     weights = row_weights(voiced_rows(spans, count, float(rate)))
     remarks: tuple[str, ...] = ()
@@ -75,7 +76,7 @@ def timeline_of(heads: Heads, spans: list[Span], length_s: float, stated: Fracti
     if way is None:  # too short for any jump: a still picture is better than a stutter
         stays = np.zeros(count, dtype=np.bool_)
         way = Way(np.minimum(np.arange(count), len(slots) - 1), stays, stays, 0.0)
-    return _named(way, slots, heads.shots, rate, remarks)
+    return _named(way, slots, heads.shots, rate, (*remarks, *_hidden(speaks, way)))
 
 
 def slots_of(times_s: NDArray[np.float64], stated: Fraction) -> tuple[Fraction, NDArray[np.int64]]:
@@ -99,6 +100,14 @@ def slots_of(times_s: NDArray[np.float64], stated: Fraction) -> tuple[Fraction, 
     beats = 1 + round(length_s * float(rate))
     at_s = times_s[0] + (np.arange(beats) + EVEN) / float(rate)
     return rate, np.maximum(np.searchsorted(times_s, at_s, side="right") - 1, 0)
+
+
+def _hidden(speaks: NDArray[np.bool_], way: Way) -> tuple[str, ...]:
+    """What to say where the speaker is seen less than if the clip were played from its start."""
+    shown, filmed = float(speaks[way.frames].mean()), float(speaks[: len(way.frames)].mean())
+    if round(100 * shown) >= round(100 * filmed):
+        return ()
+    return (f"the speaker's face is seen in {100 * shown:.0f}% of the frames, in {100 * filmed:.0f}% as filmed",)
 
 
 def _remarks(way: Way | None, unlike: float, count: int, rate: float) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ and V(j) the speed of target frame j::
     F(i, j, 1) = F(i-1, j, 0) + alpha_S V(j) + G(i, j)
     G(i, j) = V(j) in a pause, -alpha_U V(j) two frames after speech sets in, else 0
 
-Beyond the paper there may be jumps (`Jumps`): further ways into F(i, k, 0) from F(i-1, j, .), at a cost of their own.
+Beyond the paper a frame j may cost something whatever is heard (U(j), part of both states), and there may be jumps
+(`Jumps`): further ways into F(i, k, 0) from F(i-1, j, .), at a cost of their own.
 
 Costs are kept for one i at a time and the choices of `BLOCK` frames i, with the costs at the start of each block, from
 which a block's choices are found again on the way back: exact, and an hour over an hour (90,000 x 90,000) takes 0.4 GB.
@@ -35,6 +36,8 @@ ONSET: Final = 2.0
 """alpha_U."""
 BLINK: Final = 1.0
 """alpha_B, part of V where the target blinks."""
+UNSEEN: Final = 1.0
+"""What a frame without a face that can speak costs whenever it is shown: as much as a blink in a pause."""
 BRIDGED_S: Final = 0.5
 """Shorter pauses are no pauses."""
 BLOCK: Final = 1024
@@ -51,19 +54,18 @@ class Target:
     speed : (N,) float64, V(j): of the landmarks, in eye distances a frame, and `BLINK` more where the target blinks.
     may_repeat : (N,) bool.
     edge : (N,) float64, what it costs to begin or end with a frame; nothing in the paper.
+    toll : (N,) float64, U(j), what it costs to show a frame at all, `UNSEEN` where nobody is seen to speak.
     """
 
     speed: Doubles
     may_repeat: Bools
     edge: Doubles
+    toll: Doubles
 
     def __post_init__(self) -> None:
-        shape = self.speed.shape
-        if len(shape) != 1 or not shape[0] or self.may_repeat.shape != shape or self.edge.shape != shape:
-            raise ValueError(
-                f"speed, may_repeat and edge must be (N,) with N > 0, got {shape}, {self.may_repeat.shape}, "
-                f"{self.edge.shape}"
-            )
+        shape, others = self.speed.shape, (self.may_repeat.shape, self.edge.shape, self.toll.shape)
+        if len(shape) != 1 or not shape[0] or set(others) != {shape}:
+            raise ValueError(f"speed, may_repeat, edge and toll must be (N,) with N > 0, got {shape}, {others}")
 
     def __len__(self) -> int:
         return len(self.speed)
@@ -116,7 +118,7 @@ class Path:
     frames : (T,) int64, of the target.
     repeated : (T,) bool, whether it is shown the second time in a row.
     jumped : (T,) bool, whether it was jumped to from the row before.
-    cost : of the whole.
+    cost : of the whole; NaN where it was found in parts.
     """
 
     frames: Ints
@@ -153,7 +155,7 @@ def row_weights(voiced: Bools) -> Doubles:
 
 def began(target: Target, weights: Doubles) -> Frontier:
     """F(0, ., .): any frame may be the first."""
-    return target.edge + weights[0] * target.speed, np.full(len(target), np.inf)
+    return target.edge + target.toll + weights[0] * target.speed, np.full(len(target), np.inf)
 
 
 def cheapest_path(
@@ -232,6 +234,6 @@ def _sweep(
             if keep:
                 left = jumps.source[better, slots[better]]
                 choices[row, landing] = 2 + 2 * slots[better] + second[left]
-        shown = weight * target.speed
+        shown = weight * target.speed + target.toll
         once, twice = played + shown, once + dear + shown
     return (once, twice), choices

@@ -19,7 +19,7 @@ RATE = 25.0
 def run(heads: Heads, rows: int) -> tuple[Path, np.ndarray]:
     count = len(heads.times_s)
     speed, none = speeds(heads), np.zeros(count, np.bool_)
-    target = Target(speed, np.append(np.ones(count - 1, np.bool_), False), np.zeros(count))
+    target = Target(speed, np.append(np.ones(count - 1, np.bool_), False), np.zeros(count), np.zeros(count))
     voiced = np.arange(rows) % 90 < 60
     jumps, _ = find_jumps(heads.upper, heads.shots, none, RATE)
     path = endless_path(target, row_weights(voiced), jumps, RATE)
@@ -71,7 +71,7 @@ def test_jumps_taken_again_are_those_alike_within_ten_seconds() -> None:
 
 def test_without_a_way_on_there_is_no_path() -> None:
     heads = heads_at(np.zeros((4, 2)))
-    target = Target(np.zeros(4), np.ones(4, np.bool_), np.zeros(4))
+    target = Target(np.zeros(4), np.ones(4, np.bool_), np.zeros(4), np.zeros(4))
     jumps, _ = find_jumps(heads.upper, heads.shots, np.zeros(4, np.bool_), RATE)
     assert endless_path(target, np.zeros(50), jumps, RATE) is None
 

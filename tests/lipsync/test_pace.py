@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lipsync import pace as module
-from lipsync.heads import heads_of, speeds
+from lipsync.heads import Heads, heads_of, speeds
 from lipsync.pace import plan, slots_of, timeline_of
 from lipsync.retime import voiced_rows
 from shared.face.analyse import ClipFaces
@@ -23,6 +24,13 @@ from tests.lipsync.moving import heads_at, wandering
 
 R25 = Fraction(25)
 SPANS = [(0.3, 3.0), (4.2, 7.0), (8.4, 9.5)]
+
+
+def hidden(heads: Heads, where: slice) -> Heads:
+    """Heads that are not seen for some frames."""
+    upper, lids, yaws_deg = heads.upper.copy(), heads.lids.copy(), heads.yaws_deg.copy()
+    upper[where] = lids[where] = yaws_deg[where] = np.nan
+    return replace(heads, upper=upper, lids=lids, yaws_deg=yaws_deg)
 
 
 def test_shorter_speech_is_followed_to_its_end_and_no_further() -> None:
@@ -37,6 +45,21 @@ def test_shorter_speech_is_followed_to_its_end_and_no_further() -> None:
     for at in (100, 200, 300):
         blink = set(range(at - 2, at + 5))
         assert not shown & blink or blink <= shown
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_speech_is_not_laid_over_a_stretch_without_the_speaker(seed: int) -> None:
+    """Half a minute, its middle third without a face, and eight seconds of speech with hardly a pause."""
+    heads = hidden(heads_at(wandering(750, seed)), slice(250, 500))
+    found = timeline_of(heads, [(0.3, 3.9), (4.5, 7.8)], 8.0, R25)
+    assert not set(range(250, 500)) & set(found.first.tolist())
+    assert found.remarks == ()
+
+
+def test_where_the_speaker_is_seen_less_than_as_filmed_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "UNSEEN", -1.0)
+    found = timeline_of(hidden(heads_at(wandering(500)), slice(250, 500)), SPANS, 8.0, R25)
+    assert found.remarks == ("the speaker's face is seen in 0% of the frames, in 100% as filmed",)
 
 
 def test_repeats_are_half_way_to_the_next_frame() -> None:

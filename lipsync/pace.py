@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -14,9 +15,10 @@ from lipsync.endless import endless_path, jumps_taken, taken_again
 from lipsync.features import SAMPLE_RATE_HZ
 from lipsync.heads import Heads, blinks, heads_of, speeds
 from lipsync.jumps import AGAIN_S, ALIKE, AROUND, find_jumps
-from lipsync.retime import BLINK, UNSEEN, Target, began, cheapest_path, row_weights, voiced_rows
+from lipsync.retime import BLINK, UNSEEN, Jumps, Target, began, cheapest_path, row_weights, voiced_rows
 from lipsync.retime import Path as Way
 from shared.face.analyse import ClipFaces
+from shared.media.length import CUT_S
 from shared.media.reader import probe
 from shared.media.sound import Span, load_sound, voiced_spans
 from shared.render.timeline import Timeline
@@ -28,6 +30,9 @@ NEAR_RATE: Final = 0.015
 """Milliseconds make of a 30th of a second 0.033 s, 1% less."""
 CUT_BLINK: Final = 10.0
 """What it costs to begin or end within a blink, against 1 for each frame of one in a pause."""
+STRETCH: Final = 1.1
+"""Up to this many times as long as the clip, speech is followed by frames that stay longer alone: one in ten, stillest
+first, which is seen less than a jump."""
 SPARE_S: Final = 1e-3
 """Sound beyond the last whole frame that needs no picture."""
 
@@ -65,17 +70,10 @@ def timeline_of(heads: Heads, spans: list[Span], length_s: float, stated: Fracti
     speaks = heads.can_speak()
     target = Target(speed + BLINK * shut, goes_on & ~shut, np.where(shut, CUT_BLINK, 0.0), UNSEEN * ~speaks)
     count = max(1, math.ceil((length_s - SPARE_S) * rate))
+    if len(slots) < count <= len(slots) + CUT_S * rate:
+        count = len(slots)
     weights = row_weights(voiced_rows(spans, count, float(rate)))
-    remarks: tuple[str, ...] = ()
-    if count <= len(slots):
-        way = cheapest_path(target, weights, began(target, weights), target.edge)
-    else:
-        jumps, unlike = find_jumps(heads.upper, heads.shots, shut, float(rate))
-        way = endless_path(target, weights, jumps, float(rate))
-        remarks = _remarks(way, unlike, len(slots), float(rate))
-    if way is None:  # too short for any jump: a still picture is better than a stutter
-        stays = np.zeros(count, dtype=np.bool_)
-        way = Way(np.minimum(np.arange(count), len(slots) - 1), stays, stays, 0.0)
+    way, remarks = _way(target, weights, lambda: find_jumps(heads.upper, heads.shots, shut, float(rate)), float(rate))
     return _named(way, slots, heads.shots, rate, (*remarks, *_hidden(speaks, way)))
 
 
@@ -102,6 +100,32 @@ def slots_of(times_s: NDArray[np.float64], stated: Fraction) -> tuple[Fraction, 
     return rate, np.maximum(np.searchsorted(times_s, at_s, side="right") - 1, 0)
 
 
+def _way(
+    target: Target, weights: NDArray[np.float64], jumps_of: Callable[[], tuple[Jumps, float]], rate: float
+) -> tuple[Way, tuple[str, ...]]:
+    """The way through a target and what may be seen of it: without a jump where frames need not stay much longer."""
+    count, length = len(weights), len(target)
+    way = _straight(target, weights) if count <= STRETCH * length else None
+    if way is not None:
+        return way, ()
+    jumps, unlike = jumps_of()
+    way = endless_path(target, weights, jumps, rate) or _straight(target, weights)
+    if way is not None and way.jumped.any():
+        return way, _remarks(way, unlike, length, rate)
+    if way is not None:
+        return way, ("the clip has no moments to jump between: its frames stay longer instead",)
+    stays = np.zeros(count, dtype=np.bool_)  # a still picture is better than a stutter
+    still = Way(np.minimum(np.arange(count), length - 1), stays, stays, 0.0)
+    return still, (
+        "the clip is too short to be gone on with: its last frame stands still under the rest of the speech",
+    )
+
+
+def _straight(target: Target, weights: NDArray[np.float64]) -> Way | None:
+    """The way without a jump."""
+    return cheapest_path(target, weights, began(target, weights), target.edge)
+
+
 def _hidden(speaks: NDArray[np.bool_], way: Way) -> tuple[str, ...]:
     """What to say where the speaker is seen less than if the clip were played from its start."""
     shown, filmed = float(speaks[way.frames].mean()), float(speaks[: len(way.frames)].mean())
@@ -110,10 +134,8 @@ def _hidden(speaks: NDArray[np.bool_], way: Way) -> tuple[str, ...]:
     return (f"the speaker's face is seen in {100 * shown:.0f}% of the frames, in {100 * filmed:.0f}% as filmed",)
 
 
-def _remarks(way: Way | None, unlike: float, count: int, rate: float) -> tuple[str, ...]:
+def _remarks(way: Way, unlike: float, count: int, rate: float) -> tuple[str, ...]:
     """What may be seen of the jumps in a clip of `count` frames."""
-    if way is None:
-        return ("the clip is too short to be gone on with: its last frame stands still under the rest of the speech",)
     taken = jumps_taken(way.frames, way.jumped)
     told = []
     clip_s, speech_s = count / rate, len(way.frames) / rate

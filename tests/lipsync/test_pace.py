@@ -73,6 +73,30 @@ def test_repeats_are_half_way_to_the_next_frame() -> None:
     np.testing.assert_array_equal(found.second[as_filmed], found.first[as_filmed])
 
 
+@pytest.mark.parametrize("length_s", [10.04, 10.2])
+def test_speech_that_its_encoder_padded_needs_no_more_than_the_clip(length_s: float) -> None:
+    found = timeline_of(heads_at(wandering(250)), SPANS, length_s, R25)
+    assert (len(found), found.jumps, found.remarks) == (250, (), ())
+
+
+def test_speech_a_little_longer_than_the_clip_is_followed_without_a_jump() -> None:
+    found = timeline_of(heads_at(wandering(250)), SPANS, 10.9, R25)
+    assert len(found) == 273
+    assert (found.jumps, found.remarks) == ((), ())
+
+
+@pytest.mark.parametrize(("count", "length_s"), [(200, 10.8), (600, 30.0)])
+def test_where_there_is_nowhere_to_jump_frames_stay_longer_before_the_last_stands_still(
+    count: int, length_s: float
+) -> None:
+    shots = np.repeat(np.arange(count // 4), 4)
+    found = timeline_of(heads_at(wandering(count), shots=shots), SPANS, length_s, R25)
+    assert len(found) == round(25 * length_s)
+    assert found.jumps == ()
+    assert not ((np.diff(found.first)[1:] == 0) & (np.diff(found.first)[:-1] == 0)).any()
+    assert found.remarks == ("the clip has no moments to jump between: its frames stay longer instead",)
+
+
 def test_jumps_are_joined_over_four_frames_from_both_sides() -> None:
     found = timeline_of(heads_at(wandering(250)), SPANS, 40.0, R25)
     assert len(found) == 1000

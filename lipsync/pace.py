@@ -25,7 +25,12 @@ from shared.render.timeline import Timeline
 
 EVEN: Final = 0.3
 """Frames that come off their beat by less than this share of a frame are evenly spaced, for containers round times."""
-USUAL_RATES: Final = (*(Fraction(rate * 1000, 1001) for rate in (24, 30, 60)), *map(Fraction, (24, 25, 30, 50, 60)))
+USUAL_RATES: Final = (
+    *(Fraction(rate * 1000, 1001) for rate in (24, 30, 60, 120)),
+    *map(Fraction, (15, 24, 25, 30, 48, 50, 60, 120)),
+)
+FASTEST: Final = 240
+"""Frames a second; frames of an uneven clip that come faster come in bursts, and its average is its beat."""
 NEAR_RATE: Final = 0.015
 """Milliseconds make of a 30th of a second 0.033 s, 1% less."""
 CUT_BLINK: Final = 10.0
@@ -80,7 +85,7 @@ def timeline_of(heads: Heads, spans: list[Span], length_s: float, stated: Fracti
 def slots_of(times_s: NDArray[np.float64], stated: Fraction) -> tuple[Fraction, NDArray[np.int64]]:
     """An even clock for a clip: its rate, and the frame shown at each beat.
 
-    Evenly spaced frames are one a beat; else the beat is the usual distance of two frames, and a frame that stays
+    Evenly spaced frames are one a beat; else the beat is the mean of their usual distances, and a frame that stays
     longer, stays for several.
     """
     count = len(times_s)
@@ -88,9 +93,13 @@ def slots_of(times_s: NDArray[np.float64], stated: Fraction) -> tuple[Fraction, 
         return stated or Fraction(25), np.arange(count)
     steps = np.diff(times_s)
     step, length_s = float(np.median(steps)), float(times_s[-1] - times_s[0])
-    is_even = bool(np.all(np.abs(steps - step) < EVEN * step))
-    measured = (count - 1) / length_s if is_even else 1.0 / step
-    rate = min((stated, *USUAL_RATES), key=lambda one: abs(float(one) / measured - 1.0))
+    usual = np.abs(steps - step) < EVEN * step
+    is_even = bool(usual.all())
+    measured = 1.0 / float(steps[usual].mean())  # a container's rounding cancels out
+    if not is_even and measured > FASTEST:
+        measured = (count - 1) / length_s
+    rates = (stated, *USUAL_RATES) if is_even else USUAL_RATES  # of uneven clips the average is stated
+    rate = min(rates, key=lambda one: abs(float(one) / measured - 1.0))
     if abs(float(rate) / measured - 1.0) > NEAR_RATE:
         rate = Fraction(measured).limit_denominator(1001)
     if is_even:

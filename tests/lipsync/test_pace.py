@@ -143,6 +143,23 @@ def test_frames_that_stay_longer_stay_for_several_beats() -> None:
     assert slots.tolist() == [0, 1, 2, 2, 3, 4, 4, 4, 5, 6, 7, 8, 8, 9]
 
 
+@pytest.mark.parametrize(
+    "rate", [Fraction(n) for n in (24, 25, 30, 48, 50, 60, 120)] + [Fraction(n * 1000, 1001) for n in (24, 30, 60)]
+)
+def test_a_lost_frame_does_not_bend_the_beat_of_times_in_milliseconds(rate: Fraction) -> None:
+    times = np.round(np.delete(np.arange(900), 400) / float(rate), 3)
+    found, slots = slots_of(times, rate * 899 / 900)
+    assert found == rate
+    np.testing.assert_array_equal(slots, np.array([*range(400), 399, *range(400, 899)]))
+
+
+def test_frames_that_come_in_bursts_have_the_clip_s_average_beat() -> None:
+    times = np.sort(np.concatenate([np.arange(200) * 0.08 + late for late in (0.0, 0.001, 0.002)]))
+    rate, slots = slots_of(times, R25)
+    assert 30 < rate < 50
+    assert len(slots) == 1 + round(times[-1] * float(rate))
+
+
 def test_nothing_is_warped_between_a_frame_and_itself() -> None:
     kept = np.delete(np.arange(300), np.arange(5, 290, 7))
     heads = heads_at(wandering(300)).at(kept)

@@ -51,9 +51,15 @@ def check_soon(job: RenderJob) -> list[str]:
     info = probe(job.clip)
     if not is_sequence(job.output):
         choose_encoder(job.output, info, job.encode)
-    check_space(job.output, info, job.encode)
+    check_space(job.output, info, job.encode, _least_times(job, info))
     cut = [] if job.speech is None else cut_speech(job.speech, info)
     return [] if job.may_be_retimed else cut
+
+
+def _least_times(job: RenderJob, like: ClipInfo) -> float:
+    """How many times as many frames as the clip the output has at least, as far as that is known yet."""
+    spoken_s = sound_length_s(job.speech) if job.speech is not None and job.may_be_retimed else 0.0
+    return min(1.0, spoken_s / like.duration_s) if spoken_s and like.duration_s else 1.0
 
 
 def cut_speech(speech: Path, like: ClipInfo) -> list[str]:

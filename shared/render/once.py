@@ -208,6 +208,7 @@ def _told(job: RenderJob, timeline: Timeline | None, count: int) -> list[str]:
         check_space(job.output, probe(job.clip), job.encode, len(timeline) / max(count, 1))
         told = timeline.remarks
     elif job.may_be_retimed and job.speech is not None:  # else it was told before the faces were looked for
+        check_space(job.output, probe(job.clip), job.encode)
         told = cut_speech(job.speech, probe(job.clip))
     for remark in told:
         log.warning("%s", remark)

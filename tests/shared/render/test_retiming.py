@@ -27,6 +27,7 @@ from shared.render.timeline import Timeline
 from shared.types import Frame, Sound
 from tests.shared.render.made import BOX, FRAMES, MadeFaces, PaintOptions, face, make_clip
 
+RATE = Fraction(25)
 FIRST = np.array([*range(5, 12), 11, *range(12, 20), *range(2, 16)])
 SHARE = np.zeros(len(FIRST), np.float32)
 SHARE[7] = 0.5
@@ -46,7 +47,7 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     def plan(_: object, tracks: object, __: Path) -> Timeline:
         asked.append(tracks)
         second = FIRST + (SHARE > 0)
-        return Timeline(FIRST, second, SHARE, ((16, 19, 2),), Fraction(25), ("some moments are not alike",))
+        return Timeline(FIRST, second, SHARE, ((16, 19, 2),), RATE, ("some moments are not alike",))
 
     monkeypatch.setattr(retiming, "load", lambda _: plan)
     return asked
@@ -249,6 +250,22 @@ def test_room_is_asked_for_as_many_frames_as_are_made(spoken: RenderJob, monkeyp
         render(spoken)
     monkeypatch.setattr(free, "free", 1.6 * needed / check.SPACE_MARGIN)
     assert render(spoken).counts["frames"] == len(FIRST)
+
+
+@pytest.mark.usefixtures("planned")
+def test_no_room_is_asked_for_frames_that_short_speech_does_not_need(
+    spoken: RenderJob, monkeypatch: pytest.MonkeyPatch, made_faces: Callable[[MadeFaces], None], tmp_path: Path
+) -> None:
+    speech = tmp_path / "short.wav"
+    write_wav(speech, Sound(np.full(3200, 0.1, np.float32), 16000))
+    short = replace(spoken, speech=speech)
+    needed = check.bytes_needed(short.output, probe(short.clip), short.encode)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0.5 * needed / check.SPACE_MARGIN))
+    monkeypatch.setattr(retiming, "load", lambda _: lambda *_: Timeline(FIRST[:5], FIRST[:5], SHARE[:5], (), RATE))
+    assert render(short).counts["frames"] == 5
+    made_faces(MadeFaces({index: (face(),) for index in range(FRAMES)}, shots=2))
+    with pytest.raises(NoSpaceError, match="MB are free"):
+        render(replace(short, force=True))
 
 
 @pytest.mark.usefixtures("planned", "everywhere")

@@ -171,7 +171,7 @@ def _encode(
             scenes = threads.enter_context(in_background(changed, ROOM, request.engine))
         outputs: Outputs | None = None
         try:
-            with open_outputs(job, info) as outputs:
+            with open_outputs(job, info, retimed=timeline is not None) as outputs:
                 for scene in scenes:
                     with postponed() as interrupted:
                         outputs.write(scene.frame, tally.patches_of(scene.frame.index), scene.faces)

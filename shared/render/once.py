@@ -224,9 +224,11 @@ def _statement(job: RenderJob) -> Statement:
 
 def _finish(job: RenderJob, wanted: Fingerprint, statement: Statement, found: _Run, state: State) -> RenderReport:
     counts = _counts(found.tally)
+    noted = {name: tuple(runs) for name, runs in sorted(found.tally.noted_frames.items())}
     shown = None if found.timeline is None else found.timeline.as_json(counts["frames"])
     details = {"fingerprint": str(wanted), "state": state, "counts": counts, "seed": job.seed}
-    if shown is not None:
+    if found.timeline is not None and shown is not None:
+        shown["noted_clip_frames"] = {name: found.timeline.filmed(runs) for name, runs in noted.items()}
         details["retimed"] = {"as_filmed": shown["as_filmed"], "jumps": len(shown["jumps"])}
     with _timed(found, "sign"):
         signatures = [sign_output(statement, output, details) for output in reversed(job.outputs)]
@@ -242,7 +244,7 @@ def _finish(job: RenderJob, wanted: Fingerprint, statement: Statement, found: _R
         layers=job.layers,
         counts=counts,
         notes=dict(sorted(found.tally.notes.items())),
-        noted_frames={name: tuple(runs) for name, runs in sorted(found.tally.noted_frames.items())},
+        noted_frames=noted,
         remarks=tuple(found.remarks),
         settings=reports.settings_of(job),
         timings_s={name: round(value, 3) for name, value in found.timings_s.items()},

@@ -95,6 +95,15 @@ def test_the_report_maps_each_frame_and_tells_what_is_to_be_known(spoken: Render
     assert render(spoken).reused
 
 
+@pytest.mark.usefixtures("planned")
+def test_notes_are_told_by_the_clip_s_frames_too(spoken: RenderJob, made_faces: Callable[[MadeFaces], None]) -> None:
+    made_faces(MadeFaces({index: (face(),) for index in range(FRAMES) if index not in range(8, 12)}))
+    render(spoken)
+    stored = json.loads(report_path(spoken.output).read_text())
+    assert stored["noted_frames"] == {"no-face": [[3, 7], [22, 25]]}
+    assert stored["retimed"]["noted_clip_frames"] == {"no-face": [[8, 12]]}
+
+
 @pytest.mark.usefixtures("planned", "everywhere")
 def test_sound_and_picture_of_a_retimed_clip_end_together(spoken: RenderJob) -> None:
     output = spoken.output.with_name("out.mp4")

@@ -48,7 +48,7 @@ def endless_path(target: Target, weights: Doubles, jumps: Jumps, rate: float) ->
         if path is None:
             return None
         first = np.flatnonzero(path.jumped)
-        upto = int(first[0]) if len(first) else len(path.frames) - 1 if last == rows else settled
+        upto = min(int(first[0]), settled) if len(first) else len(path.frames) - 1 if last == rows else settled
         part = slice(done, done + upto + 1)
         frames[part], repeated[part] = path.frames[: upto + 1], path.repeated[: upto + 1]
         jumped[done + 1 : part.stop] = path.jumped[1 : upto + 1]

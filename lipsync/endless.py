@@ -13,7 +13,8 @@ from typing import Final
 import numpy as np
 
 from lipsync.jumps import AGAIN_S, LEAST_S, SOON
-from lipsync.retime import Bools, Doubles, Frontier, Ints, Jumps, Path, Target, began, cheapest_path
+from lipsync.retime import PLANNING, Bools, Doubles, Frontier, Ints, Jumps, Path, Target, began, cheapest_path
+from shared.progress import Progress, silent
 
 AHEAD_S: Final = 20.0
 SETTLED_S: Final = 10.0
@@ -27,7 +28,9 @@ HOP: Final = 25.0
 its time."""
 
 
-def endless_path(target: Target, weights: Doubles, jumps: Jumps, rate: float) -> Path | None:
+def endless_path(
+    target: Target, weights: Doubles, jumps: Jumps, rate: float, progress: Progress = silent
+) -> Path | None:
     """The way through all T rows of `weights`; None where no jump leads on.
 
     Parameters
@@ -54,6 +57,7 @@ def endless_path(target: Target, weights: Doubles, jumps: Jumps, rate: float) ->
         jumped[done + 1 : part.stop] = path.jumped[1 : upto + 1]
         shown[frames[part]] = np.arange(part.start, part.stop)
         done += upto
+        progress(done + 1, rows, PLANNING)
         if done == rows - 1:
             return Path(frames, repeated, jumped, np.nan)
         begin = _only(len(target), int(frames[done]), bool(repeated[done]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ from shared.face.analyse import ClipFaces
 from shared.media.length import CUT_S
 from shared.media.reader import probe
 from shared.media.sound import Span, load_sound, voiced_spans
+from shared.progress import Progress, silent
 from shared.render.timeline import Timeline
 
 EVEN: Final = 0.3
@@ -42,7 +44,7 @@ SPARE_S: Final = 1e-3
 """Sound beyond the last whole frame that needs no picture."""
 
 
-def plan(clip: ClipFaces, tracks: frozenset[int], speech: Path) -> Timeline:
+def plan(clip: ClipFaces, tracks: frozenset[int], speech: Path, progress: Progress = silent) -> Timeline:
     """Which frames of a clip are shown while a speech is heard, as long as it lasts.
 
     Parameters
@@ -56,10 +58,12 @@ def plan(clip: ClipFaces, tracks: frozenset[int], speech: Path) -> Timeline:
     """
     heads = heads_of(clip.frames(), tracks)
     sound = load_sound(speech, SAMPLE_RATE_HZ)
-    return timeline_of(heads, voiced_spans(sound), sound.duration_s, probe(clip.clip).rate)
+    return timeline_of(heads, voiced_spans(sound), sound.duration_s, probe(clip.clip).rate, progress)
 
 
-def timeline_of(heads: Heads, spans: list[Span], length_s: float, stated: Fraction) -> Timeline:
+def timeline_of(
+    heads: Heads, spans: list[Span], length_s: float, stated: Fraction, progress: Progress = silent
+) -> Timeline:
     """The timeline of a measured clip under a speech.
 
     Parameters
@@ -78,7 +82,8 @@ def timeline_of(heads: Heads, spans: list[Span], length_s: float, stated: Fracti
     if len(slots) < count <= len(slots) + CUT_S * rate:
         count = len(slots)
     weights = row_weights(voiced_rows(spans, count, float(rate)))
-    way, remarks = _way(target, weights, lambda: find_jumps(heads.upper, heads.shots, shut, float(rate)), float(rate))
+    jumps = partial(find_jumps, heads.upper, heads.shots, shut, float(rate))
+    way, remarks = _way(target, weights, jumps, float(rate), progress)
     return _named(way, slots, heads.shots, rate, (*remarks, *_hidden(speaks, way)))
 
 
@@ -110,15 +115,19 @@ def slots_of(times_s: NDArray[np.float64], stated: Fraction) -> tuple[Fraction, 
 
 
 def _way(
-    target: Target, weights: NDArray[np.float64], jumps_of: Callable[[], tuple[Jumps, float]], rate: float
+    target: Target,
+    weights: NDArray[np.float64],
+    jumps_of: Callable[[], tuple[Jumps, float]],
+    rate: float,
+    progress: Progress,
 ) -> tuple[Way, tuple[str, ...]]:
     """The way through a target and what may be seen of it: without a jump where frames need not stay much longer."""
     count, length = len(weights), len(target)
-    way = _straight(target, weights) if count <= STRETCH * length else None
+    way = _straight(target, weights, progress) if count <= STRETCH * length else None
     if way is not None:
         return way, ()
     jumps, unlike = jumps_of()
-    way = endless_path(target, weights, jumps, rate) or _straight(target, weights)
+    way = endless_path(target, weights, jumps, rate, progress) or _straight(target, weights, progress)
     if way is not None and way.jumped.any():
         return way, _remarks(way, unlike, length, rate)
     if way is not None:
@@ -130,9 +139,9 @@ def _way(
     )
 
 
-def _straight(target: Target, weights: NDArray[np.float64]) -> Way | None:
+def _straight(target: Target, weights: NDArray[np.float64], progress: Progress) -> Way | None:
     """The way without a jump."""
-    return cheapest_path(target, weights, began(target, weights), target.edge)
+    return cheapest_path(target, weights, began(target, weights), target.edge, progress=progress)
 
 
 def _hidden(speaks: NDArray[np.bool_], way: Way) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ Beyond the paper a frame j may cost something whatever is heard (U(j), part of b
 (`Jumps`): further ways into F(i, k, 0) from F(i-1, j, .), at a cost of their own.
 
 Costs are kept for one i at a time and the choices of `BLOCK` frames i, with the costs at the start of each block, from
-which a block's choices are found again on the way back: exact, and an hour over an hour (90,000 x 90,000) takes 0.4 GB.
+which a block's choices are found again on the way back, within float32: an hour over an hour (90,000 x 90,000) takes
+less than 0.4 GB.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from shared.progress import Progress, silent
+from shared.types import Floats
 
 Doubles: TypeAlias = NDArray[np.float64]
 Bools: TypeAlias = NDArray[np.bool_]
@@ -41,6 +45,7 @@ UNSEEN: Final = 1.0
 BRIDGED_S: Final = 0.5
 """Shorter pauses are no pauses."""
 BLOCK: Final = 1024
+PLANNING: Final = "choosing frames for the speech"
 MOST_SOURCES: Final = 100
 """Jumps into one frame: choices are kept in a byte."""
 
@@ -159,7 +164,12 @@ def began(target: Target, weights: Doubles) -> Frontier:
 
 
 def cheapest_path(
-    target: Target, weights: Doubles, begin: Frontier, end: Doubles, jumps: Jumps | None = None
+    target: Target,
+    weights: Doubles,
+    begin: Frontier,
+    end: Doubles,
+    jumps: Jumps | None = None,
+    progress: Progress = silent,
 ) -> Path | None:
     """The cheapest way through all rows; None where there is none.
 
@@ -169,12 +179,12 @@ def cheapest_path(
     begin : costs of row 0, as of `began`.
     end : (N,) what it costs to end with a frame.
     """
-    starts: list[Frontier] = []
-    frontier = begin
+    frontier, starts = begin, list[Floats]()
     choices = np.zeros((0, len(target)), dtype=np.uint8)
     blocks = range(1, len(weights), BLOCK)
-    for first in blocks:
-        starts.append(frontier)
+    for number, first in enumerate(blocks):
+        progress(number, 2 * len(blocks), PLANNING)
+        starts.append(_light(frontier))
         is_last = first + BLOCK >= len(weights)
         frontier, choices = _sweep(target, weights, first, frontier, jumps, keep=is_last)
     totals = np.stack(frontier) + end
@@ -186,14 +196,20 @@ def cheapest_path(
     repeated, jumped = np.zeros(len(weights), dtype=np.bool_), np.zeros(len(weights), dtype=np.bool_)
     frames[-1], repeated[-1] = frame, bool(state)
     for number in reversed(range(len(blocks))):
+        progress(2 * len(blocks) - number, 2 * len(blocks), PLANNING)
         if number < len(blocks) - 1:
-            _, choices = _sweep(target, weights, blocks[number], starts[number], jumps, keep=True)
+            _, choices = _sweep(target, weights, blocks[number], starts[number].astype(np.float64), jumps, keep=True)
         for row in reversed(range(len(choices))):
-            at = blocks[number] + row
-            frames[at - 1], repeated[at - 1], jumped[at] = _before(
-                int(frames[at]), bool(repeated[at]), int(choices[row, frames[at]]), jumps
-            )
+            at, taken = blocks[number] + row, int(choices[row, frames[blocks[number] + row]])
+            frames[at - 1], repeated[at - 1], jumped[at] = _before(int(frames[at]), bool(repeated[at]), taken, jumps)
     return Path(frames, repeated, jumped, cost)
+
+
+def _light(frontier: Frontier) -> Floats:
+    """(2, N) float32 costs against the least, where none of those that may be on the way loses anything."""
+    costs = np.stack(frontier)
+    least = float(costs.min())
+    return np.asarray(costs - (least if np.isfinite(least) else 0.0), dtype=np.float32)
 
 
 def _before(frame: int, is_repeated: bool, choice: int, jumps: Jumps | None) -> tuple[int, bool, bool]:
@@ -208,7 +224,7 @@ def _before(frame: int, is_repeated: bool, choice: int, jumps: Jumps | None) -> 
 
 
 def _sweep(
-    target: Target, weights: Doubles, first: int, frontier: Frontier, jumps: Jumps | None, *, keep: bool
+    target: Target, weights: Doubles, first: int, frontier: Frontier | Doubles, jumps: Jumps | None, *, keep: bool
 ) -> tuple[Frontier, NDArray[np.uint8]]:
     """Rows `first` to `first` + BLOCK; the choices into state 0 of each where they are to be kept.
 

@@ -13,6 +13,7 @@ from shared.face.analyse import ClipFaces
 from shared.media.length import CUT_S, sound_length_s
 from shared.media.reader import probe
 from shared.media.sequence import is_sequence
+from shared.progress import Progress, silent
 from shared.render.job import RenderJob
 from shared.render.stage import load
 from shared.render.timeline import Timeline
@@ -27,7 +28,11 @@ TO_PICTURE_S: Final = 0.5
 
 
 def timeline_of(
-    job: RenderJob, faces: ClipFaces, tracks: frozenset[int], told: Callable[[str], None]
+    job: RenderJob,
+    faces: ClipFaces,
+    tracks: frozenset[int],
+    told: Callable[[str], None],
+    progress: Progress = silent,
 ) -> Timeline | None:
     """The frames that the output shows; None where it shows the clip's own, in order.
 
@@ -41,7 +46,7 @@ def timeline_of(
     if job.retime == "auto" and (against := _against(job, faces, tracks)):
         told(f"the clip keeps its own frames: {'; '.join(against)} (--retime on retimes it all the same)")
         return None
-    timeline: Timeline = load(PLAN)(faces, tracks, job.speech)
+    timeline: Timeline = load(PLAN)(faces, tracks, job.speech, progress)
     count = len(timeline.jumps)
     told(
         f"the clip is retimed to the speech: {len(timeline)} frames out of its {faces.counts.frames}, "

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lipsync import pace as module
+from lipsync import retime
 from lipsync.heads import Heads, heads_of, speeds
 from lipsync.pace import plan, slots_of, timeline_of
 from lipsync.retime import voiced_rows
@@ -188,6 +189,16 @@ def test_the_clip_s_faces_and_the_speech_s_sound_are_asked(monkeypatch: pytest.M
     assert len(found) == 50
     wanted = timeline_of(heads_of(frames, frozenset({4})), [(0.2, 1.5)], 2.0, R25)
     np.testing.assert_array_equal(found.first, wanted.first)
+
+
+@pytest.mark.parametrize("length_s", [9.0, 40.0])
+def test_planning_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch, length_s: float) -> None:
+    monkeypatch.setattr(retime, "BLOCK", 50)
+    told: list[float] = []
+    timeline_of(heads_at(wandering(250)), SPANS, length_s, R25, lambda done, total, _: told.append(done / total))
+    assert len(told) > 3
+    assert told == sorted(told)
+    assert told[-1] == 1
 
 
 def test_joins_are_no_more_of_a_jerk_than_the_head_s_own_movements() -> None:

@@ -59,6 +59,11 @@ class _Run:
     timeline: Timeline | None = None
     """The frames that are shown; None for the clip's own, in order."""
 
+    def warn(self, remark: str) -> None:
+        """Tell the user at once, and in the report."""
+        log.warning("%s", remark)
+        self.remarks.append(remark)
+
 
 def quiet(text: str) -> None:
     """Say nothing: the default of library calls."""
@@ -150,8 +155,9 @@ def _make(job: RenderJob, found: _Run, progress: Progress, say: Callable[[str], 
     with analysed as faces:
         tracks = chosen_tracks(job, faces)
         with _timed(found, "open"):
-            found.timeline = timeline_of(job, faces, tracks, decided)
-            found.remarks += _told(job, found.timeline, faces.counts.frames)
+            found.timeline = timeline_of(job, faces, tracks, decided, progress)
+            for remark in _to_tell(job, found.timeline, faces.counts.frames):
+                found.warn(remark)
             stages = [open_stage(request, faces, job.device, progress) for request in job.stages]
         with _timed(found, "render"):
             _encode(job, faces, tracks, stages, found, progress)
@@ -195,24 +201,21 @@ def _scenes(reader: ClipReader, faces: ClipFaces, tracks: frozenset[int], found:
 
     scenes: Iterator[Scene] = (Scene(frame, chosen(frame.index)) for frame in reader.frames())
     if found.timeline is not None:
-        scenes = retimed(reader.info, found.timeline, chosen, faces.time_of)
+        scenes = retimed(reader.info, found.timeline, chosen, faces.time_of, found.warn)
     for scene in scenes:
         found.tally.begin(scene.frame.index, bool(scene.faces), reader.damaged)
         yield scene
 
 
-def _told(job: RenderJob, timeline: Timeline | None, count: int) -> list[str]:
-    """What is to be known of how long the output becomes out of a clip of `count` frames, told at once."""
-    told: Sequence[str] = ()
+def _to_tell(job: RenderJob, timeline: Timeline | None, count: int) -> Sequence[str]:
+    """What is to be known at once of how long the output becomes out of a clip of `count` frames."""
     if timeline is not None:
         check_space(job.output, probe(job.clip), job.encode, len(timeline) / max(count, 1))
-        told = timeline.remarks
-    elif job.may_be_retimed and job.speech is not None:  # else it was told before the faces were looked for
+        return timeline.remarks
+    if job.may_be_retimed and job.speech is not None:  # else it was told before the faces were looked for
         check_space(job.output, probe(job.clip), job.encode)
-        told = cut_speech(job.speech, probe(job.clip))
-    for remark in told:
-        log.warning("%s", remark)
-    return list(told)
+        return cut_speech(job.speech, probe(job.clip))
+    return ()
 
 
 def _statement(job: RenderJob) -> Statement:

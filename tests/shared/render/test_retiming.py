@@ -44,7 +44,7 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Let the engine plan a made timeline; the tracks for which it was asked."""
     asked: list[object] = []
 
-    def plan(_: object, tracks: object, __: Path) -> Timeline:
+    def plan(_: object, tracks: object, *__: object) -> Timeline:
         asked.append(tracks)
         second = FIRST + (SHARE > 0)
         return Timeline(FIRST, second, SHARE, ((16, 19, 2),), RATE, ("some moments are not alike",))

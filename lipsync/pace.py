@@ -77,7 +77,8 @@ def timeline_of(
     shut = blinks(heads, float(rate))
     goes_on = np.concatenate([np.diff(heads.shots) == 0, [False]])
     speaks = heads.can_speak()
-    target = Target(speed + BLINK * shut, goes_on & ~shut, np.where(shut, CUT_BLINK, 0.0), UNSEEN * ~speaks)
+    toll = np.where(speaks, 0.0, UNSEEN)
+    target = Target(speed + BLINK * shut, goes_on & ~shut, np.where(shut, CUT_BLINK, 0.0), toll)
     count = max(1, math.ceil((length_s - SPARE_S) * rate))
     if len(slots) < count <= len(slots) + CUT_S * rate:
         count = len(slots)

@@ -41,7 +41,7 @@ def made_heads(seconds: float, seed: int) -> Heads:
     shape = rng.uniform(-0.5, 0.5, (len(UPPER), 2))
     lids = np.where(np.arange(count) % 100 < 4, 0.05, 0.3).astype(np.float32)
     upper = (shape + places[:, np.newaxis]).astype(np.float32)
-    return Heads(np.arange(count) / RATE, np.zeros(count, np.int64), upper, lids)
+    return Heads(np.arange(count) / RATE, np.zeros(count, np.int64), upper, lids, np.zeros(count, np.float32))
 
 
 def made_speech(seconds: float, seed: int) -> list[tuple[float, float]]:

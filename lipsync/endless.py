@@ -13,7 +13,8 @@ from typing import Final
 import numpy as np
 
 from lipsync.jumps import AGAIN_S, LEAST_S, SOON
-from lipsync.retime import REPEAT, Bools, Doubles, Frontier, Ints, Jumps, Path, Target, began, cheapest_path
+from lipsync.retime import PLANNING, Bools, Doubles, Frontier, Ints, Jumps, Path, Target, began, cheapest_path
+from shared.progress import Progress, silent
 
 AHEAD_S: Final = 20.0
 SETTLED_S: Final = 10.0
@@ -27,7 +28,9 @@ HOP: Final = 25.0
 its time."""
 
 
-def endless_path(target: Target, weights: Doubles, jumps: Jumps, rate: float) -> Path | None:
+def endless_path(
+    target: Target, weights: Doubles, jumps: Jumps, rate: float, progress: Progress = silent
+) -> Path | None:
     """The way through all T rows of `weights`; None where no jump leads on.
 
     Parameters
@@ -48,15 +51,15 @@ def endless_path(target: Target, weights: Doubles, jumps: Jumps, rate: float) ->
         if path is None:
             return None
         first = np.flatnonzero(path.jumped)
-        upto = int(first[0]) if len(first) else len(path.frames) - 1 if last == rows else settled
+        upto = min(int(first[0]), settled) if len(first) else len(path.frames) - 1 if last == rows else settled
         part = slice(done, done + upto + 1)
         frames[part], repeated[part] = path.frames[: upto + 1], path.repeated[: upto + 1]
         jumped[done + 1 : part.stop] = path.jumped[1 : upto + 1]
         shown[frames[part]] = np.arange(part.start, part.stop)
         done += upto
+        progress(done + 1, rows, PLANNING)
         if done == rows - 1:
-            cost = float(((weights + REPEAT * repeated) * target.speed[frames]).sum())
-            return Path(frames, repeated, jumped, cost)
+            return Path(frames, repeated, jumped, np.nan)
         begin = _only(len(target), int(frames[done]), bool(repeated[done]))
 
 

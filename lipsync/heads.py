@@ -31,6 +31,8 @@ BLINK_AROUND_S: Final = 0.08
 """On either side the lids are on their way."""
 UNSEEN_QUANTILE: Final = 0.9
 """Frames without a face count as moving as fast as the fastest tenth: no pause is laid over them."""
+TURNED_DEG: Final = 45.0
+"""Between a yaw of 38 and 52 degrees `lipsync.composite` fades the new mouth out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +45,28 @@ class Heads:
     shots : (N,) int64, number of the shot.
     upper : (N, 31, 2) float32, brows, nose and eyes in the clip's median eye distances; NaN without a face.
     lids : (N,) float32, height of the eyes over their width; NaN without a face.
+    yaws_deg : (N,) float32; NaN without a face.
     """
 
     times_s: NDArray[np.float64]
     shots: NDArray[np.int64]
     upper: Floats
     lids: Floats
+    yaws_deg: Floats
 
     def at(self, frames: NDArray[np.int64]) -> Heads:
         """Some of the frames, in another order."""
-        return Heads(self.times_s[frames], self.shots[frames], self.upper[frames], self.lids[frames])
+        times_s, shots = self.times_s[frames], self.shots[frames]
+        return Heads(times_s, shots, self.upper[frames], self.lids[frames], self.yaws_deg[frames])
+
+    def can_speak(self) -> NDArray[np.bool_]:
+        """(N,) whether a face is seen that is not turned away, so that a new mouth can be laid over it."""
+        return np.asarray(np.abs(self.yaws_deg) <= TURNED_DEG)
 
 
 def heads_of(frames: Iterable[StoredFrame], tracks: frozenset[int]) -> Heads:
     """Measure a clip's head; of several chosen faces in a frame the largest counts."""
-    times, shots, upper, lids, scales = [], [], [], [], []
+    times, shots, upper, lids, yaws, scales = [], [], [], [], [], []
     unseen = np.full((len(UPPER), 2), np.nan, dtype=np.float32)
     for frame in frames:
         times.append(frame.time_s)
@@ -65,6 +74,7 @@ def heads_of(frames: Iterable[StoredFrame], tracks: frozenset[int]) -> Heads:
         face = max((face for face in frame.faces if face.track in tracks), key=_width, default=None)
         upper.append(unseen if face is None else face.landmarks[list(UPPER)])
         lids.append(np.nan if face is None else lid_ratio(face.landmarks))
+        yaws.append(np.nan if face is None else face.pose_deg[0])
         if face is not None:
             scales.append(eye_distance(face.landmarks))
     scale = max(float(np.median(scales)), 1e-3) if scales else 1.0
@@ -73,6 +83,7 @@ def heads_of(frames: Iterable[StoredFrame], tracks: frozenset[int]) -> Heads:
         np.array(shots, dtype=np.int64),
         np.array(upper, dtype=np.float32).reshape(-1, len(UPPER), 2) / np.float32(scale),
         np.array(lids, dtype=np.float32),
+        np.array(yaws, dtype=np.float32),
     )
 
 

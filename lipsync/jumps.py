@@ -59,7 +59,7 @@ def find_jumps(upper: Floats, shots: NDArray[np.int64], blinks: NDArray[np.bool_
     moments = _moments(upper, shots, blinks)
     least = max(1, min(round(LEAST_S * rate), len(upper) // 4))
     if len(moments) < 2:
-        return _table(np.zeros((0, 2), np.int64), np.zeros(0), rate), 0.0
+        return _table(np.zeros((0, 2), np.int64), np.zeros(0)), 0.0
     apart = _distances(upper, moments)
     allowed = np.abs(moments[:, np.newaxis] - moments) >= least
     allowed &= shots[moments][:, np.newaxis] == shots[moments]
@@ -72,10 +72,12 @@ def find_jumps(upper: Floats, shots: NDArray[np.int64], blinks: NDArray[np.bool_
         order = np.flatnonzero(best)
         good.flat[order[np.argsort(apart.flat[order])[:LAST_RESORT]]] = True
     going, coming = np.nonzero(good)
-    ends = np.stack([moments[going] - 1, moments[coming]], axis=1)
-    ends, kept = _without_dead_ends(ends, least)
-    unlike = apart[going, coming][kept]
-    return _table(ends, unlike, rate), float(unlike.max(initial=0.0))
+    ends, unlike = np.stack([moments[going] - 1, moments[coming]], axis=1), apart[going, coming]
+    kept = _cheapest_into(ends, _costs(ends, unlike, rate))
+    ends, unlike = ends[kept], unlike[kept]
+    kept = _without_dead_ends(ends, least)
+    ends, unlike = ends[kept], unlike[kept]
+    return _table(ends, _costs(ends, unlike, rate)), float(unlike.max(initial=0.0))
 
 
 def _moments(upper: Floats, shots: NDArray[np.int64], blinks: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -107,29 +109,42 @@ def _leads_on(good: NDArray[np.bool_], moments: NDArray[np.int64]) -> bool:
     return bool((moments[coming] < moments[going]).any())
 
 
-def _without_dead_ends(ends: NDArray[np.int64], least: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Jumps (source, landing) that land at least so many frames before the last source, and their places."""
+def _costs(ends: NDArray[np.int64], unlike: NDArray[np.floating], rate: float) -> NDArray[np.float64]:
+    """What jumps (source, landing) cost."""
+    back_s = (ends[:, 0] + 1 - ends[:, 1]) / rate
+    soon = np.where(back_s > 0, np.clip(1.0 - back_s / AGAIN_S, 0.0, 1.0), 0.0)
+    return np.asarray(JUMP + UNLIKE * unlike.astype(np.float64) + SOON * soon)
+
+
+def _cheapest_into(ends: NDArray[np.int64], cost: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Places of the jumps that are among the `MOST_INTO` cheapest into their landing."""
+    order = np.lexsort((cost, ends[:, 1]))
+    return order[_column(ends[order, 1]) < MOST_INTO]
+
+
+def _column(landing: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The place of each sorted value among its equals."""
+    _, starts, own = np.unique(landing, return_index=True, return_inverse=True)
+    return np.asarray(np.arange(len(landing)) - starts[own])
+
+
+def _without_dead_ends(ends: NDArray[np.int64], least: int) -> NDArray[np.int64]:
+    """Places of the jumps (source, landing) that land at least so many frames before the last source of them."""
     kept = np.arange(len(ends))
     while len(kept):
         inside = ends[kept, 1] + least <= 1 + ends[kept, 0].max()
         if inside.all():
             break
         kept = kept[inside]
-    return ends[kept], kept
+    return kept
 
 
-def _table(ends: NDArray[np.int64], unlike: NDArray[np.floating], rate: float) -> Jumps:
+def _table(ends: NDArray[np.int64], cost: NDArray[np.float64]) -> Jumps:
     """The jumps by landing, the cheapest first."""
-    source, landing = ends[:, 0], ends[:, 1]
-    back_s = (source + 1 - landing) / rate
-    soon = np.where(back_s > 0, np.clip(1.0 - back_s / AGAIN_S, 0.0, 1.0), 0.0)
-    cost = JUMP + UNLIKE * unlike.astype(np.float64) + SOON * soon
-    order = np.lexsort((cost, landing))
-    places, starts, own = np.unique(landing[order], return_index=True, return_inverse=True)
-    column = np.arange(len(order)) - starts[own]
-    kept = column < MOST_INTO
-    shape = (len(places), 1 + int(column[kept].max(initial=-1)))
+    order = np.lexsort((cost, ends[:, 1]))
+    places, own = np.unique(ends[order, 1], return_inverse=True)
+    column = _column(ends[order, 1])
+    shape = (len(places), 1 + int(column.max(initial=-1)))
     sources, costs = np.zeros(shape, dtype=np.int64), np.full(shape, np.inf)
-    cells = own[kept], column[kept]
-    sources[cells], costs[cells] = source[order][kept], cost[order][kept]
+    sources[own, column], costs[own, column] = ends[order, 0], cost[order]
     return Jumps(places, sources, costs, np.zeros_like(sources))

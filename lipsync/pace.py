@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -14,25 +16,35 @@ from lipsync.endless import endless_path, jumps_taken, taken_again
 from lipsync.features import SAMPLE_RATE_HZ
 from lipsync.heads import Heads, blinks, heads_of, speeds
 from lipsync.jumps import AGAIN_S, ALIKE, AROUND, find_jumps
-from lipsync.retime import BLINK, Target, began, cheapest_path, row_weights, voiced_rows
+from lipsync.retime import BLINK, UNSEEN, Jumps, Target, began, cheapest_path, row_weights, voiced_rows
 from lipsync.retime import Path as Way
 from shared.face.analyse import ClipFaces
+from shared.media.length import CUT_S
 from shared.media.reader import probe
 from shared.media.sound import Span, load_sound, voiced_spans
+from shared.progress import Progress, silent
 from shared.render.timeline import Timeline
 
 EVEN: Final = 0.3
 """Frames that come off their beat by less than this share of a frame are evenly spaced, for containers round times."""
-USUAL_RATES: Final = (*(Fraction(rate * 1000, 1001) for rate in (24, 30, 60)), *map(Fraction, (24, 25, 30, 50, 60)))
+USUAL_RATES: Final = (
+    *(Fraction(rate * 1000, 1001) for rate in (24, 30, 60, 120)),
+    *map(Fraction, (15, 24, 25, 30, 48, 50, 60, 120)),
+)
+FASTEST: Final = 240
+"""Frames a second; frames of an uneven clip that come faster come in bursts, and its average is its beat."""
 NEAR_RATE: Final = 0.015
 """Milliseconds make of a 30th of a second 0.033 s, 1% less."""
 CUT_BLINK: Final = 10.0
 """What it costs to begin or end within a blink, against 1 for each frame of one in a pause."""
+STRETCH: Final = 1.1
+"""Up to this many times as long as the clip, speech is followed by frames that stay longer alone: one in ten, stillest
+first, which is seen less than a jump."""
 SPARE_S: Final = 1e-3
 """Sound beyond the last whole frame that needs no picture."""
 
 
-def plan(clip: ClipFaces, tracks: frozenset[int], speech: Path) -> Timeline:
+def plan(clip: ClipFaces, tracks: frozenset[int], speech: Path, progress: Progress = silent) -> Timeline:
     """Which frames of a clip are shown while a speech is heard, as long as it lasts.
 
     Parameters
@@ -46,10 +58,12 @@ def plan(clip: ClipFaces, tracks: frozenset[int], speech: Path) -> Timeline:
     """
     heads = heads_of(clip.frames(), tracks)
     sound = load_sound(speech, SAMPLE_RATE_HZ)
-    return timeline_of(heads, voiced_spans(sound), sound.duration_s, probe(clip.clip).rate)
+    return timeline_of(heads, voiced_spans(sound), sound.duration_s, probe(clip.clip).rate, progress)
 
 
-def timeline_of(heads: Heads, spans: list[Span], length_s: float, stated: Fraction) -> Timeline:
+def timeline_of(
+    heads: Heads, spans: list[Span], length_s: float, stated: Fraction, progress: Progress = silent
+) -> Timeline:
     """The timeline of a measured clip under a speech.
 
     Parameters
@@ -62,26 +76,22 @@ def timeline_of(heads: Heads, spans: list[Span], length_s: float, stated: Fracti
     heads, speed = heads.at(slots), speeds(heads.at(slots))
     shut = blinks(heads, float(rate))
     goes_on = np.concatenate([np.diff(heads.shots) == 0, [False]])
-    target = Target(speed + BLINK * shut, goes_on & ~shut, np.where(shut, CUT_BLINK, 0.0))
+    speaks = heads.can_speak()
+    toll = np.where(speaks, 0.0, UNSEEN)
+    target = Target(speed + BLINK * shut, goes_on & ~shut, np.where(shut, CUT_BLINK, 0.0), toll)
     count = max(1, math.ceil((length_s - SPARE_S) * rate))
+    if len(slots) < count <= len(slots) + CUT_S * rate:
+        count = len(slots)
     weights = row_weights(voiced_rows(spans, count, float(rate)))
-    remarks: tuple[str, ...] = ()
-    if count <= len(slots):
-        way = cheapest_path(target, weights, began(target, weights), target.edge)
-    else:
-        jumps, unlike = find_jumps(heads.upper, heads.shots, shut, float(rate))
-        way = endless_path(target, weights, jumps, float(rate))
-        remarks = _remarks(way, unlike, len(slots), float(rate))
-    if way is None:  # too short for any jump: a still picture is better than a stutter
-        stays = np.zeros(count, dtype=np.bool_)
-        way = Way(np.minimum(np.arange(count), len(slots) - 1), stays, stays, 0.0)
-    return _named(way, slots, heads.shots, rate, remarks)
+    jumps = partial(find_jumps, heads.upper, heads.shots, shut, float(rate))
+    way, remarks = _way(target, weights, jumps, float(rate), progress)
+    return _named(way, slots, heads.shots, rate, (*remarks, *_hidden(speaks, way)))
 
 
 def slots_of(times_s: NDArray[np.float64], stated: Fraction) -> tuple[Fraction, NDArray[np.int64]]:
     """An even clock for a clip: its rate, and the frame shown at each beat.
 
-    Evenly spaced frames are one a beat; else the beat is the usual distance of two frames, and a frame that stays
+    Evenly spaced frames are one a beat; else the beat is the mean of their usual distances, and a frame that stays
     longer, stays for several.
     """
     count = len(times_s)
@@ -89,9 +99,13 @@ def slots_of(times_s: NDArray[np.float64], stated: Fraction) -> tuple[Fraction, 
         return stated or Fraction(25), np.arange(count)
     steps = np.diff(times_s)
     step, length_s = float(np.median(steps)), float(times_s[-1] - times_s[0])
-    is_even = bool(np.all(np.abs(steps - step) < EVEN * step))
-    measured = (count - 1) / length_s if is_even else 1.0 / step
-    rate = min((stated, *USUAL_RATES), key=lambda one: abs(float(one) / measured - 1.0))
+    usual = np.abs(steps - step) < EVEN * step
+    is_even = bool(usual.all())
+    measured = 1.0 / float(steps[usual].mean())  # a container's rounding cancels out
+    if not is_even and measured > FASTEST:
+        measured = (count - 1) / length_s
+    rates = (stated, *USUAL_RATES) if is_even else USUAL_RATES  # of uneven clips the average is stated
+    rate = min(rates, key=lambda one: abs(float(one) / measured - 1.0))
     if abs(float(rate) / measured - 1.0) > NEAR_RATE:
         rate = Fraction(measured).limit_denominator(1001)
     if is_even:
@@ -101,10 +115,46 @@ def slots_of(times_s: NDArray[np.float64], stated: Fraction) -> tuple[Fraction, 
     return rate, np.maximum(np.searchsorted(times_s, at_s, side="right") - 1, 0)
 
 
-def _remarks(way: Way | None, unlike: float, count: int, rate: float) -> tuple[str, ...]:
+def _way(
+    target: Target,
+    weights: NDArray[np.float64],
+    jumps_of: Callable[[], tuple[Jumps, float]],
+    rate: float,
+    progress: Progress,
+) -> tuple[Way, tuple[str, ...]]:
+    """The way through a target and what may be seen of it: without a jump where frames need not stay much longer."""
+    count, length = len(weights), len(target)
+    way = _straight(target, weights, progress) if count <= STRETCH * length else None
+    if way is not None:
+        return way, ()
+    jumps, unlike = jumps_of()
+    way = endless_path(target, weights, jumps, rate, progress) or _straight(target, weights, progress)
+    if way is not None and way.jumped.any():
+        return way, _remarks(way, unlike, length, rate)
+    if way is not None:
+        return way, ("the clip has no moments to jump between: its frames stay longer instead",)
+    stays = np.zeros(count, dtype=np.bool_)  # a still picture is better than a stutter
+    still = Way(np.minimum(np.arange(count), length - 1), stays, stays, 0.0)
+    return still, (
+        "the clip is too short to be gone on with: its last frame stands still under the rest of the speech",
+    )
+
+
+def _straight(target: Target, weights: NDArray[np.float64], progress: Progress) -> Way | None:
+    """The way without a jump."""
+    return cheapest_path(target, weights, began(target, weights), target.edge, progress=progress)
+
+
+def _hidden(speaks: NDArray[np.bool_], way: Way) -> tuple[str, ...]:
+    """What to say where the speaker is seen less than if the clip were played from its start."""
+    shown, filmed = float(speaks[way.frames].mean()), float(speaks[: len(way.frames)].mean())
+    if round(100 * shown) >= round(100 * filmed):
+        return ()
+    return (f"the speaker's face is seen in {100 * shown:.0f}% of the frames, in {100 * filmed:.0f}% as filmed",)
+
+
+def _remarks(way: Way, unlike: float, count: int, rate: float) -> tuple[str, ...]:
     """What may be seen of the jumps in a clip of `count` frames."""
-    if way is None:
-        return ("the clip is too short to be gone on with: its last frame stands still under the rest of the speech",)
     taken = jumps_taken(way.frames, way.jumped)
     told = []
     clip_s, speech_s = count / rate, len(way.frames) / rate

@@ -8,10 +8,12 @@ and V(j) the speed of target frame j::
     F(i, j, 1) = F(i-1, j, 0) + alpha_S V(j) + G(i, j)
     G(i, j) = V(j) in a pause, -alpha_U V(j) two frames after speech sets in, else 0
 
-Beyond the paper there may be jumps (`Jumps`): further ways into F(i, k, 0) from F(i-1, j, .), at a cost of their own.
+Beyond the paper a frame j may cost something whatever is heard (U(j), part of both states), and there may be jumps
+(`Jumps`): further ways into F(i, k, 0) from F(i-1, j, .), at a cost of their own.
 
 Costs are kept for one i at a time and the choices of `BLOCK` frames i, with the costs at the start of each block, from
-which a block's choices are found again on the way back: exact, and an hour over an hour (90,000 x 90,000) takes 0.4 GB.
+which a block's choices are found again on the way back, within float32: an hour over an hour (90,000 x 90,000) takes
+less than 0.4 GB.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from shared.progress import Progress, silent
+from shared.types import Floats
 
 Doubles: TypeAlias = NDArray[np.float64]
 Bools: TypeAlias = NDArray[np.bool_]
@@ -35,9 +40,12 @@ ONSET: Final = 2.0
 """alpha_U."""
 BLINK: Final = 1.0
 """alpha_B, part of V where the target blinks."""
+UNSEEN: Final = 1.0
+"""What a frame without a face that can speak costs whenever it is shown: as much as a blink in a pause."""
 BRIDGED_S: Final = 0.5
 """Shorter pauses are no pauses."""
 BLOCK: Final = 1024
+PLANNING: Final = "choosing frames for the speech"
 MOST_SOURCES: Final = 100
 """Jumps into one frame: choices are kept in a byte."""
 
@@ -51,19 +59,18 @@ class Target:
     speed : (N,) float64, V(j): of the landmarks, in eye distances a frame, and `BLINK` more where the target blinks.
     may_repeat : (N,) bool.
     edge : (N,) float64, what it costs to begin or end with a frame; nothing in the paper.
+    toll : (N,) float64, U(j), what it costs to show a frame at all, `UNSEEN` where nobody is seen to speak.
     """
 
     speed: Doubles
     may_repeat: Bools
     edge: Doubles
+    toll: Doubles
 
     def __post_init__(self) -> None:
-        shape = self.speed.shape
-        if len(shape) != 1 or not shape[0] or self.may_repeat.shape != shape or self.edge.shape != shape:
-            raise ValueError(
-                f"speed, may_repeat and edge must be (N,) with N > 0, got {shape}, {self.may_repeat.shape}, "
-                f"{self.edge.shape}"
-            )
+        shape, others = self.speed.shape, (self.may_repeat.shape, self.edge.shape, self.toll.shape)
+        if len(shape) != 1 or not shape[0] or set(others) != {shape}:
+            raise ValueError(f"speed, may_repeat, edge and toll must be (N,) with N > 0, got {shape}, {others}")
 
     def __len__(self) -> int:
         return len(self.speed)
@@ -116,7 +123,7 @@ class Path:
     frames : (T,) int64, of the target.
     repeated : (T,) bool, whether it is shown the second time in a row.
     jumped : (T,) bool, whether it was jumped to from the row before.
-    cost : of the whole.
+    cost : of the whole; NaN where it was found in parts.
     """
 
     frames: Ints
@@ -153,11 +160,16 @@ def row_weights(voiced: Bools) -> Doubles:
 
 def began(target: Target, weights: Doubles) -> Frontier:
     """F(0, ., .): any frame may be the first."""
-    return target.edge + weights[0] * target.speed, np.full(len(target), np.inf)
+    return target.edge + target.toll + weights[0] * target.speed, np.full(len(target), np.inf)
 
 
 def cheapest_path(
-    target: Target, weights: Doubles, begin: Frontier, end: Doubles, jumps: Jumps | None = None
+    target: Target,
+    weights: Doubles,
+    begin: Frontier,
+    end: Doubles,
+    jumps: Jumps | None = None,
+    progress: Progress = silent,
 ) -> Path | None:
     """The cheapest way through all rows; None where there is none.
 
@@ -167,12 +179,12 @@ def cheapest_path(
     begin : costs of row 0, as of `began`.
     end : (N,) what it costs to end with a frame.
     """
-    starts: list[Frontier] = []
-    frontier = begin
+    frontier, starts = begin, list[Floats]()
     choices = np.zeros((0, len(target)), dtype=np.uint8)
     blocks = range(1, len(weights), BLOCK)
-    for first in blocks:
-        starts.append(frontier)
+    for number, first in enumerate(blocks):
+        progress(number, 2 * len(blocks), PLANNING)
+        starts.append(_light(frontier))
         is_last = first + BLOCK >= len(weights)
         frontier, choices = _sweep(target, weights, first, frontier, jumps, keep=is_last)
     totals = np.stack(frontier) + end
@@ -184,14 +196,20 @@ def cheapest_path(
     repeated, jumped = np.zeros(len(weights), dtype=np.bool_), np.zeros(len(weights), dtype=np.bool_)
     frames[-1], repeated[-1] = frame, bool(state)
     for number in reversed(range(len(blocks))):
+        progress(2 * len(blocks) - number, 2 * len(blocks), PLANNING)
         if number < len(blocks) - 1:
-            _, choices = _sweep(target, weights, blocks[number], starts[number], jumps, keep=True)
+            _, choices = _sweep(target, weights, blocks[number], starts[number].astype(np.float64), jumps, keep=True)
         for row in reversed(range(len(choices))):
-            at = blocks[number] + row
-            frames[at - 1], repeated[at - 1], jumped[at] = _before(
-                int(frames[at]), bool(repeated[at]), int(choices[row, frames[at]]), jumps
-            )
+            at, taken = blocks[number] + row, int(choices[row, frames[blocks[number] + row]])
+            frames[at - 1], repeated[at - 1], jumped[at] = _before(int(frames[at]), bool(repeated[at]), taken, jumps)
     return Path(frames, repeated, jumped, cost)
+
+
+def _light(frontier: Frontier) -> Floats:
+    """(2, N) float32 costs against the least, where none of those that may be on the way loses anything."""
+    costs = np.stack(frontier)
+    least = float(costs.min())
+    return np.asarray(costs - (least if np.isfinite(least) else 0.0), dtype=np.float32)
 
 
 def _before(frame: int, is_repeated: bool, choice: int, jumps: Jumps | None) -> tuple[int, bool, bool]:
@@ -206,7 +224,7 @@ def _before(frame: int, is_repeated: bool, choice: int, jumps: Jumps | None) -> 
 
 
 def _sweep(
-    target: Target, weights: Doubles, first: int, frontier: Frontier, jumps: Jumps | None, *, keep: bool
+    target: Target, weights: Doubles, first: int, frontier: Frontier | Doubles, jumps: Jumps | None, *, keep: bool
 ) -> tuple[Frontier, NDArray[np.uint8]]:
     """Rows `first` to `first` + BLOCK; the choices into state 0 of each where they are to be kept.
 
@@ -232,6 +250,6 @@ def _sweep(
             if keep:
                 left = jumps.source[better, slots[better]]
                 choices[row, landing] = 2 + 2 * slots[better] + second[left]
-        shown = weight * target.speed
+        shown = weight * target.speed + target.toll
         once, twice = played + shown, once + dear + shown
     return (once, twice), choices

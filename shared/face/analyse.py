@@ -59,6 +59,8 @@ class ClipFaces:
         self._store = FaceStore(folder / FILE_NAME)
         facts = self._store.facts()
         self.tracks: tuple[StoredTrack, ...] = self._store.tracks()
+        self.shots: int = self._store.shots()
+        """How many there are, also without a face."""
         self.counts = Counts(int(facts["frames"]), int(facts["with_face"]), int(facts["damaged"]))
         self.size: tuple[int, int] = (int(facts["height"]), int(facts["width"]))
         """Upright (height, width) of the clip."""

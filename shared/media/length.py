@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import av
 
 from shared.errors import MediaError
 from shared.media.reader import open_input
+
+CUT_S: Final = 0.2
+"""Speech that lasts this much longer than its clip is cut audibly; encoders pad less."""
 
 
 def sound_length_s(path: Path) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -67,9 +67,9 @@ class SideFeed:
 
 
 def copy_streams(
-    output: OutputContainer, like: ClipInfo, encoder: str, bitrate: int, with_audio: bool, notes: list[str]
+    output: OutputContainer, like: ClipInfo, encoder: str, bitrate: int, kinds: Collection[str], notes: list[str]
 ) -> SideFeed | None:
-    """Prepare the audio and subtitle streams of the clip `like`; says in `notes` what happens to each."""
+    """Prepare streams of some `kinds` (audio, subtitle) of the clip `like`; says in `notes` what happens to each."""
     container = open_input(like.path)
     lanes: dict[int, Lane] = {}
     muxer = output.format.name
@@ -82,8 +82,10 @@ def copy_streams(
         name = f"{stream.type} stream {stream.index}"
         context = stream.codec_context
         codec = context.codec.canonical_name if context is not None else ""
-        if stream.type == "audio" and not with_audio:
+        if stream.type == "audio" and "audio" not in kinds:
             notes.append(f"{name} replaced by the speech")
+        elif stream.type == "subtitle" and "subtitle" not in kinds:
+            notes.append(f"{name} ({codec}) dropped: it keeps time with the clip's own frames and speech")
         elif stream.type in ("audio", "subtitle") and context is not None and _can_copy(muxer, stream):
             lanes[stream.index] = CopyLane(output, stream, offset_s)
             notes.append(f"{name} ({codec}) copied")

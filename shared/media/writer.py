@@ -40,7 +40,7 @@ class ClipWriter:
     """An open output; see `open_writer`."""
 
     def __init__(
-        self, path: Path, like: ClipInfo, options: EncodeOptions, sound: Path | None, sound_start_s: Fraction
+        self, path: Path, like: ClipInfo, options: EncodeOptions, sound: tuple[Path, Fraction] | None, kinds: set[str]
     ) -> None:
         self.path, self._like = path, like
         self.notes: list[str] = []
@@ -65,7 +65,7 @@ class ClipWriter:
         if container.muxer == "avi":
             self._stream.codec_context.max_b_frames = 0
         self.notes += _limits(container.muxer, like)
-        self._begin(container.audio, options, sound, sound_start_s)
+        self._begin(container.audio, options, sound, kinds)
 
     def write(self, frame: Frame) -> None:
         """Encode one frame at its own time; times must grow.
@@ -123,16 +123,18 @@ class ClipWriter:
             self._output.close()
         self._partial.unlink(missing_ok=True)
 
-    def _begin(self, encoder: str, options: EncodeOptions, sound: Path | None, sound_start_s: Fraction) -> None:
+    def _begin(
+        self, encoder: str, options: EncodeOptions, sound: tuple[Path, Fraction] | None, kinds: set[str]
+    ) -> None:
         self._cut_sound = sound is not None
         try:
             feeds = []
             if self._like.path.is_file():
                 bitrate = options.audio_bitrate
-                feeds.append(copy_streams(self._output, self._like, encoder, bitrate, sound is None, self.notes))
+                feeds.append(copy_streams(self._output, self._like, encoder, bitrate, kinds, self.notes))
             if sound is not None:
-                start_s = sound_start_s - self._taken_off_s
-                feeds.append(speech_stream(self._output, sound, encoder, options.audio_bitrate, start_s, self.notes))
+                start_s = sound[1] - self._taken_off_s
+                feeds.append(speech_stream(self._output, sound[0], encoder, options.audio_bitrate, start_s, self.notes))
             self._feeds = [feed for feed in feeds if feed is not None]
             with as_media_errors(self.path):
                 self._output.start_encoding()
@@ -171,6 +173,7 @@ def open_writer(
     options: EncodeOptions | None = None,
     sound: Path | None = None,
     sound_start_s: Fraction = Fraction(0),
+    retimed: bool = False,
 ) -> AbstractContextManager[ClipWriter]:
     """Open `path` for frames that look like those of the clip `like`.
 
@@ -182,13 +185,16 @@ def open_writer(
     sound : a file whose sound replaces all audio; cut at the end of the picture.
     sound_start_s : time in the clip's file at which the sound file's own `clip_origin` is laid; to start with the
         picture, the clip's.
+    retimed : the frames are no longer at the clip's own times, and its subtitles are left out.
 
     Raises
     ------
     MediaError : unknown suffix or encoder, unwritable place; no frame was written.
     NoSpaceError : the disk is full.
     """
-    return ended(ClipWriter(path, like, options or EncodeOptions(), sound, sound_start_s))
+    kinds = {kind for kind, kept in (("audio", sound is None), ("subtitle", not retimed)) if kept}
+    speech = None if sound is None else (sound, sound_start_s)
+    return ended(ClipWriter(path, like, options or EncodeOptions(), speech, kinds))
 
 
 def _add_video(

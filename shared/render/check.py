@@ -8,7 +8,7 @@ from typing import Final
 
 from shared.errors import MediaError, NoSpaceError
 from shared.media.encoder import choose_encoder
-from shared.media.length import sound_length_s
+from shared.media.length import CUT_S, sound_length_s
 from shared.media.options import EncodeOptions
 from shared.media.reader import probe
 from shared.media.sequence import is_sequence, place_of
@@ -19,8 +19,6 @@ from shared.store.artefact import open_artefact
 from shared.types import ClipInfo
 
 PICK_DEVICE = "models.tensors:pick_device"
-CUT_S = 0.2
-"""Speech that lasts this much longer than its clip is cut audibly; encoders pad less."""
 PREDICTIVE: Final = ("h264", "hevc", "vp8", "vp9", "av1", "mpeg1video", "mpeg2video", "mpeg4", "vc1", "wmv3", "flv1")
 """Codecs of clips as they are handed round; what others hold (MJPEG, ProRes, raw) may shrink to a tenth."""
 USUAL_CRF: Final = 18.0
@@ -53,9 +51,15 @@ def check_soon(job: RenderJob) -> list[str]:
     info = probe(job.clip)
     if not is_sequence(job.output):
         choose_encoder(job.output, info, job.encode)
-    check_space(job.output, info, job.encode)
+    check_space(job.output, info, job.encode, _least_times(job, info))
     cut = [] if job.speech is None else cut_speech(job.speech, info)
     return [] if job.may_be_retimed else cut
+
+
+def _least_times(job: RenderJob, like: ClipInfo) -> float:
+    """How many times as many frames as the clip the output has at least, as far as that is known yet."""
+    spoken_s = sound_length_s(job.speech) if job.speech is not None and job.may_be_retimed else 0.0
+    return min(1.0, spoken_s / like.duration_s) if spoken_s and like.duration_s else 1.0
 
 
 def cut_speech(speech: Path, like: ClipInfo) -> list[str]:

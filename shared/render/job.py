@@ -66,8 +66,8 @@ class RenderJob:
     layers: Path | None = None
     """A ``.mov`` or folder for what is laid over the clip, with its matte."""
     retime: RetimeChoice = RETIME
-    """Whether the clip's frames are chosen anew for the speech: ``auto`` where one person is changed, nobody else is in
-    the clip, and the speech becomes its whole sound."""
+    """Whether the clip's frames are chosen anew for the speech: ``auto`` unless something speaks against it
+    (`shared.render.retiming`)."""
 
     @property
     def outputs(self) -> tuple[Path, ...]:

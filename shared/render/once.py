@@ -59,6 +59,11 @@ class _Run:
     timeline: Timeline | None = None
     """The frames that are shown; None for the clip's own, in order."""
 
+    def warn(self, remark: str) -> None:
+        """Tell the user at once, and in the report."""
+        log.warning("%s", remark)
+        self.remarks.append(remark)
+
 
 def quiet(text: str) -> None:
     """Say nothing: the default of library calls."""
@@ -140,13 +145,19 @@ def render(job: RenderJob, progress: Progress = silent, say: Callable[[str], Non
 
 def _make(job: RenderJob, found: _Run, progress: Progress, say: Callable[[str], None]) -> None:
     """Write the unsigned clip."""
+
+    def decided(text: str) -> None:
+        say(text)
+        found.remarks.append(text)
+
     with _timed(found, "analyse"):
         analysed = faces_of(job, progress)
     with analysed as faces:
         tracks = chosen_tracks(job, faces)
         with _timed(found, "open"):
-            found.timeline = timeline_of(job, faces, tracks, say)
-            found.remarks += _told(job, found.timeline, faces.counts.frames)
+            found.timeline = timeline_of(job, faces, tracks, decided, progress)
+            for remark in _to_tell(job, found.timeline, faces.counts.frames):
+                found.warn(remark)
             stages = [open_stage(request, faces, job.device, progress) for request in job.stages]
         with _timed(found, "render"):
             _encode(job, faces, tracks, stages, found, progress)
@@ -166,7 +177,7 @@ def _encode(
             scenes = threads.enter_context(in_background(changed, ROOM, request.engine))
         outputs: Outputs | None = None
         try:
-            with open_outputs(job, info) as outputs:
+            with open_outputs(job, info, retimed=timeline is not None) as outputs:
                 for scene in scenes:
                     with postponed() as interrupted:
                         outputs.write(scene.frame, tally.patches_of(scene.frame.index), scene.faces)
@@ -190,23 +201,21 @@ def _scenes(reader: ClipReader, faces: ClipFaces, tracks: frozenset[int], found:
 
     scenes: Iterator[Scene] = (Scene(frame, chosen(frame.index)) for frame in reader.frames())
     if found.timeline is not None:
-        scenes = retimed(reader.info, found.timeline, chosen, faces.time_of)
+        scenes = retimed(reader.info, found.timeline, chosen, faces.time_of, found.warn)
     for scene in scenes:
         found.tally.begin(scene.frame.index, bool(scene.faces), reader.damaged)
         yield scene
 
 
-def _told(job: RenderJob, timeline: Timeline | None, count: int) -> list[str]:
-    """What is to be known of how long the output becomes out of a clip of `count` frames, told at once."""
-    told: Sequence[str] = ()
+def _to_tell(job: RenderJob, timeline: Timeline | None, count: int) -> Sequence[str]:
+    """What is to be known at once of how long the output becomes out of a clip of `count` frames."""
     if timeline is not None:
         check_space(job.output, probe(job.clip), job.encode, len(timeline) / max(count, 1))
-        told = timeline.remarks
-    elif job.may_be_retimed and job.speech is not None:  # else it was told before the faces were looked for
-        told = cut_speech(job.speech, probe(job.clip))
-    for remark in told:
-        log.warning("%s", remark)
-    return list(told)
+        return timeline.remarks
+    if job.may_be_retimed and job.speech is not None:  # else it was told before the faces were looked for
+        check_space(job.output, probe(job.clip), job.encode)
+        return cut_speech(job.speech, probe(job.clip))
+    return ()
 
 
 def _statement(job: RenderJob) -> Statement:
@@ -218,9 +227,11 @@ def _statement(job: RenderJob) -> Statement:
 
 def _finish(job: RenderJob, wanted: Fingerprint, statement: Statement, found: _Run, state: State) -> RenderReport:
     counts = _counts(found.tally)
+    noted = {name: tuple(runs) for name, runs in sorted(found.tally.noted_frames.items())}
     shown = None if found.timeline is None else found.timeline.as_json(counts["frames"])
     details = {"fingerprint": str(wanted), "state": state, "counts": counts, "seed": job.seed}
-    if shown is not None:
+    if found.timeline is not None and shown is not None:
+        shown["noted_clip_frames"] = {name: found.timeline.filmed(runs) for name, runs in noted.items()}
         details["retimed"] = {"as_filmed": shown["as_filmed"], "jumps": len(shown["jumps"])}
     with _timed(found, "sign"):
         signatures = [sign_output(statement, output, details) for output in reversed(job.outputs)]
@@ -236,7 +247,7 @@ def _finish(job: RenderJob, wanted: Fingerprint, statement: Statement, found: _R
         layers=job.layers,
         counts=counts,
         notes=dict(sorted(found.tally.notes.items())),
-        noted_frames={name: tuple(runs) for name, runs in sorted(found.tally.noted_frames.items())},
+        noted_frames=noted,
         remarks=tuple(found.remarks),
         settings=reports.settings_of(job),
         timings_s={name: round(value, 3) for name, value in found.timings_s.items()},

@@ -40,7 +40,7 @@ class Outputs:
 
 
 @contextmanager
-def open_outputs(job: RenderJob, info: ClipInfo) -> Iterator[Outputs]:
+def open_outputs(job: RenderJob, info: ClipInfo, *, retimed: bool = False) -> Iterator[Outputs]:
     """Open the unsigned outputs of a job whose clip is as `info` says; errors name the final ones."""
     paths = [path for path in (job.output, job.layers) if path is not None]
     with _naming(paths), ExitStack() as opened:
@@ -49,7 +49,7 @@ def open_outputs(job: RenderJob, info: ClipInfo) -> Iterator[Outputs]:
         if is_sequence(job.output):
             picture = opened.enter_context(open_sequence(unsigned, info))
         else:
-            writer = open_writer(unsigned, info, job.encode, job.speech, clip_origin(job.clip))
+            writer = open_writer(unsigned, info, job.encode, job.speech, clip_origin(job.clip), retimed)
             picture = opened.enter_context(writer)
         layers = opened.enter_context(open_layers(unsigned_path(job.layers), info)) if job.layers else None
         yield Outputs(picture, layers)

@@ -34,6 +34,7 @@ def retimed(
     timeline: Timeline,
     faces_at: Callable[[int], tuple[Face, ...]],
     time_of: Callable[[int], float] | None = None,
+    told: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Scene]:
     """The scenes of an output, lazily.
 
@@ -42,9 +43,10 @@ def retimed(
     info : of the clip; the output begins at its first frame's time.
     faces_at : the faces of a frame of the clip that are to be changed.
     time_of : the time of a frame of the clip in seconds, by which it is sought; None where none is.
+    told : given a line, once, where frames cannot be sought.
     """
     begin = info.start_s / info.time_base
-    with _Frames(info, time_of) as frames:
+    with _Frames(info, time_of, told) as frames:
         for index, (first, second, share) in enumerate(
             zip(timeline.first.tolist(), timeline.second.tolist(), timeline.share.tolist(), strict=True)
         ):
@@ -71,8 +73,9 @@ def faces_between(first: Sequence[Face], second: Sequence[Face], share: float) -
 class _Frames:
     """Frames of a clip by index, from at most `READERS` readers that go forward."""
 
-    def __init__(self, info: ClipInfo, time_of: Callable[[int], float] | None) -> None:
-        self._info, self._time_of = info, time_of
+    def __init__(self, info: ClipInfo, time_of: Callable[[int], float] | None, told: Callable[[str], None]) -> None:
+        self._info, self._time_of, self._told = info, time_of, told
+        self._is_told = False
         self._readers: list[_Reader] = []
 
     def __enter__(self) -> Self:
@@ -110,8 +113,17 @@ class _Frames:
             if not reader.seek(index - KEPT, pts):
                 reader.close()
                 reader = _Reader(self._info.path)
+                self._tell_slow()
         self._readers.append(reader)
         return reader
+
+    def _tell_slow(self) -> None:
+        if not self._is_told:
+            self._told(
+                f"{self._info.path}: its key frames cannot be found for certain, so that it is read from its "
+                "start at each jump far into it; in MP4 or MKV it would not be"
+            )
+        self._is_told = True
 
 
 class _Reader:

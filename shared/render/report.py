@@ -35,11 +35,12 @@ class RenderReport:
     signature: Path
     """The file that holds the signature: the output itself, or its sidecar."""
     counts: dict[str, int]
-    """frames, with_face, changed, untouched, damaged, and for each engine ENGINE_changed."""
+    """frames, with_face, changed, untouched, damaged, and for each engine ENGINE_changed; damaged frames are the
+    clip's, of a retimed one all that it has, shown or not."""
     notes: dict[str, int]
     """Marks of the stages (``held``, ``face-filled``...), with the number of frames."""
     noted_frames: dict[str, tuple[tuple[int, int], ...]]
-    """Which frames those are: first and last of each run."""
+    """Which frames of the output those are: first and last of each run; those of the clip are in `retimed`."""
     remarks: tuple[str, ...]
     """What the writer and the render did that the user should know."""
     settings: JsonObject
@@ -48,8 +49,8 @@ class RenderReport:
     peak_memory_mb: float
     versions: dict[str, str]
     retimed: JsonObject | None = None
-    """Which frame of the clip each output frame shows (`shared.render.timeline.Timeline.as_json`); None where these are
-    the clip's own, in order."""
+    """Which frame of the clip each output frame shows (`shared.render.timeline.Timeline.as_json`), and which frames
+    of the clip the notes are about (``noted_clip_frames``); None where these are the clip's own, in order."""
     layers: Path | None = None
     """What was laid over the clip, as layers for a compositor."""
     reused: bool = False

@@ -194,7 +194,9 @@ def retime_option(command: Callable[P, R]) -> Callable[P, R]:
         type=click.Choice(RETIME_CHOICES),
         default=RETIME,
         help="Choose the clip's frames anew, so that the head rests where the speech does and the clip lasts as long; "
-        "auto: where one person is changed, nobody else is in it, and the speech becomes its whole sound.",
+        "auto: where the speech becomes its whole sound and is not already as long as the clip, one person is changed "
+        "and nobody else is in it for more than a twentieth of it, it is one shot, and no layers or numbered pictures "
+        "are to fit it; what was decided is told, and why.",
     )(command)
 
 

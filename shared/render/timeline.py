@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeAlias
@@ -44,6 +45,13 @@ class Timeline:
 
     def __len__(self) -> int:
         return len(self.first)
+
+    def filmed(self, runs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Runs (first, last) of the clip's frames that some runs of output frames are made of."""
+        rows = np.concatenate([np.arange(first, last + 1) for first, last in runs])
+        frames = np.unique([self.first[rows], np.where(self.share[rows] > 0, self.second[rows], self.first[rows])])
+        breaks = np.flatnonzero(np.diff(frames) > 1)
+        return list(zip(frames[[0, *breaks + 1]].tolist(), frames[[*breaks, -1]].tolist(), strict=True))
 
     def as_json(self, count: int | None = None) -> JsonObject:
         """The first `count` frames, else all, as JSON values.

@@ -144,6 +144,10 @@ class FaceStore:
         rows = self._ask("SELECT shot FROM frames WHERE number = ?", (number,))
         return int(rows[0][0]) if rows else -1
 
+    def shots(self) -> int:
+        """How many shots the clip has, those without a face included."""
+        return int(self._ask("SELECT COUNT(DISTINCT shot) FROM frames")[0][0])
+
     def openings(self, track: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(times in seconds, mouth openings in eye distances) of a track."""
         rows = self._ask(

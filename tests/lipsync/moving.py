@@ -32,4 +32,5 @@ def heads_at(
     lids = np.full(count, OPEN, dtype=np.float32)
     for at in blinks:
         lids[at : at + 3] = SHUT
-    return Heads(np.arange(count) / 25, np.zeros(count, np.int64) if shots is None else shots, upper, lids)
+    shots = np.zeros(count, np.int64) if shots is None else shots
+    return Heads(np.arange(count) / 25, shots, upper, lids, np.zeros(count, dtype=np.float32))

@@ -44,6 +44,16 @@ def test_heads_are_measured_in_eye_distances_the_mouth_left_out() -> None:
     np.testing.assert_allclose(heads.upper[4], heads.upper[0], atol=1e-5)
 
 
+def test_a_face_can_speak_where_it_is_seen_and_not_turned_away() -> None:
+    frames = [stored(number, (2, POINTS)) for number in range(5)]
+    for number, yaw_deg in ((1, 30.0), (2, -50.0), (3, 50.0)):
+        frames[number] = replace(
+            frames[number], faces=(replace(frames[number].faces[0], pose_deg=(yaw_deg, 0.0, 0.0)),)
+        )
+    frames[4] = stored(4)
+    assert heads_of(frames, frozenset({2})).can_speak().tolist() == [True, True, False, False, False]
+
+
 def test_of_several_chosen_faces_the_largest_counts() -> None:
     large = POINTS * 2 + 30
     heads = heads_of([stored(0, (1, POINTS), (2, large))], frozenset({1, 2}))

@@ -92,6 +92,14 @@ def test_every_jump_leads_on() -> None:
     assert any(landing < source for source, landing in pairs)
 
 
+def test_every_jump_leads_on_also_where_few_into_a_frame_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_INTO", 1)
+    for seed in range(20):
+        pairs = pairs_of(found_in(heads_at(wandering(150, seed)))[0])
+        last = max((source for source, _ in pairs), default=0)
+        assert all(landing + LEAST_S * RATE <= last + 1 for _, landing in pairs)
+
+
 def test_where_nothing_is_alike_the_least_unlike_is_taken_and_told() -> None:
     away = np.stack([np.arange(120) * 0.05, np.zeros(120)], axis=1)
     found, unlike = found_in(heads_at(away))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,7 +27,10 @@ from lipsync.retime import (
 
 
 def target_of(speed: Doubles, may_repeat: Bools | None = None) -> Target:
-    return Target(speed, np.ones(len(speed), np.bool_) if may_repeat is None else may_repeat, np.zeros(len(speed)))
+    count = len(speed)
+    return Target(
+        speed, np.ones(count, np.bool_) if may_repeat is None else may_repeat, np.zeros(count), np.zeros(count)
+    )
 
 
 def solved(target: Target, voiced: Bools, jumps: Jumps | None = None) -> Path:
@@ -121,6 +125,19 @@ def test_no_allowed_path_is_cheaper(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
+def test_a_toll_is_paid_for_each_time_a_frame_is_shown(seed: int) -> None:
+    speed, voiced = made(seed, 7, 9)
+    target = replace(target_of(speed), toll=np.where(np.random.default_rng(seed).random(9) < 0.4, 1.0, 0.0))
+
+    def paid(path: list[tuple[int, bool]]) -> float:
+        return cost_of(path, speed, voiced, {}) + float(sum(target.toll[frame] for frame, _ in path))
+
+    found = solved(target, voiced)
+    assert found.cost == pytest.approx(min(map(paid, all_paths(7, 9, {}))))
+    assert paid(list(zip(found.frames.tolist(), found.repeated.tolist(), strict=True))) == pytest.approx(found.cost)
+
+
+@pytest.mark.parametrize("seed", range(6))
 def test_no_allowed_path_with_jumps_is_cheaper(seed: int) -> None:
     speed, voiced = made(seed, 7, 5)
     jumps = Jumps(
@@ -180,7 +197,7 @@ def test_blinks_fall_into_speech_and_are_shown_whole() -> None:
     blinks = np.zeros(300, np.bool_)
     for at in range(40, 300, 60):
         blinks[at : at + 6] = True
-    target = Target(speed + BLINK * blinks, ~blinks, np.where(blinks, 10.0, 0.0))
+    target = Target(speed + BLINK * blinks, ~blinks, np.where(blinks, 10.0, 0.0), np.zeros(300))
     voiced = np.arange(200) % 70 < 40
     found = solved(target, voiced)
     assert not blinks[found.frames[~voiced]].any()

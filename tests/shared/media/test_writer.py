@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +12,7 @@ import av
 import numpy as np
 import pytest
 from av.audio.stream import AudioStream
+from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from shared.errors import MediaError, NoSpaceError
@@ -54,6 +55,17 @@ def same_planes(first: list[Frame], second: list[Frame]) -> bool:
         for one, other in zip(first, second, strict=True)
         for a, b in zip(one.planes, other.planes, strict=True)
     )
+
+
+def remux(target: Path, sources: Sequence[InputContainer]) -> None:
+    """Put the first streams of some files beside each other."""
+    with av.open(str(target), "w") as out:
+        tracks = [(each, each.streams[0], out.add_stream_from_template(each.streams[0])) for each in sources]
+        for container, stream, added in tracks:
+            for packet in container.demux(stream):
+                if packet.size:
+                    packet.stream = added
+                    out.mux(packet)
 
 
 def packets(path: Path, kind: str) -> list[tuple[float, bytes]]:
@@ -375,17 +387,24 @@ def test_subtitles_are_copied_or_their_loss_is_said(tmp_path: Path) -> None:
     text = tmp_path / "words.srt"
     text.write_text("1\n00:00:00,200 --> 00:00:01,000\nlay red\n\n2\n00:00:01,100 --> 00:00:01,900\nwith p nine\n")
     source = tmp_path / "titled.mkv"
-    with av.open(str(plain)) as picture, av.open(str(text)) as words, av.open(str(source), "w") as out:
-        tracks = [(each, each.streams[0], out.add_stream_from_template(each.streams[0])) for each in (picture, words)]
-        for container, stream, target in tracks:
-            for packet in container.demux(stream):
-                if packet.size:
-                    packet.stream = target
-                    out.mux(packet)
+    with av.open(str(plain)) as picture, av.open(str(text)) as words:
+        remux(target=source, sources=(picture, words))
     assert any("subtitle stream 1 (subrip) copied" in note for note in copy_clip(source, tmp_path / "out.mkv"))
     before, after = packets(source, "subtitle"), packets(tmp_path / "out.mkv", "subtitle")
     assert [data for _, data in before] == [data for _, data in after]
     assert any("subtitle stream 1 (subrip) dropped" in note for note in copy_clip(source, tmp_path / "out.mp4"))
+
+
+def test_subtitles_of_a_retimed_clip_are_left_out_since_its_frames_are_at_other_times(tmp_path: Path) -> None:
+    text, source, target = tmp_path / "words.srt", tmp_path / "titled.mkv", tmp_path / "out.mkv"
+    text.write_text("1\n00:00:00,200 --> 00:00:01,000\nlay red\n\n")
+    with av.open(str(make_clip(tmp_path / "plain.mp4", Recipe(frames=50)))) as picture, av.open(str(text)) as words:
+        remux(target=source, sources=(picture, words))
+    with open_clip(source) as reader, open_writer(target, reader.info, FAST, retimed=True) as writer:
+        writer.write(next(reader.frames()))
+    with av.open(str(target)) as container:
+        assert not container.streams.subtitles
+    assert any("subtitle stream 1 (subrip) dropped: it keeps time with the clip's own" in note for note in writer.notes)
 
 
 def test_two_subtitles_that_begin_together_are_both_kept(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ class MadeFaces:
     found: dict[int, tuple[Face, ...]]
     frames: int = FRAMES
     tracks: tuple[SimpleNamespace, ...] = (SimpleNamespace(number=0, person=0, frames=FRAMES, size_px=48.0),)
+    shots: int = 1
     counts: Counts = field(init=False)
 
     def __post_init__(self) -> None:

@@ -103,9 +103,12 @@ def test_far_into_a_clip_frames_are_sought_or_else_read_from_the_start(
 
     monkeypatch.setattr(ClipReader, "seek", noted)
     first = [50, 51, 52, 3, 4, 5, 40, 41, 52, 53, 20, 21]
-    scenes = list(retimed(probe(clip), timeline_of(first), lambda _: (), lambda index: begun + index / 25))
+    told: list[str] = []
+    scenes = list(retimed(probe(clip), timeline_of(first), lambda _: (), lambda index: begun + index / 25, told.append))
     assert len(sought) >= 3
     assert set(sought) == {name == "clip.mp4"}
+    assert len(told) == (name != "clip.mp4")
+    assert all("it is read from its start at each jump far into it" in line for line in told)
     for index, scene in zip(first, scenes, strict=True):
         for got, should in zip(scene.frame.planes, source[index].planes, strict=True):
             np.testing.assert_array_equal(got, should)

@@ -16,7 +16,7 @@ import pytest
 from shared.errors import NoSpaceError, UsageError
 from shared.media.options import EncodeOptions
 from shared.media.reader import open_clip, probe
-from shared.media.sound import load_sound
+from shared.media.sound import load_sound, write_wav
 from shared.render import check, retiming
 from shared.render.job import RenderJob, StageRequest, Wish, check_job
 from shared.render.once import render
@@ -24,9 +24,10 @@ from shared.render.options import RetimeChoice
 from shared.render.prepare import complete
 from shared.render.report import report_path
 from shared.render.timeline import Timeline
-from shared.types import Frame
+from shared.types import Frame, Sound
 from tests.shared.render.made import BOX, FRAMES, MadeFaces, PaintOptions, face, make_clip
 
+RATE = Fraction(25)
 FIRST = np.array([*range(5, 12), 11, *range(12, 20), *range(2, 16)])
 SHARE = np.zeros(len(FIRST), np.float32)
 SHARE[7] = 0.5
@@ -43,10 +44,10 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Let the engine plan a made timeline; the tracks for which it was asked."""
     asked: list[object] = []
 
-    def plan(_: object, tracks: object, __: Path) -> Timeline:
+    def plan(_: object, tracks: object, *__: object) -> Timeline:
         asked.append(tracks)
         second = FIRST + (SHARE > 0)
-        return Timeline(FIRST, second, SHARE, ((16, 19, 2),), Fraction(25), ("some moments are not alike",))
+        return Timeline(FIRST, second, SHARE, ((16, 19, 2),), RATE, ("some moments are not alike",))
 
     monkeypatch.setattr(retiming, "load", lambda _: plan)
     return asked
@@ -86,11 +87,21 @@ def test_the_report_maps_each_frame_and_tells_what_is_to_be_known(spoken: Render
     stored = json.loads(report_path(spoken.output).read_text())
     assert stored["retimed"]["runs"] == [[0, 6, 5], [7, 7, "flow"], [8, 15, 12], [16, 29, 2]]
     assert stored["retimed"]["jumps"] == [[16, 19, 2]]
-    assert report.remarks[0] == "some moments are not alike"
     assert said == [
-        "the clip is retimed to the speech: 30 frames out of its 20, 1 jump (--retime off keeps its own frames)"
+        "the clip is retimed to the speech: 30 frames out of its 20, 0:00.1-0:00.8 of 0:00.8, 1 jump "
+        "(--retime off keeps its own frames)"
     ]
+    assert report.remarks[:2] == (said[0], "some moments are not alike")
     assert render(spoken).reused
+
+
+@pytest.mark.usefixtures("planned")
+def test_notes_are_told_by_the_clip_s_frames_too(spoken: RenderJob, made_faces: Callable[[MadeFaces], None]) -> None:
+    made_faces(MadeFaces({index: (face(),) for index in range(FRAMES) if index not in range(8, 12)}))
+    render(spoken)
+    stored = json.loads(report_path(spoken.output).read_text())
+    assert stored["noted_frames"] == {"no-face": [[3, 7], [22, 25]]}
+    assert stored["retimed"]["noted_clip_frames"] == {"no-face": [[8, 12]]}
 
 
 @pytest.mark.usefixtures("planned", "everywhere")
@@ -140,7 +151,72 @@ def test_with_somebody_else_in_the_clip_it_is_not_but_where_asked_for(
         assert said == [
             "the clip keeps its own frames: 1 more person is in it, who may speak (--retime on retimes it all the same)"
         ]
-        assert report.remarks[0] == "the speech lasts 1.3 s, the clip 0.8 s: it is cut where the clip ends"
+        cut = "the speech lasts 1.3 s, the clip 0.8 s: it is cut where the clip ends"
+        assert report.remarks[:2] == (said[0], cut)
+
+
+@pytest.mark.parametrize(("size_px", "retimed"), [(15.0, True), (17.0, False)])
+def test_somebody_small_in_the_background_is_nobody_who_speaks(
+    spoken: RenderJob, planned: list[object], made_faces: Callable[[MadeFaces], None], size_px: float, retimed: bool
+) -> None:
+    sizes = (48.0, size_px)
+    tracks = tuple(SimpleNamespace(number=n, person=n, frames=FRAMES, size_px=size) for n, size in enumerate(sizes))
+    made_faces(MadeFaces({index: (face(),) for index in range(FRAMES)}, tracks=tracks))
+    render(spoken)
+    assert bool(planned) == retimed
+
+
+@pytest.mark.parametrize(("choice", "retimed"), [("auto", False), ("on", True)])
+def test_a_clip_cut_from_several_shots_is_left_as_it_is_but_where_asked_for(
+    spoken: RenderJob,
+    planned: list[object],
+    made_faces: Callable[[MadeFaces], None],
+    choice: RetimeChoice,
+    retimed: bool,
+) -> None:
+    made_faces(MadeFaces({index: (face(),) for index in range(FRAMES)}, shots=3))
+    said: list[str] = []
+    report = render(replace(spoken, retime=choice), say=said.append)
+    assert bool(planned) == retimed
+    assert (said[0] == "the clip keeps its own frames: it has 3 shots (--retime on retimes it all the same)") != retimed
+    assert report.remarks[0] == said[0]
+
+
+@pytest.mark.parametrize(("length_s", "retimed"), [(0.28, True), (0.32, False), (0.98, False), (1.02, True)])
+def test_speech_as_long_as_the_clip_was_made_to_its_picture(
+    spoken: RenderJob, planned: list[object], tmp_path: Path, length_s: float, retimed: bool
+) -> None:
+    """The clip lasts 0.8 s."""
+    said: list[str] = []
+    speech = tmp_path / "other.wav"
+    write_wav(speech, Sound(np.full(round(16000 * length_s), 0.1, np.float32), 16000))
+    render(replace(spoken, speech=speech), say=said.append)
+    assert bool(planned) == retimed
+    assert ("as if made to its picture" in said[0]) != retimed
+
+
+@pytest.mark.usefixtures("everywhere")
+def test_what_lies_beside_a_clip_frame_by_frame_keeps_it_as_it_is_but_where_asked_for(
+    spoken: RenderJob, planned: list[object], tmp_path: Path
+) -> None:
+    layered = replace(spoken, layers=tmp_path / "layers")
+    numbered = replace(spoken, output=tmp_path / "frames" / "%06d.png", encode=EncodeOptions())
+    for job, names in ((layered, "the layers"), (numbered, "the numbered pictures")):
+        assert f"own frames: {names} are to fit it frame by frame" in render(job).remarks[0]
+        assert planned == []
+        report = render(replace(job, retime="on", force=True))
+        assert f"{names} fit the retimed frames, not the clip's own" in report.remarks
+        assert planned.pop()
+
+
+def test_all_that_speaks_against_retiming_is_told_in_one_line(
+    spoken: RenderJob, planned: list[object], made_faces: Callable[[MadeFaces], None], tmp_path: Path
+) -> None:
+    tracks = tuple(SimpleNamespace(number=n, person=n, frames=FRAMES, size_px=48.0) for n in (0, 1))
+    made_faces(MadeFaces({index: (face(),) for index in range(FRAMES)}, tracks=tracks, shots=2))
+    remark = render(replace(spoken, layers=tmp_path / "layers")).remarks[0]
+    assert "layers are to fit it frame by frame; 1 more person is in it, who may speak; it has 2 shots" in remark
+    assert planned == []
 
 
 def test_several_changed_people_are_not_retimed(
@@ -183,6 +259,22 @@ def test_room_is_asked_for_as_many_frames_as_are_made(spoken: RenderJob, monkeyp
         render(spoken)
     monkeypatch.setattr(free, "free", 1.6 * needed / check.SPACE_MARGIN)
     assert render(spoken).counts["frames"] == len(FIRST)
+
+
+@pytest.mark.usefixtures("planned")
+def test_no_room_is_asked_for_frames_that_short_speech_does_not_need(
+    spoken: RenderJob, monkeypatch: pytest.MonkeyPatch, made_faces: Callable[[MadeFaces], None], tmp_path: Path
+) -> None:
+    speech = tmp_path / "short.wav"
+    write_wav(speech, Sound(np.full(3200, 0.1, np.float32), 16000))
+    short = replace(spoken, speech=speech)
+    needed = check.bytes_needed(short.output, probe(short.clip), short.encode)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0.5 * needed / check.SPACE_MARGIN))
+    monkeypatch.setattr(retiming, "load", lambda _: lambda *_: Timeline(FIRST[:5], FIRST[:5], SHARE[:5], (), RATE))
+    assert render(short).counts["frames"] == 5
+    made_faces(MadeFaces({index: (face(),) for index in range(FRAMES)}, shots=2))
+    with pytest.raises(NoSpaceError, match="MB are free"):
+        render(replace(short, force=True))
 
 
 @pytest.mark.usefixtures("planned", "everywhere")

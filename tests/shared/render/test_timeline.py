@@ -32,6 +32,12 @@ def test_a_frame_shown_again_begins_a_run() -> None:
     assert made([3, 3, 4], [0, 0, 0]).as_json()["runs"] == [[0, 0, 3], [1, 2, 3]]
 
 
+def test_frames_of_the_output_are_found_in_the_clip() -> None:
+    timeline = made([5, 6, 6, 7, 8, 1, 2, 2], [0, 0, 0.5, 0, 0, 0.2, 0.4, 0])
+    assert timeline.filmed([(0, 1), (3, 5)]) == [(1, 2), (5, 8)]
+    assert timeline.filmed([(7, 7)]) == [(2, 2)]
+
+
 @pytest.mark.parametrize(
     ("first", "share", "said"),
     [([], [], "T > 0"), ([1, 2], [0.0], "T > 0"), ([1, -1], [0, 0], "at least 0"), ([1], [1.0], r"shares in \[0, 1\)")],

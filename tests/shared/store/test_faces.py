@@ -91,6 +91,14 @@ def test_tracks_and_facts_come_back(tmp_path: Path) -> None:
     assert set(openings) == {0.2}
 
 
+def test_shots_are_counted_with_those_that_show_no_face(tmp_path: Path) -> None:
+    with FaceWriter(tmp_path / "faces.sqlite") as writer:
+        for number, shot in enumerate((0, 0, 1, 1, 2)):
+            writer.add(number, number * 512, number / 25, shot, [] if shot == 1 else [(face(number, 0), 0.1)])
+        writer.finish([track(0)], {"frames": 5})
+    assert FaceStore(tmp_path / "faces.sqlite").shots() == 3
+
+
 def test_a_face_left_out_is_gone_until_it_is_kept_again(tmp_path: Path) -> None:
     store = written(tmp_path / "faces.sqlite")
     store.keep([(5, 0, False, "blurred"), (6, 0, False, "blurred")])

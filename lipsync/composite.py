@@ -6,6 +6,9 @@ the old and of the new mouth are therefore laid together.
 The edge is a plain feather. The paper's Laplacian pyramid (`shared.picture.blend.pyramid_blend`, 3 to 5 levels) was
 tried on held-out GRID clips and on a 1080p clip in other light: no difference to be seen but a tinge of the background
 on the jaw from 5 levels on, 0.5 dB less PSNR along the edge, and two to three times the time of laying over at 1080p.
+
+What is in front of the face stays in front (`lipsync.front`); where the mouth is not seen the new one fades to the
+frame as it was filmed (`lipsync.fade`), and the frame is noted.
 """
 
 from __future__ import annotations
@@ -17,7 +20,9 @@ from typing import Final
 
 import numpy as np
 
-from lipsync.cover import cover
+from lipsync.cover import cover, uncovered
+from lipsync.fade import MOST_COVERED, NOBODY, STEADY_COVER, Shots, Wish, faded, note_of, wish_of
+from lipsync.front import Front, Fronts
 from lipsync.jaw import moved_landmarks, texture_maps, with_landmarks
 from lipsync.light import Light, light_between, relight, steady_light
 from lipsync.mouth import FreeFace, free_face
@@ -30,11 +35,11 @@ from lipsync.steer import mouth_track
 from lipsync.synthesise import LowerFace, Synthesiser
 from lipsync.teeth import STEADY_REACH, SeenTeeth, Teeth, steady_teeth
 from lipsync.textures import skin_mask
-from lipsync.voice import open_voice
+from lipsync.voice import Voice, open_voice
 from shared.face.analyse import ClipFaces
 from shared.media.reader import clip_origin
 from shared.picture.planes import warp
-from shared.picture.warp import piecewise_warp, to_float
+from shared.picture.warp import piecewise_warp, resize, to_float
 from shared.progress import Progress
 from shared.types import Edit, Face, Floats, Frame, Patch, Scene, Stage
 
@@ -42,8 +47,6 @@ STEADY_FRAMES: Final = 12
 """Light is steadied over this many frames on either side."""
 BLOCK, AHEAD = 8, 8
 """Takes are settled for so many pictures at a time, looking so many ahead."""
-FADE_DEG: Final = (38.0, 52.0)
-"""Between these angles of yaw the new mouth fades out: the plane does not hold for a profile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +67,24 @@ class _Made:
     free: FreeFace
     lower: LowerFace
     teeth: SeenTeeth | None
+    front: Front
     light: Light | None
     """What the clip's light is to the texture's; None where no skin can be compared."""
     skin_rgb: Floats | None
     """(3,) mean colour of the clip's own lower face."""
+
+
+@dataclass(slots=True)
+class _Shown:
+    """A scene of a shot with what was made for it."""
+
+    scene: Scene
+    shot: int
+    made: list[_Made]
+
+    def of(self, track: int) -> _Made | None:
+        """What was made for a track."""
+        return next((made for made in self.made if made.face.track == track), None)
 
 
 def open_stage(
@@ -92,16 +109,17 @@ def open_stage(
     track = mouth_track(voice, options, progress)
     track = replace(track, times_s=track.times_s + float(clip_origin(clip.clip)))
     synthesiser = Synthesiser(voice, options)
-    return lambda scenes: _stage(scenes, track, synthesiser, voice.plane, options)
+    return lambda scenes: _stage(scenes, track, synthesiser, voice, options)
 
 
 def _stage(
-    scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser, plane: TexturePlane, options: SyncOptions
+    scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser, voice: Voice, options: SyncOptions
 ) -> Iterator[tuple[Scene, Edit]]:
-    waiting: deque[tuple[Scene, list[_Made]]] = deque()
-    done = 0
+    waiting: deque[_Shown] = deque()
+    done, shots, fronts, plane = 0, Shots(), Fronts(voice), voice.plane
     for scene, cast in _cast(scenes, track, synthesiser):
-        waiting.append((scene, [_make(scene, role, synthesiser, plane) for role in cast]))
+        made = [_make(scene, role, synthesiser, fronts, plane) for role in cast]
+        waiting.append(_Shown(scene, shots.number(scene), made))
         if len(waiting) - done > STEADY_FRAMES:
             yield _finish(waiting, done, synthesiser.teeth, plane, options)
             done += 1
@@ -146,64 +164,87 @@ def _settled(
         yield scene, [replace(role, found=next(takes[role.face.track])) for role in cast] if takes else cast
 
 
-def _make(scene: Scene, role: _Role, synthesiser: Synthesiser, plane: TexturePlane) -> _Made:
+def _make(scene: Scene, role: _Role, synthesiser: Synthesiser, fronts: Fronts, plane: TexturePlane) -> _Made:
     face, free, lower = role.face, role.free, synthesiser.make(role.found, role.shape)
+    front = fronts.look(scene.frame, face.track, free)
     own = to_float(warp(scene.frame, plane.texture_from_frame(free.pose), plane.size))
     old, new = (skin_mask(plane.to_texture(flat), plane.size) for flat in (free.flat, lower.flat))
-    skin = np.minimum(old, new)
+    # Under a thing that hides the mouth the points of the jaw are guesses, and so is what would be taken for skin.
+    bare = 1.0 - resize(front.mask, plane.size) if front.mouth < MOST_COVERED else np.float32(0.0)
+    skin = np.asarray(np.minimum(old, new) * bare, dtype=np.float32)
     light = light_between(lower.texture, own, skin)
     mean = None if light is None else np.asarray(np.average(own[skin > 0], axis=0, weights=skin[skin > 0]), np.float32)
     teeth = None if synthesiser.teeth is None else synthesiser.teeth.see(lower.texture, lower.flat)
-    return _Made(face, free, lower, teeth, light, mean)
+    return _Made(face, free, lower, teeth, front, light, mean)
 
 
 def _finish(
-    waiting: deque[tuple[Scene, list[_Made]]],
-    place: int,
-    teeth: Teeth | None,
-    plane: TexturePlane,
-    options: SyncOptions,
+    waiting: deque[_Shown], place: int, teeth: Teeth | None, plane: TexturePlane, options: SyncOptions
 ) -> tuple[Scene, Edit]:
-    scene, made = waiting[place]
+    scene, made = waiting[place].scene, waiting[place].made
     if not made:
         return scene, Edit(notes=("no-face",))
     patches, faces, notes = [], [], []
     for one in made:
-        if _strength(one.free) <= 0.0:
+        shown = _shown(waiting, place, one.face.track)
+        note = note_of(shown)
+        notes += [note] if note is not None else []
+        if shown.strength <= 0.0:
             faces.append(one.face)
-            notes.append("turned-away")
             continue
         light, skin = _along_track(one, waiting)
         lower = one.lower if teeth is None else _with_teeth(one, waiting, place, teeth)
         if light is not None and options.match_colour > 0.0:
             lower = replace(lower, texture=relight(lower.texture, light, options.match_colour))
         landmarks = moved_landmarks(one.face, one.free, lower.points)
-        patches.append(_patch(scene.frame, one, lower, landmarks, plane, skin, options.feather))
+        patch = _patch(scene.frame, one, lower, landmarks, plane, skin, options.feather)
+        front = _steady_front(waiting, place, one)
+        if front.any():
+            patch = replace(patch, mask=uncovered(patch.mask, patch.box, front, one.free.pose))
+            notes.append("in-front")
+        patches.append(replace(patch, mask=patch.mask * np.float32(shown.strength)))
         faces.append(with_landmarks(one.face, landmarks))
-        if _strength(one.free) < 1.0:
-            notes.append("faded")
     return scene, Edit(tuple(patches), tuple(faces), tuple(notes))
 
 
-def _strength(free: FreeFace) -> float:
-    yaw = abs(free.pose.angles_deg[0])
-    return float(np.clip((FADE_DEG[1] - yaw) / (FADE_DEG[1] - FADE_DEG[0]), 0.0, 1.0))
+def _shown(waiting: deque[_Shown], place: int, track: int) -> Wish:
+    """How strongly the new mouth of a track is shown, steadied over the frames around, and why not wholly."""
+
+    def wish_at(at: int) -> Wish:
+        made = waiting[at].of(track)
+        if made is None:
+            return NOBODY
+        near = range(max(at - STEADY_COVER, 0), min(at + STEADY_COVER + 1, len(waiting)))
+        found = [waiting[other].of(track) for other in near if waiting[other].shot == waiting[at].shot]
+        return wish_of(made.free, [one.front.mouth for one in found if one is not None])
+
+    frames, shots = [one.scene.frame for one in waiting], [one.shot for one in waiting]
+    return faded(frames, shots, place, wish_at, STEADY_FRAMES - STEADY_COVER)
 
 
-def _along_track(one: _Made, waiting: deque[tuple[Scene, list[_Made]]]) -> tuple[Light | None, Floats | None]:
+def _steady_front(waiting: deque[_Shown], place: int, one: _Made) -> Floats:
+    """What is in front now, and softly what is so just before or after: things do not pop."""
+    known = [shown.of(one.face.track) for shown in waiting]
+    if not any(made.front.mask.any() for made in known if made is not None):
+        return one.front.mask
+    near = known[max(place - 1, 0) : place + 2]
+    return np.maximum(one.front.below, np.mean([made.front.below for made in near if made is not None], axis=0))
+
+
+def _along_track(one: _Made, waiting: deque[_Shown]) -> tuple[Light | None, Floats | None]:
     """Light and colour of the skin, steadied over the frames around that show the same track."""
-    near = [made for _, others in waiting for made in others if made.face.track == one.face.track]
+    near = [made for shown in waiting for made in shown.made if made.face.track == one.face.track]
     lights = [made.light for made in near if made.light is not None]
     skins = [made.skin_rgb for made in near if made.skin_rgb is not None]
     return steady_light(lights) if lights else None, np.median(skins, axis=0).astype(np.float32) if skins else None
 
 
-def _with_teeth(one: _Made, waiting: deque[tuple[Scene, list[_Made]]], place: int, teeth: Teeth) -> LowerFace:
+def _with_teeth(one: _Made, waiting: deque[_Shown], place: int, teeth: Teeth) -> LowerFace:
     """The lower face with its teeth, where these are steadied over the frames around that show the same track."""
     near = [
         (index - place, made.teeth)
-        for index, (_, others) in enumerate(waiting)
-        for made in others
+        for index, shown in enumerate(waiting)
+        for made in shown.made
         if abs(index - place) <= STEADY_REACH and made.face.track == one.face.track and made.teeth is not None
     ]
     lower = one.lower
@@ -216,6 +257,5 @@ def _patch(
 ) -> Patch:
     box, mask = cover(frame, one.face.landmarks, landmarks, skin, soft)
     map_x, map_y = texture_maps(plane, one.free.pose, lower.flat, landmarks, box)
-    mask = mask * np.float32(_strength(one.free))
     made_in = plane.texture_from_frame(one.free.pose)
     return Patch(box, piecewise_warp(lower.texture, map_x, map_y), mask, made_in, one.face.track)

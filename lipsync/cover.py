@@ -11,11 +11,13 @@ from typing import Final
 
 import numpy as np
 
+from lipsync.palette import SEEN_ON
 from shared.face.landmarks import eye_distance
+from shared.face.pose import FacePose
 from shared.picture.colour import lab_from_rgb
 from shared.picture.mask import feather, lower_face_mask, lower_face_outline, polygon_mask
 from shared.picture.planes import warp
-from shared.picture.warp import box_around, gaussian, resize, resize_matrix, to_float
+from shared.picture.warp import box_around, gaussian, resize, resize_matrix, to_float, warp_picture
 from shared.types import Floats, Frame, IntBox
 
 CLOTH: Final = (10.0, 22.0)
@@ -55,6 +57,18 @@ def cover(frame: Frame, old: Floats, new: Floats, skin_rgb: Floats | None, soft:
         faces = np.maximum(*(polygon_mask(points[:17] - corner, size) for points in (old, new)))
         mask = mask * (1.0 - _cloth(frame, box, skin_rgb, eyes_px) * (1.0 - faces))
     return box, feather(np.asarray(mask, dtype=np.float32), feather_px)
+
+
+def uncovered(mask: Floats, box: IntBox, front: Floats, pose: FacePose) -> Floats:
+    """The mask (H, W) of a box without what is in front of the face.
+
+    Parameters
+    ----------
+    front : on the plane `SEEN_ON`, float32, 1 = in front.
+    """
+    box_from_frame = np.array([[1.0, 0.0, -box[0]], [0.0, 1.0, -box[1]], [0.0, 0.0, 1.0]])
+    box_from_front = box_from_frame @ np.linalg.inv(SEEN_ON.texture_from_frame(pose))
+    return np.asarray(mask * (1.0 - warp_picture(front, box_from_front, mask.shape, "zero")), dtype=np.float32)
 
 
 def _cloth(frame: Frame, box: IntBox, skin_rgb: Floats, eyes_px: float) -> Floats:

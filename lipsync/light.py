@@ -66,6 +66,11 @@ def relight(texture: Floats, light: Light, strength: float = 1.0) -> Floats:
     return np.clip(texture * np.exp(strength * exponent).astype(np.float32), 0.0, 1.0)
 
 
+def gain_of(light: Light, size: tuple[int, int]) -> Floats:
+    """The gain itself over a texture of a size, (H, W, 3) float32, however dark or bright."""
+    return np.exp(_basis(size) @ light.terms).astype(np.float32)
+
+
 def _basis(size: tuple[int, ...]) -> NDArray[np.float64]:
     rows, columns = np.linspace(-1.0, 1.0, size[0]), np.linspace(-1.0, 1.0, size[1])
     y, x = np.meshgrid(rows, columns, indexing="ij")

@@ -219,7 +219,7 @@ class Edit:
     faces: tuple[Face, ...] | None = None
     """The faces after the edit where their shape changed (the next stage sees these), else None."""
     notes: tuple[str, ...] = ()
-    """Short machine-readable marks for the report: ``no-face``, ``held``, ``faded``."""
+    """Short machine-readable marks for the report: ``no-face``, ``held``, ``covered``."""
 
 
 Stage: TypeAlias = Callable[[Iterator[Scene]], Iterator[tuple[Scene, Edit]]]

@@ -27,6 +27,11 @@ from shared.types import Edit, Face, Floats, Frame, Scene
 OPTIONS = SyncOptions(voice=Path(), speech=Path(), sharpen=False)
 STEADY = replace(OPTIONS, steadiness=0.5)
 Frames = Callable[..., Frame]
+Thing = tuple[slice, slice]
+BOX: Thing = (slice(78, 114), slice(40, 121))
+"""Over the lips, cheek to cheek."""
+STICK: Thing = (slice(108, 200), slice(93, 104))
+"""From below up to the chin, beside the lips."""
 
 
 @pytest.fixture
@@ -38,15 +43,26 @@ def scenes(
     free_from: Callable[..., FreeFace],
     framed: Frames,
 ) -> Callable[..., list[Scene]]:
-    """Frames of bright skin with a closed mouth; faces absent where told."""
+    """Frames of bright skin with a closed mouth; faces absent, or a thing in front of them, where told."""
 
-    def make(count: int, absent: tuple[int, ...] = (), yaw_deg: float = 0.0, level: int = 200) -> list[Scene]:
+    def make(
+        count: int,
+        absent: tuple[int, ...] = (),
+        yaw_deg: float = 0.0,
+        level: int = 200,
+        thing: Thing | None = None,
+        thing_in: range = range(0),
+    ) -> list[Scene]:
         pose, points = posed(yaw_deg), points_of(0.0)
         monkeypatch.setattr(module, "free_face", lambda _: free_from(points, pose))
         picture = np.full((200, 170, 3), level, dtype=np.uint8)
         picture[..., 2] = level // 2
+        behind = picture.copy()
+        if thing is not None:
+            behind[thing] = 110
         face = face_from(points, pose)
-        return [Scene(framed(picture, k), () if k in absent else (face,)) for k in range(count)]
+        shown = [framed(behind if k in thing_in else picture, k) for k in range(count)]
+        return [Scene(frame, () if k in absent else (face,)) for k, frame in enumerate(shown)]
 
     return make
 
@@ -56,7 +72,7 @@ def opened(
 ) -> list[tuple[Scene, Edit]]:
     shapes = voice.shapes[[opening_row, opening_row]]
     track = MouthTrack(np.array([0.0, 0.01]), shapes, np.zeros(2, dtype=np.float32))
-    return list(_stage(iter(scenes), track, Synthesiser(voice, options), voice.plane, options))
+    return list(_stage(iter(scenes), track, Synthesiser(voice, options), voice, options))
 
 
 @pytest.mark.parametrize("count", [0, 1, STEADY_FRAMES, 3 * STEADY_FRAMES + 5])
@@ -119,7 +135,7 @@ def test_the_stage_is_lazy_and_bounded(
             yield scene
 
     track = MouthTrack(np.array([0.0, 0.01]), voice.shapes[[5, 5]], np.zeros(2, dtype=np.float32))
-    results = _stage(counted(), track, Synthesiser(voice, options), voice.plane, options)  # type: ignore[arg-type]
+    results = _stage(counted(), track, Synthesiser(voice, options), voice, options)  # type: ignore[arg-type]
     next(results)
     assert taken <= STEADY_FRAMES + 1 + ahead
 
@@ -160,8 +176,64 @@ def test_a_profile_is_left_alone(voice: Voice, scenes: Callable[..., list[Scene]
     turned = opened(voice, 30, scenes(2, yaw_deg=60.0))
     assert all(not edit.patches and edit.notes == ("turned-away",) for _, edit in turned)
     faded = opened(voice, 30, scenes(2, yaw_deg=45.0))[0][1]
-    assert faded.notes == ("faded",)
+    assert faded.notes == ("faded-turned-away",)
     assert 0.3 < faded.patches[0].mask.max() < 0.7
+
+
+def strengths(results: list[tuple[Scene, Edit]]) -> list[float]:
+    """How strongly each frame shows its new mouth."""
+    return [float(edit.patches[0].mask.max()) if edit.patches else 0.0 for _, edit in results]
+
+
+def test_a_covered_mouth_is_left_as_filmed_and_fades_in_and_out_around_it(
+    voice: Voice, scenes: Callable[..., list[Scene]]
+) -> None:
+    results = opened(voice, 45, scenes(40, thing=BOX, thing_in=range(14, 24)))
+    assert [k for k, (_, edit) in enumerate(results) if edit.notes == ("covered",)] == list(range(14, 24))
+    fading = [k for k, (_, edit) in enumerate(results) if "faded-covered" in edit.notes]
+    assert fading == [11, 12, 13, 24, 25, 26]
+    shown = strengths(results)
+    assert shown[:11] == [1.0] * 11
+    assert shown[14:24] == [0.0] * 10
+    np.testing.assert_allclose(np.abs(np.diff(shown)).max(), 0.25, atol=0.02)
+
+
+def test_a_single_frame_that_is_odd_does_not_take_the_mouth_away(
+    voice: Voice, scenes: Callable[..., list[Scene]]
+) -> None:
+    results = opened(voice, 45, scenes(20, thing=BOX, thing_in=range(9, 10)))
+    assert all(edit.patches and "covered" not in edit.notes for _, edit in results)
+    assert results[9][1].notes == ("in-front",)
+
+
+def test_what_is_in_front_stays_in_front_and_the_mouth_beside_it_moves(
+    voice: Voice, scenes: Callable[..., list[Scene]]
+) -> None:
+    results = opened(voice, 45, scenes(12, thing=STICK, thing_in=range(3, 12)))
+    scene, edit = results[8]
+    assert edit.notes == ("in-front",)
+    made = composite(scene.frame, edit.patches)
+    changed = np.abs(made.planes[0].astype(int) - scene.frame.planes[0]) > 2
+    assert not changed[STICK].any()
+    assert changed[90:112, 70:90].sum() > 100
+    assert results[1][1].notes == ()
+
+
+def test_where_a_face_is_lost_and_found_in_a_shot_the_mouth_fades(
+    voice: Voice, scenes: Callable[..., list[Scene]]
+) -> None:
+    results = opened(voice, 45, scenes(24, absent=(10, 11)))
+    np.testing.assert_allclose(strengths(results)[6:16], [1, 0.75, 0.5, 0.25, 0, 0, 0.25, 0.5, 0.75, 1], atol=0.02)
+    assert results[9][1].notes == ("faded-no-face",)
+    assert results[10][1].notes == ("no-face",)
+
+
+def test_a_cut_is_no_reason_to_fade(voice: Voice, scenes: Callable[..., list[Scene]], framed: Frames) -> None:
+    noise = np.random.default_rng(3).integers(0, 256, (10, 9, 3), dtype=np.uint8)
+    other = np.kron(noise, np.ones((20, 20, 1), dtype=np.uint8))[:200, :170]
+    given = scenes(24, absent=tuple(range(12, 24)))
+    given[12:] = [replace(scene, frame=framed(other, scene.frame.index)) for scene in given[12:]]
+    assert strengths(opened(voice, 45, given)) == [1.0] * 12 + [0.0] * 12
 
 
 @pytest.fixture

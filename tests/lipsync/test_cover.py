@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from lipsync.cover import cover
+from lipsync.cover import cover, uncovered
+from lipsync.palette import SEEN_ON
 from shared.face.pose import FacePose
 from shared.types import Face, Floats, Frame, IntBox, Picture
 
@@ -72,3 +73,16 @@ def test_grey_skin_is_not_judged_by_colour(two_mouths: tuple[Floats, Floats], fr
     skin = np.full(3, 90 / 255, dtype=np.float32)
     with_skin = cover(framed(grey), *two_mouths, skin, 0.22)[1]
     np.testing.assert_array_equal(with_skin, cover(framed(grey), *two_mouths, None, 0.22)[1])
+
+
+def test_nothing_is_laid_over_what_is_in_front(
+    two_mouths: tuple[Floats, Floats], framed: Callable[..., Frame], posed: Callable[..., FacePose]
+) -> None:
+    box, mask = cover(framed(picture_of(None)), *two_mouths, None, 0.22)
+    front = np.zeros(SEEN_ON.size, dtype=np.float32)
+    np.testing.assert_array_equal(uncovered(mask, box, front, posed()), mask)
+    front[:, SEEN_ON.size[1] // 2 :] = 1.0  # the right half of the face
+    left = uncovered(mask, box, front, posed())
+    middle = 80 - box[0]
+    np.testing.assert_array_equal(left[:, : middle - 3], mask[:, : middle - 3])
+    assert left[:, middle + 3 :].max() == 0.0

@@ -68,6 +68,7 @@ def shapes_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Floats]:
     monkeypatch.setattr(MouthTrack, "at", at)
     monkeypatch.setattr(composite, "open_voice", lambda _: SimpleNamespace(plane=None))
     monkeypatch.setattr(composite, "mouth_track", lambda *_: spoken)
+    monkeypatch.setattr(composite, "Fronts", lambda _: None)
     monkeypatch.setattr(composite, "Synthesiser", lambda *_: SimpleNamespace(steadiness=None, teeth=None))
 
     def run(clip: Path) -> Floats:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lipsync.light import Light, light_between, relight, steady_light
+from lipsync.light import Light, gain_of, light_between, relight, steady_light
 from shared.types import Floats
 
 
@@ -35,6 +35,11 @@ def test_lips_outside_the_skin_do_not_count() -> None:
     found = light_between(texture, own, skin)
     assert found is not None
     np.testing.assert_allclose(found.terms, 0.0, atol=0.02)
+
+
+def test_the_gain_itself_is_what_is_applied() -> None:
+    texture, light = skin_picture(), Light(np.array([[-0.2, -0.1, -0.3], [0.15, 0.1, 0.05], [-0.1, 0.0, 0.0]]))
+    np.testing.assert_allclose(texture * gain_of(light, (60, 80)), relight(texture, light), atol=1e-6)
 
 
 def test_strength_is_how_far_it_goes() -> None:

@@ -45,10 +45,14 @@ def voice_folder(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 @pytest.fixture(scope="module")
 def synced(footage: Path, voice_folder: Path) -> list[tuple[Scene, Edit]]:
     """Another clip of the speaker, re-synced to a third one's speech."""
-    clip, speech = (footage / "train/grid_s1/hq" / f"{name}.mp4" for name in ("bwwu2p", "lrik5a"))
-    faces = analyse(clip, cache_folder())
-    stage = open_stage(SyncOptions(voice=voice_folder, speech=speech), faces, "cpu", silent)
-    with open_clip(clip) as reader:
+    return sync(footage / "train/grid_s1/hq/bwwu2p.mp4", voice_folder, footage)
+
+
+def sync(clip: Path, voice_folder: Path, footage: Path) -> list[tuple[Scene, Edit]]:
+    """A clip under the speech of a sentence of the speaker."""
+    options = SyncOptions(voice=voice_folder, speech=footage / "train/grid_s1/hq/lrik5a.mp4")
+    with analyse(clip, cache_folder()) as faces, open_clip(clip) as reader:
+        stage = open_stage(options, faces, "cpu", silent)
         return list(stage(Scene(frame, faces.faces_at(frame.index)) for frame in reader.frames()))
 
 
@@ -165,6 +169,24 @@ def test_the_landmarks_handed_on_are_the_new_mouth_s(synced: list[tuple[Scene, E
         gaps.append(float(aperture_cm(new.lips[np.newaxis])[0]))
     assert max(gaps) > 0.4  # somebody speaks
     assert np.mean(gaps[:3]) < 0.5 * max(gaps)  # not yet
+
+
+def test_speech_is_never_taken_for_a_thing_in_front(synced: list[tuple[Scene, Edit]]) -> None:
+    assert all(edit.notes == () for _, edit in synced)
+
+
+def test_a_box_over_the_mouth_is_left_as_filmed_and_the_new_mouth_fades_around_it(
+    footage: Path, voice_folder: Path
+) -> None:
+    results = sync(footage / "hard/derived/mouth_occluded_1s_to_2s.mp4", voice_folder, footage)
+    noted = {note: [k for k, (_, edit) in enumerate(results) if note in edit.notes] for note in ("covered", "in-front")}
+    assert noted["covered"] == list(range(25, 51))  # the box is drawn from 1 to 2 s, both ends in it
+    assert set(noted["in-front"]) <= {24, 51}
+    fading = {k: edit.patches[0].mask.max() for k, (_, edit) in enumerate(results) if "faded-covered" in edit.notes}
+    assert list(fading) == [22, 23, 24, 51, 52, 53]
+    np.testing.assert_allclose([fading[22], fading[23], fading[52], fading[53]], [0.75, 0.5, 0.5, 0.75], atol=0.02)
+    assert all(not edit.patches for _, edit in results[25:51])
+    assert all(edit.patches[0].mask.max() > 0.99 for _, edit in [*results[:22], *results[54:]])
 
 
 def test_a_face_that_never_speaks_is_exit_three(footage: Path, tmp_path: Path) -> None:

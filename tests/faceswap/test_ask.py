@@ -199,7 +199,7 @@ def test_a_clip_too_short_to_show_a_curve_is_tried_a_few_times_and_then_left_alo
     faces = Faces(10)
     faces.tracks = (Track(0, 0, 0, 9), Track(1, 0, 0, 9), Track(2, 1, 0, 9))
     given = list(scenes(guides, 40))
-    with caplog.at_level("INFO"):
+    with caplog.at_level("INFO", logger="faceswap.ask"):
         told = list(answered(iter(given), model, OPTIONS, cast(ClipFaces, faces), FINDER))
     assert told == given
     assert not net.calls

@@ -27,7 +27,7 @@ from faceswap.align import VIEW_SHARE
 from faceswap.options import RATES, options_for
 from faceswap.trainer import Trainer
 from models.nets import config_of
-from models.tensors import Precision
+from models.tensors import Precision, pick_precision
 
 BATCH = 16
 WARM_UP = 2
@@ -104,7 +104,9 @@ def main() -> None:
     torch.set_num_threads(threads)
     with ExitStack() as stack:
         steps = {"plain_float32": plain_step()}
-        steps |= {name: our_step(chosen.net, name == "bfloat16", threads, stack) for name in ("float32", "bfloat16")}
+        # Without hardware for it a step in bfloat16 takes a minute, and training does not choose it.
+        names = ["float32", *(["bfloat16"] if pick_precision(torch.device("cpu")).bfloat16 else [])]
+        steps |= {name: our_step(chosen.net, name == "bfloat16", threads, stack) for name in names}
         rounds: dict[str, list[tuple[float, float]]] = {name: [] for name in steps}
         for _ in range(WARM_UP + chosen.steps):
             for name, step in steps.items():

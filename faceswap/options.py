@@ -290,7 +290,7 @@ class SwapOptions:
     followed) to 1 (the new face takes the proportions of the old one, and looks less like its source)."""
     steer_window_s: float = 2.0
     """Time constant that tells lasting differences from movement, in seconds, > 0."""
-    own_mouth: float = 0.0
+    own_mouth: float = 1.0
     """How far the clip's own teeth and tongue stay between the created lips, 0 (they are created too) to 1."""
     gap_s: float = 0.2
     """Frames in which a face is lost are filled from those around them where the gap is at most so long, in seconds,

@@ -22,7 +22,7 @@ from lipsync.evaluate_options import BASELINE, EvaluateOptions
 from lipsync.features import SAMPLE_RATE_HZ
 from lipsync.gauge import Gauge, HeldClip, held_clip
 from lipsync.index import ClipMouths, gather
-from lipsync.options import VoiceOptions
+from lipsync.options import RoleRule, VoiceOptions
 from lipsync.prepare import learn_voice
 from lipsync.rendered import Renderer
 from lipsync.rendered_table import RenderedTable, rendered_table, some_of
@@ -75,6 +75,27 @@ class Evaluation:
         return [row for row in self.rows if row.name == row.recipe][-1]
 
 
+@dataclass(frozen=True, slots=True)
+class _KeptApart:
+    """What is learned from and what is measured on.
+
+    Attributes
+    ----------
+    paths : of all clips, by the numbers in `split`.
+    roles : given ones of what is learned from.
+    """
+
+    paths: tuple[Path, ...]
+    split: Split
+    learn: tuple[ClipMouths, ...]
+    held: tuple[HeldClip, ...]
+    roles: tuple[RoleRule, ...]
+
+    def names(self, numbers: Sequence[int]) -> tuple[str, ...]:
+        """File names of some clips."""
+        return tuple(self.paths[number].name for number in numbers)
+
+
 def evaluate(
     footage: Sequence[Path],
     folder: Path,
@@ -105,18 +126,10 @@ def evaluate(
         raise UsageError("an evaluation needs at least one recipe")
     say = tell or (lambda _: None)
     marks = read_marks(options.align) if options.align is not None else {}
-    paths = list(dict.fromkeys([*footage, *_clips_in(options.also)]))  # the same clip must not be on both sides
-    given = given_roles(paths, options.roles)
-    clips = gather(paths, cache_folder(), options.person, Counter(), progress, options.finder)
-    serves = [given.get(clip.path, ALL) for clip in clips]
-    may_be_held = [clip.path in footage and "sound" in roles for clip, roles in zip(clips, serves, strict=True)]
-    split = _split(clips, may_be_held, marks, options)
-    held = tuple(_held(clips[number], marks, split.cut_s.get(number, 0.0), options) for number in split.held)
-    say(f"learning from {len(split.learn)} clips, measuring on {len(held)}")
-    learn = [_learned(clips[number], split.cut_s.get(number), folder / BEGINNINGS) for number in split.learn]
-    learn = muted(learn, [serves[number] for number in split.learn])
-    names = zip(learn, (clips[number].path for number in split.learn), strict=True)  # a beginning has its own
-    options = replace(options, roles=rules_of({clip.path: given[path] for clip, path in names if path in given}))
+    kept = _kept_apart(footage, folder, marks, options, progress)
+    options = replace(options, roles=kept.roles)
+    learn, held = kept.learn, kept.held
+    say(f"learning from {len(learn)} clips, measuring on {len(held)}")
     voices, facts = _voices([clip.path for clip in learn], folder / VOICES, options, force, progress, tell)
     faces = np.array([face.points for clip in learn for face in clip.faces], dtype=np.float32)
     table = Table(Gauge(faces.mean(axis=0).astype(np.float32)), ridge_model(learn), held, options.seed)
@@ -132,14 +145,32 @@ def evaluate(
     return Evaluation(
         rows=tuple(table.rows),
         clips=held,
-        names_learned=tuple(clips[number].path.name for number in split.learn),
-        names_shared=tuple(clips[number].path.name for number in split.shared),
-        names_barred=tuple(clips[number].path.name for number in split.barred),
+        names_learned=kept.names(kept.split.learn),
+        names_shared=kept.names(kept.split.shared),
+        names_barred=kept.names(kept.split.barred),
         learned_s=seconds_of(learn),
         learned=facts,
         rendered=_rendered(held, voices, table.gauge, folder / CURVES, options, progress) if options.render else None,
         others=_others(table, voices, marks, options, progress) if options.others is not None else (),
     )
+
+
+def _kept_apart(
+    footage: Sequence[Path], folder: Path, marks: dict[str, Marks], options: EvaluateOptions, progress: Progress
+) -> _KeptApart:
+    """Look at all clips, and split them."""
+    paths = list(dict.fromkeys([*footage, *_clips_in(options.also)]))  # the same clip must not be on both sides
+    given = given_roles(paths, options.roles)
+    clips = gather(paths, cache_folder(), options.person, Counter(), progress, options.finder)
+    serves = [given.get(clip.path, ALL) for clip in clips]
+    may_be_held = [clip.path in footage and "sound" in roles for clip, roles in zip(clips, serves, strict=True)]
+    split = _split(clips, may_be_held, marks, options)
+    held = tuple(_held(clips[number], marks, split.cut_s.get(number, 0.0), options) for number in split.held)
+    learn = [_learned(clips[number], split.cut_s.get(number), folder / BEGINNINGS) for number in split.learn]
+    learn = muted(learn, [serves[number] for number in split.learn])
+    names = zip(learn, (clips[number].path for number in split.learn), strict=True)  # a beginning has its own
+    roles = rules_of({clip.path: given[path] for clip, path in names if path in given})
+    return _KeptApart(tuple(clip.path for clip in clips), split, tuple(learn), held, roles)
 
 
 def _fill(

@@ -13,8 +13,8 @@ from faceswap.lay import Setting, figures, lay
 from faceswap.options import SwapOptions
 from faceswap.steady import Steadied
 from faceswap.steer import Field, field_of, misses, mixed
-from faceswap.teeth import INNER_LIP
 from faceswap.view import Made, Shown
+from shared.face.landmarks import INNER_LIP_68
 from shared.types import Edit, Patch, Scene
 
 Doubles = NDArray[np.float64]
@@ -82,4 +82,4 @@ class Layer:
         missed = usual if miss is None else miss
         undone = mixed(missed, usual, options.steer, options.steer_shape)
         field = field_of(made.view.face, made.view.view_from_frame, len(made.picture), undone)
-        return field, (missed - undone)[INNER_LIP]
+        return field, (missed - undone)[INNER_LIP_68]

@@ -14,8 +14,9 @@ from faceswap.detail import grained, in_motion, log_details, sharpened, streak_o
 from faceswap.matte import laid_mask
 from faceswap.options import SwapOptions
 from faceswap.steer import GRID, MARGIN, Field
-from faceswap.teeth import INNER_LIP, own_mouth
+from faceswap.teeth import own_mouth
 from faceswap.view import Made, View
+from shared.face.landmarks import INNER_LIP_68
 from shared.picture.mask import erode, extended_hull
 from shared.picture.warp import (
     box_around,
@@ -109,7 +110,7 @@ def _own_mouth(made: Made, patch_from_view: Matrix, mask: Floats, face_px: float
     in_view = transform(view.view_from_frame, view.face.landmarks)
     laid = None
     if setting.lips is not None:
-        laid = transform(patch_from_view, in_view[INNER_LIP] + setting.lips * len(made.picture))
+        laid = transform(patch_from_view, in_view[INNER_LIP_68] + setting.lips * len(made.picture))
     return own_mouth(transform(patch_from_view, in_view), laid, (mask.shape[0], mask.shape[1]), face_px)
 
 

@@ -13,10 +13,10 @@ from typing import Final
 
 import numpy as np
 
+from shared.face.landmarks import INNER_GAP_68, INNER_LIP_68
 from shared.picture.mask import feather, polygon_mask
 from shared.types import Floats
 
-INNER_LIP: Final = slice(60, 68)
 SOFT_SHARE: Final = 0.02
 """Width of the edge between created lips and own mouth, as a share of the face's width."""
 PARTED: Final = (0.02, 0.05)
@@ -32,18 +32,16 @@ def own_mouth(points: Floats, laid_lips: Floats | None, size: tuple[int, int], f
     laid_lips : (8, 2) where the created inner lips are laid, patch pixels; None where that is not known.
     face_px : the face's width in the patch.
     """
-    lips = points[INNER_LIP]
-    inside = polygon_mask(lips, size)
-    gap = _gap(lips)
-    if laid_lips is not None:
-        inside = np.minimum(inside, polygon_mask(laid_lips, size))
-        gap = min(gap, _gap(laid_lips))
+    both = [points[INNER_LIP_68], *([] if laid_lips is None else [laid_lips])]
+    gap = min(_gap(lips) for lips in both)
     parted = float(np.clip((gap / face_px - PARTED[0]) / (PARTED[1] - PARTED[0]), 0.0, 1.0))
     if parted <= 0.0:
         return np.zeros(size, dtype=np.float32)
+    inside = np.min([polygon_mask(lips, size) for lips in both], axis=0)
     return np.asarray(parted * feather(inside, SOFT_SHARE * face_px), dtype=np.float32)
 
 
 def _gap(lips: Floats) -> float:
     """Mean distance of the facing points of an inner lip (8, 2)."""
-    return float(np.linalg.norm(lips[[1, 2, 3]] - lips[[7, 6, 5]], axis=1).mean())
+    upper, lower = (np.array(INNER_GAP_68) - INNER_LIP_68.start).T
+    return float(np.linalg.norm(lips[upper] - lips[lower], axis=1).mean())

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipsync.plane import TexturePlane
+from shared.face.landmarks import INNER_LIP_68
 from shared.picture.mask import erode, polygon_mask
 from shared.picture.warp import gaussian, grey_of, warp_picture
 from shared.types import Floats, IntBox, Matrix
@@ -20,7 +21,6 @@ from shared.types import Floats, IntBox, Matrix
 TeethRow: TypeAlias = Literal["upper", "lower"]
 ROWS: Final[tuple[TeethRow, TeethRow]] = ("upper", "lower")
 OUTER_LIPS: Final = slice(48, 60)
-INNER_LIPS: Final = slice(60, 68)
 INNER_ABOVE: Final = [60, 61, 62, 63, 64]
 INNER_BELOW: Final = [60, 67, 66, 65, 64]
 CARRIERS: Final[dict[TeethRow, tuple[list[int], ...]]] = {
@@ -47,7 +47,7 @@ class MouthWindow:
         """Lay the window around the inner lips of all faces, (N, 68, 2) centimetres on the plane."""
         self._plane = plane
         self.sigma_px = DETAIL_SIGMA_CM * plane.px_per_cm
-        inner = plane.to_texture(flats[:, INNER_LIPS]).reshape(-1, 2)
+        inner = plane.to_texture(flats[:, INNER_LIP_68]).reshape(-1, 2)
         most = np.array(plane.size[::-1])
         low = np.clip(np.floor(inner.min(axis=0) - 3 * self.sigma_px), 0, most - 2).astype(int)
         high = np.clip(np.ceil(inner.max(axis=0) + 3 * self.sigma_px) + 1, low + 2, most).astype(int)
@@ -71,7 +71,7 @@ class MouthWindow:
         depth : (h, w) float32, 0 at the upper lip, 1 at the lower one.
         """
         points = self._points(flat)
-        opening = erode(polygon_mask(points[INNER_LIPS], self.size), ERODE_CM * self._plane.px_per_cm)
+        opening = erode(polygon_mask(points[INNER_LIP_68], self.size), ERODE_CM * self._plane.px_per_cm)
         columns, rows = np.arange(self.size[1], dtype=np.float64), np.arange(self.size[0], dtype=np.float64)
         above, below = (_height_at(points[lip], columns) for lip in (INNER_ABOVE, INNER_BELOW))
         depth = np.clip((rows[:, np.newaxis] - above) / np.maximum(below - above, 0.5), 0.0, 1.0)
@@ -88,7 +88,7 @@ class MouthWindow:
         redness = np.asarray((red - window[..., 1]) / np.maximum(red, DARKEST), dtype=np.float32)
         region = opening * ramp(window.max(axis=-1), LEAST_VALUE)
         points = self._points(flat)
-        lips = polygon_mask(points[OUTER_LIPS], self.size) - polygon_mask(points[INNER_LIPS], self.size) > 0.5
+        lips = polygon_mask(points[OUTER_LIPS], self.size) - polygon_mask(points[INNER_LIP_68], self.size) > 0.5
         if lips.any():
             own = max(float(np.median(redness[lips])), DARKEST)
             region = region * ramp(redness, (LESS_RED[0] * own, LESS_RED[1] * own))

@@ -91,6 +91,7 @@ LANDMARKS: Final = 68
 EYE_CORNERS_68: Final = (36, 45)
 CORNERS_68: Final = ((36, 39), (42, 45))
 """Outer and inner corner of the eye 36-41, inner and outer one of the eye 42-47."""
+INNER_LIP_68: Final = slice(60, 68)
 INNER_GAP_68: Final = ((61, 67), (62, 66), (63, 65))
 """Pairs of facing points of the inner lip; their mean distance is the mouth's opening."""
 

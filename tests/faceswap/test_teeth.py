@@ -10,8 +10,9 @@ import pytest
 
 from faceswap.lay import Setting, figures, lay
 from faceswap.options import SwapOptions
-from faceswap.teeth import INNER_LIP, own_mouth
+from faceswap.teeth import own_mouth
 from faceswap.view import Made, look_at
+from shared.face.landmarks import INNER_LIP_68
 from shared.picture.planes import composite, cut
 from shared.types import Floats
 from tests.faceswap.drawn import draw_face, face_of, face_points, frame_of
@@ -25,7 +26,7 @@ def points(opening: float) -> Floats:
 
 
 def mouth_of(landmarks: Floats) -> tuple[int, int]:
-    x, y = np.rint(landmarks[INNER_LIP].mean(axis=0)).astype(int)
+    x, y = np.rint(landmarks[INNER_LIP_68].mean(axis=0)).astype(int)
     return int(y), int(x)
 
 
@@ -35,14 +36,14 @@ def test_the_own_mouth_is_what_lies_within_both_lips() -> None:
     assert alone[mouth_of(wide)] == 1.0
     lips = np.rint(wide[[51, 57]]).astype(int)
     assert float(alone[lips[:, 1], lips[:, 0]].max()) == 0.0
-    within = own_mouth(wide, narrow[INNER_LIP], SIZE, WIDTH)
+    within = own_mouth(wide, narrow[INNER_LIP_68], SIZE, WIDTH)
     assert np.all(within <= alone + 1e-6)
     assert 0 < within.sum() < 0.8 * alone.sum()
 
 
 def test_shut_lips_show_none_and_parting_ones_more_and_more() -> None:
     assert not own_mouth(points(0.0), None, SIZE, WIDTH).any()
-    assert not own_mouth(points(0.4), points(0.0)[INNER_LIP], SIZE, WIDTH).any()
+    assert not own_mouth(points(0.4), points(0.0)[INNER_LIP_68], SIZE, WIDTH).any()
     shown = [float(own_mouth(points(opening), None, SIZE, WIDTH).sum()) for opening in np.linspace(0.0, 0.4, 30)]
     assert np.all(np.diff(shown) >= 0)
     assert float(np.diff(shown).max()) < 0.15 * shown[-1]  # it fades in

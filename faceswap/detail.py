@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from faceswap.view import Made
 from shared.picture.grain import noise_variances, streaked, tile
 from shared.picture.planes import cut
-from shared.picture.warp import eight_bit, gaussian, grey_of, laplacian, to_float
+from shared.picture.warp import eight_bit, gaussian, grey_of, laplacian, spread, to_float
 from shared.types import Face, Floats, Frame
 
 UNSHARP_SIGMA_PX: Final = 1.5
@@ -113,7 +113,9 @@ def grained(picture: Floats, noise: NDArray[np.float64], strength: float, seed: 
     for kind, share in enumerate(lacks):
         if share > 0:
             grain += np.float32(share) * tile(kind, (height, width), seed)
-    return np.asarray(np.clip(picture + grain[..., np.newaxis], 0.0, 1.0), dtype=np.float32)
+    grainy = spread(grain)
+    grainy += picture
+    return np.clip(grainy, 0.0, 1.0, out=grainy)
 
 
 def _detail(picture: Floats, seen: Floats) -> float:

@@ -17,6 +17,7 @@ from faceswap.steer import GRID, MARGIN, Field
 from faceswap.teeth import own_mouth
 from faceswap.view import Made, View
 from shared.face.landmarks import INNER_LIP_68
+from shared.picture.blend import alpha_blend
 from shared.picture.mask import erode, extended_hull
 from shared.picture.warp import (
     box_around,
@@ -25,7 +26,9 @@ from shared.picture.warp import (
     invert,
     piecewise_warp,
     resize,
+    resize_matrix,
     scale_of,
+    spread,
     transform,
     warp_picture,
 )
@@ -40,7 +43,9 @@ RIM_SHARE: Final = 0.025
 OWN_FOREHEAD: Final = 0.6
 """How far above the mask the made face's own forehead reaches, in distances from brow to eye."""
 SOFT_SHARE: Final = 0.01
-"""Where skin of the one kind becomes the other, as a share of the face's width."""
+"""Where skin of the one kind becomes the other, as a share of the face's width..."""
+SOFT_PX: Final = 1.5
+"""...and in pixels of the copy on which that edge is drawn, being soft in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,17 +155,22 @@ def _skin_outwards(placed: Floats, points: Floats, face_px: float, options: Swap
     pixels wide.
     """
     height, width = placed.shape[:2]
-    shrink = min(1.0, OUTWARDS_PX / max(1.0, OUTWARDS_SHARE * face_px))
-    size = (max(2, round(height * shrink)), max(2, round(width * shrink)))
+
+    def at(face_there_px: float) -> tuple[int, int]:
+        shrink = min(1.0, face_there_px / max(1.0, face_px))
+        return max(2, round(height * shrink)), max(2, round(width * shrink))
+
+    size, coarse = at(OUTWARDS_PX / OUTWARDS_SHARE), at(SOFT_PX / SOFT_SHARE)
+    there = resize_matrix((height, width), coarse)
     # The made face ends a little within the landmarks' hull, and is sharpened against its wall; above the brows it
     # has a forehead of its own.
-    hull = extended_hull(points, (height, width), max(options.forehead, 0.0) + OWN_FOREHEAD)
-    hull = erode(hull, RIM_SHARE * face_px)
-    small = resize(hull, size)[..., np.newaxis]
-    near = gaussian(np.concatenate([resize(placed, size) * small, small], axis=2), OUTWARDS_PX)
-    skin = resize(np.ascontiguousarray(near[..., :3] / np.maximum(near[..., 3:], 1e-3)), (height, width))
-    inside = gaussian(hull, SOFT_SHARE * face_px)[..., np.newaxis]
-    return np.asarray(skin + inside * (placed - skin), dtype=np.float32)
+    hull = extended_hull(transform(there, points), coarse, max(options.forehead, 0.0) + OWN_FOREHEAD)
+    hull = erode(hull, RIM_SHARE * face_px * scale_of(there))
+    small = resize(hull, size)
+    near = gaussian(resize(placed, size) * spread(small), OUTWARDS_PX)
+    near /= np.maximum(spread(gaussian(small, OUTWARDS_PX)), 1e-3)
+    inside = resize(gaussian(hull, SOFT_SHARE * face_px * scale_of(there)), (height, width))
+    return alpha_blend(placed, resize(near, (height, width)), inside)
 
 
 def _enlarged(picture: Floats, places: tuple[Floats, Floats], growth: float) -> Floats:

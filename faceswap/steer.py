@@ -23,6 +23,7 @@ from faceswap.align import VIEW_SHARE, crop_from_frame
 from faceswap.view import Made, Shown
 from shared.face.landmarks import CORNERS_68, IRISES, LANDMARKS, OVAL, landmarks_from_mesh
 from shared.face.smooth import Seen, SmoothOptions, smooth
+from shared.picture.blend import alpha_blend
 from shared.picture.planes import warp
 from shared.picture.warp import gaussian, invert, resize, scale_of, to_float, to_uint8, transform, warp_picture
 from shared.types import Face, Floats, Frame
@@ -98,16 +99,16 @@ def find_made(frame: Frame, made: Made, finder: PointFinder) -> Face | None:
     face = made.view.face
     matrix = crop_from_frame(face.landmarks, CROP_PX)
     crop = to_float(warp(frame, matrix, (CROP_PX, CROP_PX), "zero"))
-    share = _paste_share()[..., np.newaxis]
+    share = _paste_share()
     if made.view.centring == "face":
         first = (CROP_PX - VIEW_PX) // 2
         inside = slice(first, first + VIEW_PX)
-        crop[inside, inside] += share * (resize(made.picture, (VIEW_PX, VIEW_PX)) - crop[inside, inside])
+        crop[inside, inside] = alpha_blend(resize(made.picture, (VIEW_PX, VIEW_PX)), crop[inside, inside], share)
     else:
         side = len(made.picture)
         crop_from_view = matrix @ invert(made.view.view_from_frame)
         there = warp_picture(resize(share, (side, side)), crop_from_view, (CROP_PX, CROP_PX), "zero")
-        crop += there * (warp_picture(made.picture, crop_from_view, (CROP_PX, CROP_PX)) - crop)
+        crop = alpha_blend(warp_picture(made.picture, crop_from_view, (CROP_PX, CROP_PX)), crop, there)
     mesh, presence = finder.read(to_uint8(crop))
     if presence < PRESENT:
         return None
@@ -239,8 +240,10 @@ def spline(
     system[count + 1 :, :count] = points.T
     wanted = np.concatenate([values, np.zeros((3, values.shape[1]))])
     weights = np.linalg.solve(system, wanted)
-    # No matrix product: BLAS would wake its threads, which costs more than the sum itself beside a running encoder.
-    bent = np.einsum("np,pk->nk", _bend(places, points), weights[:count].astype(np.float32))
+    # No matrix product: BLAS would wake its threads, which costs more than the sum itself beside a running encoder. One
+    # column at a time, so that the sum runs along memory.
+    bends, columns = _bend(places, points), weights[:count].T.astype(np.float32)
+    bent = np.stack([np.einsum("np,p->n", bends, column) for column in columns], axis=1)
     return np.asarray(bent + weights[count] + places @ weights[count + 1 :], dtype=np.float64)
 
 

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from faceswap.align import Centring, crop_from_frame
@@ -24,7 +25,7 @@ from faceswap.faceset import middles
 from faceswap.guides import GAZE, POSE, Guides
 from faceswap.steady import Steadied
 from faceswap.view import View
-from models.tensors import array, floats
+from models.tensors import array, floats, one_thread
 from shared.face.landmarks import irises_of
 from shared.picture.warp import transform
 from shared.types import Face, Floats
@@ -100,7 +101,9 @@ def measured(guides: Guides, person: int, faces: Sequence[Face], centring: Centr
     points = [transform(crop_from_frame(face.landmarks, CROP_PX, centring), _points(face)) for face in faces]
     poses = np.array([face.pose_deg[:2] for face in faces], dtype=np.float32)
     placed = unit_points(floats(np.stack(points).astype(np.float32)), CROP_PX)
-    return array(guides.of(person, placed, floats(poses)))
+    # Products of matrices so small that the threads which torch would wake for them spin for longer than they work.
+    with one_thread(), torch.inference_mode():
+        return array(guides.of(person, placed, floats(poses)))
 
 
 def _points(face: Face) -> Floats:

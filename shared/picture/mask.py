@@ -43,12 +43,20 @@ def polygon_mask(points: ArrayLike, size: tuple[int, int]) -> Floats:
     corners = np.asarray(points, dtype=np.float64)
     if corners.ndim != 2 or corners.shape[1] != 2 or len(corners) < 3:
         raise ValueError(f"a polygon needs (N, 2) corners with N >= 3, got {corners.shape}")
-    fine = (corners + 0.5) * SUPERSAMPLE - 0.5
+    mask = np.zeros(size, dtype=np.float32)
+    # Only where the polygon is: most are small parts of a face.
+    low = np.clip(np.floor(corners.min(axis=0)) - 1, 0, (size[1], size[0])).astype(int)
+    high = np.clip(np.ceil(corners.max(axis=0)) + 2, 0, (size[1], size[0])).astype(int)
+    width, height = high - low
+    if width <= 0 or height <= 0:
+        return mask
+    fine = (corners - low + 0.5) * SUPERSAMPLE - 0.5
     fixed = np.rint(np.clip(fine, -1e5, 1e5) * 2**FIXED_POINT_BITS).astype(np.int32)
-    canvas = np.zeros((size[0] * SUPERSAMPLE, size[1] * SUPERSAMPLE), dtype=np.uint8)
+    canvas = np.zeros((height * SUPERSAMPLE, width * SUPERSAMPLE), dtype=np.uint8)
     cv2.fillPoly(canvas, [fixed], 255, lineType=cv2.LINE_8, shift=FIXED_POINT_BITS)
-    small = cv2.resize(canvas, (size[1], size[0]), interpolation=cv2.INTER_AREA)
-    return np.asarray(small, dtype=np.float32) * np.float32(1 / 255)
+    small = cv2.resize(canvas, (int(width), int(height)), interpolation=cv2.INTER_AREA)
+    mask[low[1] : high[1], low[0] : high[0]] = np.asarray(small, dtype=np.float32) * np.float32(1 / 255)
+    return mask
 
 
 def hull_mask(landmarks: ArrayLike, size: tuple[int, int]) -> Floats:

@@ -213,6 +213,11 @@ def grey_of(picture: Pixels) -> Pixels:
     return cast(Pixels, np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)))
 
 
+def spread(grey: Floats, channels: int = 3) -> Floats:
+    """An (H, W) picture as (H, W, C), the same in each channel."""
+    return np.asarray(cv2.merge([grey] * channels), dtype=np.float32).reshape(*grey.shape, channels)
+
+
 def to_float(picture: NDArray[np.uint8] | NDArray[np.uint16]) -> Floats:
     """Integer samples as float32 in [0, 1]."""
     if picture.dtype not in (np.uint8, np.uint16):

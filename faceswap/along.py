@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from faceswap.chin import Chins
 from faceswap.colours import is_hidden
 from faceswap.lay import Setting, figures, lay
 from faceswap.options import SwapOptions
 from faceswap.steady import Steadied
-from faceswap.steer import Field, field_of, misses, mixed
+from faceswap.steer import Field, field_of, gaps_of, misses, mixed, shut
 from faceswap.view import Made, Shown
 from shared.face.landmarks import INNER_LIP_68
 from shared.types import Edit, Patch, Scene
@@ -27,10 +28,13 @@ class Layer:
         self._options = options
         self._figures = Steadied(options.colour_window_s)
         self._misses = Steadied(options.steer_window_s)
+        self._gaps = Steadied(options.steer_window_s)
+        self._chins = Chins()
         self._places: dict[int, tuple[int, Doubles]] = {}
 
     def laid(self, few: Sequence[Shown]) -> Iterator[tuple[Scene, Edit]]:
         """Lay the faces of some consecutive scenes."""
+        few = self._chins.put_right(few)
         measured = [[(figures(made, self._options), misses(made)) for made in shown.faces] for shown in few]
         self._start(few, measured)
         for shown, of_scene in zip(few, measured, strict=True):
@@ -63,7 +67,7 @@ class Layer:
         self._places[track] = (frame.index, place)
         across, down = (place - before) / max(1, frame.index - index)
         field, lips = self._field(shown, made, miss)
-        setting = Setting(field, lips, (float(across), float(down)), (frame.index, track + 1))
+        setting = Setting(field, lips, (float(across), float(down)), (frame.index, track + 1), frame)
         return lay(made, numbers, steady, self._options, setting)
 
     def _field(self, shown: Shown, made: Made, miss: Doubles | None) -> tuple[Field | None, Doubles | None]:
@@ -80,6 +84,8 @@ class Layer:
         if usual is None:
             return None, None
         missed = usual if miss is None else miss
+        gaps = gaps_of(made)
         undone = mixed(missed, usual, options.steer, options.steer_shape)
+        undone = shut(missed, undone, gaps, self._gaps.add(track, shown.time_s, gaps), options.steer)
         field = field_of(made.view.face, made.view.view_from_frame, len(made.picture), undone)
         return field, (missed - undone)[INNER_LIP_68]

@@ -14,7 +14,7 @@ from faceswap.detail import grained, in_motion, log_details, sharpened, streak_o
 from faceswap.matte import laid_mask
 from faceswap.options import SwapOptions
 from faceswap.steer import GRID, MARGIN, Field
-from faceswap.teeth import own_mouth
+from faceswap.teeth import Mouth, with_own_mouth
 from faceswap.view import Made, View
 from shared.face.landmarks import INNER_LIP_68
 from shared.picture.blend import alpha_blend
@@ -32,7 +32,7 @@ from shared.picture.warp import (
     transform,
     warp_picture,
 )
-from shared.types import Floats, IntBox, Matrix, Patch
+from shared.types import Floats, Frame, IntBox, Matrix, Patch
 
 OUTWARDS_SHARE: Final = 0.04
 """How far inside the face the skin is taken from that goes on beyond it, as a share of the face's width..."""
@@ -57,6 +57,7 @@ class Setting:
     field : how the made face is warped; None where it is laid as it is.
     lips : (8, 2) float64, how far from the clip's inner lips the created ones are laid, in shares of the view; None
         where that is not known.
+    frame : of the clip, whose mouth may be kept; None where it cannot.
     motion_px : of the face since the last frame, x y in frame pixels.
     seed : of the grain: frame and track.
     """
@@ -65,6 +66,7 @@ class Setting:
     lips: NDArray[np.float64] | None = None
     motion_px: tuple[float, float] = (0.0, 0.0)
     seed: tuple[int, int] = (0, 0)
+    frame: Frame | None = None
 
 
 def figures(made: Made, options: SwapOptions) -> NDArray[np.float64]:
@@ -98,25 +100,24 @@ def lay(
     patch_from_view = shift @ invert(view.view_from_frame)
     places = _places(patch_from_view, (box[3] - box[1], box[2] - box[0]), side, setting.field)
     mask = laid_mask(made, shift, places, face_px, options)
-    if options.own_mouth > 0:
-        mask = mask * (1 - np.float32(options.own_mouth) * _own_mouth(made, patch_from_view, mask, face_px, setting))
     placed = _enlarged(picture, places, scale_of(patch_from_view))
     placed = _skin_outwards(placed, transform(shift, view.face.landmarks), face_px, options)
     if options.motion_blur > 0:
         placed = in_motion(placed, streak_of(setting.motion_px, measured[0], steady[0], options.motion_blur))
     if options.grain > 0:
         placed = grained(placed, steady[2:4], options.grain, setting.seed)
+    if options.own_mouth > 0 and setting.frame is not None:
+        mouth = _mouth(made, patch_from_view, setting)
+        placed = with_own_mouth(placed, setting.frame, mouth, face_px, options.own_mouth)
     return Patch(box, placed, mask, view.view_from_frame, view.face.track)
 
 
-def _own_mouth(made: Made, patch_from_view: Matrix, mask: Floats, face_px: float, setting: Setting) -> Floats:
-    """Where the clip's own mouth shows between the created lips."""
-    view = made.view
-    in_view = transform(view.view_from_frame, view.face.landmarks)
-    laid = None
-    if setting.lips is not None:
-        laid = transform(patch_from_view, in_view[INNER_LIP_68] + setting.lips * len(made.picture))
-    return own_mouth(transform(patch_from_view, in_view), laid, (mask.shape[0], mask.shape[1]), face_px)
+def _mouth(made: Made, patch_from_view: Matrix, setting: Setting) -> Mouth:
+    """Where the clip has its inner lips, and where the created ones are laid."""
+    clip = made.view.face.landmarks[INNER_LIP_68]
+    in_view = transform(made.view.view_from_frame, clip)
+    apart = 0.0 if setting.lips is None else setting.lips * len(made.picture)
+    return Mouth(clip, transform(patch_from_view, in_view + apart))
 
 
 def _box(view: View, face_px: float, options: SwapOptions) -> IntBox:

@@ -156,6 +156,40 @@ def mixed(miss: NDArray[np.float64], usual: NDArray[np.float64], steer: float, s
     return np.asarray(undone, dtype=np.float64)
 
 
+def gaps_of(made: Made) -> NDArray[np.float64]:
+    """(G,) how far the replaced face's lids and inner lips stand apart, pairs of `FACING`, in shares of the view."""
+    points = transform(made.view.view_from_frame, made.view.face.landmarks)
+    upper, lower = np.array(FACING).T
+    return np.asarray((points[lower, 1] - points[upper, 1]) / len(made.picture), dtype=np.float64)
+
+
+def shut(
+    miss: NDArray[np.float64],
+    undone: NDArray[np.float64],
+    gaps: NDArray[np.float64],
+    usual: NDArray[np.float64],
+    steer: float,
+) -> NDArray[np.float64]:
+    """What is to be undone, so that lids and lips meet where the replaced face's do.
+
+    How far an eye or a mouth usually stands open is a face's shape, and is kept; but as the replaced face closes them,
+    what is kept shrinks with its own opening, or a blink would leave a slit.
+
+    Parameters
+    ----------
+    miss, undone : (P, 2) shares of the view.
+    gaps, usual : (G,) the replaced face's `gaps_of` now and along the track.
+    steer : share of it that is followed.
+    """
+    upper, lower = np.array(FACING).T
+    kept = (miss - undone)[lower, 1] - (miss - undone)[upper, 1]
+    further = steer * kept * np.clip(1 - gaps / np.maximum(usual, LEAST_GAP), 0.0, 1.0) / 2
+    undone = undone.copy()
+    undone[lower, 1] += further
+    undone[upper, 1] -= further
+    return undone
+
+
 def field_of(face: Face, view_from_frame: NDArray[np.float64], side: int, miss: NDArray[np.float64]) -> Field:
     """Spread the misses at a face's control points over the view.
 

@@ -13,7 +13,21 @@ from scipy.interpolate import RBFInterpolator
 
 from faceswap.along import Layer
 from faceswap.options import SwapOptions
-from faceswap.steer import FOREHEAD, GRID, MARGIN, ROUND, field_of, find_made, misses, mixed, spline, steered
+from faceswap.steer import (
+    FACING,
+    FOREHEAD,
+    GRID,
+    MARGIN,
+    ROUND,
+    field_of,
+    find_made,
+    gaps_of,
+    misses,
+    mixed,
+    shut,
+    spline,
+    steered,
+)
 from faceswap.view import Made, Shown, View, look_at
 from shared.face.detect import make_finder
 from shared.face.landmarks import LANDMARKS
@@ -139,6 +153,21 @@ def test_movement_is_followed_whole_and_shape_in_part_but_for_the_jaw() -> None:
     assert half[:17] == pytest.approx(0.15, rel=0.01)
     assert half[17:] == pytest.approx(0.05 + 0.05, rel=0.01)
     assert mixed(miss, usual, 0.0, 0.5) == pytest.approx(0.0)
+
+
+def test_closing_lids_and_lips_meet_whatever_their_usual_opening() -> None:
+    points = face_points((150, 130), 90, opening=0.2)
+    usual = gaps_of(Made(seen(points), np.zeros((96, 96, 3), dtype=np.float32)))
+    assert np.all(usual > 0)
+    upper, lower = np.array(FACING).T
+    miss = np.zeros((68, 2))
+    miss[lower, 1], miss[upper, 1] = 0.01, -0.01  # the made face stands further open
+    for share in (2.0, 1.0, 0.5, 0.0):
+        undone = shut(miss, np.zeros((68, 2)), share * usual, usual, 1.0)
+        kept = (miss - undone)[lower, 1] - (miss - undone)[upper, 1]
+        np.testing.assert_allclose(kept, 0.02 * min(1.0, share), atol=1e-9)
+        half = shut(miss, np.zeros((68, 2)), share * usual, usual, 0.5)
+        np.testing.assert_allclose(half, undone / 2)
 
 
 def test_a_trembling_finder_does_not_make_the_face_tremble() -> None:

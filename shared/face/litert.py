@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,21 +17,23 @@ from shared.types import Floats
 
 
 class Net:
-    """A LiteRT network with one input; outputs sorted from large to small."""
+    """A LiteRT network with one input; outputs sorted from large to small. Threads may share it."""
 
     def __init__(self, content: bytes, threads: int) -> None:
         with without_chatter():
             self._interpreter: Any = Interpreter(model_content=content, num_threads=threads)
             self._interpreter.allocate_tensors()
+        self._alone = threading.Lock()
         self._input = int(self._interpreter.get_input_details()[0]["index"])
         details = self._interpreter.get_output_details()
         self._outputs = [int(d["index"]) for d in sorted(details, key=lambda d: (-int(np.prod(d["shape"])), d["name"]))]
 
     def run(self, array: Floats) -> list[Floats]:
         """Copies of the outputs for one input."""
-        self._interpreter.set_tensor(self._input, array)
-        self._interpreter.invoke()
-        return [np.asarray(self._interpreter.get_tensor(index), dtype=np.float32) for index in self._outputs]
+        with self._alone:
+            self._interpreter.set_tensor(self._input, array)
+            self._interpreter.invoke()
+            return [np.asarray(self._interpreter.get_tensor(index), dtype=np.float32) for index in self._outputs]
 
 
 @contextlib.contextmanager

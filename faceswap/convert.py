@@ -101,11 +101,10 @@ def swapped(
     are held. Faces are drawn in one thread and laid in another: each is about half of the work.
     """
     with in_background(_made(scenes, model, options, helpers), TOGETHER, "draw") as shown:
-        if helpers.finder is not None and options.steer > 0:
-            shown = steered(shown, helpers.finder)
-        shown = bridged(shown, options.gap_s)
+        steering = helpers.finder if options.steer > 0 else None
+        whole = bridged(shown if steering is None else steered(shown, steering), options.gap_s)
         layer = Layer(options)
-        while few := tuple(islice(shown, TOGETHER)):
+        while few := tuple(islice(whole, TOGETHER)):
             yield from layer.laid(few)
 
 

@@ -27,6 +27,7 @@ from lipsync.jaw import moved_landmarks, texture_maps, with_landmarks
 from lipsync.light import Light, light_between, relight, steady_light
 from lipsync.mouth import FreeFace, free_face
 from lipsync.options import SyncOptions
+from lipsync.palette import palette_of
 from lipsync.path import Follower
 from lipsync.plane import TexturePlane
 from lipsync.predict import MouthTrack
@@ -35,16 +36,19 @@ from lipsync.steer import mouth_track
 from lipsync.synthesise import LowerFace, Synthesiser
 from lipsync.teeth import STEADY_REACH, SeenTeeth, Teeth, steady_teeth
 from lipsync.textures import skin_mask
-from lipsync.voice import Voice, open_voice
+from lipsync.voice import open_voice
 from shared.face.analyse import ClipFaces
 from shared.media.reader import clip_origin
 from shared.picture.planes import warp
 from shared.picture.warp import piecewise_warp, resize, to_float
+from shared.pipe import in_background
 from shared.progress import Progress
 from shared.types import Edit, Face, Floats, Frame, Patch, Scene, Stage
 
 STEADY_FRAMES: Final = 12
 """Light is steadied over this many frames on either side."""
+ROOM: Final = 4
+"""Scenes that wait between the thread that makes mouths and the one that finishes them."""
 BLOCK, AHEAD = 8, 8
 """Takes are settled for so many pictures at a time, looking so many ahead."""
 
@@ -109,26 +113,36 @@ def open_stage(
     track = mouth_track(voice, options, progress)
     track = replace(track, times_s=track.times_s + float(clip_origin(clip.clip)))
     synthesiser = Synthesiser(voice, options)
-    return lambda scenes: _stage(scenes, track, synthesiser, voice, options)
+    palette = palette_of(voice)
+    return lambda scenes: _stage(scenes, track, synthesiser, Fronts(voice, palette), options)
 
 
 def _stage(
-    scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser, voice: Voice, options: SyncOptions
+    scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser, fronts: Fronts, options: SyncOptions
 ) -> Iterator[tuple[Scene, Edit]]:
+    """Mouths are made in one thread and finished in another: each is about half of the work."""
     waiting: deque[_Shown] = deque()
-    done, shots, fronts, plane = 0, Shots(), Fronts(voice), voice.plane
-    for scene, cast in _cast(scenes, track, synthesiser):
-        made = [_make(scene, role, synthesiser, fronts, plane) for role in cast]
-        waiting.append(_Shown(scene, shots.number(scene), made))
-        if len(waiting) - done > STEADY_FRAMES:
-            yield _finish(waiting, done, synthesiser.teeth, plane, options)
-            done += 1
-        if done > STEADY_FRAMES:
-            waiting.popleft()
-            done -= 1
+    done, plane = 0, synthesiser.plane
+    with in_background(_mouths(scenes, track, synthesiser, fronts), ROOM, "make") as shown:
+        for one in shown:
+            waiting.append(one)
+            if len(waiting) - done > STEADY_FRAMES:
+                yield _finish(waiting, done, synthesiser.teeth, plane, options)
+                done += 1
+            if done > STEADY_FRAMES:
+                waiting.popleft()
+                done -= 1
     while done < len(waiting):
         yield _finish(waiting, done, synthesiser.teeth, plane, options)
         done += 1
+
+
+def _mouths(scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser, fronts: Fronts) -> Iterator[_Shown]:
+    """Each scene with a lower face made for each of its faces."""
+    shots = Shots()
+    for scene, cast in _cast(scenes, track, synthesiser):
+        made = [_make(scene, role, synthesiser, fronts) for role in cast]
+        yield _Shown(scene, shots.number(scene), made)
 
 
 def _cast(scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser) -> Iterator[tuple[Scene, list[_Role]]]:
@@ -164,8 +178,8 @@ def _settled(
         yield scene, [replace(role, found=next(takes[role.face.track])) for role in cast] if takes else cast
 
 
-def _make(scene: Scene, role: _Role, synthesiser: Synthesiser, fronts: Fronts, plane: TexturePlane) -> _Made:
-    face, free, lower = role.face, role.free, synthesiser.make(role.found, role.shape)
+def _make(scene: Scene, role: _Role, synthesiser: Synthesiser, fronts: Fronts) -> _Made:
+    face, free, lower, plane = role.face, role.free, synthesiser.make(role.found, role.shape), synthesiser.plane
     front = fronts.look(scene.frame, face.track, free)
     own = to_float(warp(scene.frame, plane.texture_from_frame(free.pose), plane.size))
     old, new = (skin_mask(plane.to_texture(flat), plane.size) for flat in (free.flat, lower.flat))

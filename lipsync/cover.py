@@ -52,10 +52,10 @@ def cover(frame: Frame, old: Floats, new: Floats, skin_rgb: Floats | None, soft:
     spare = int(np.ceil(feather_px)) + 2
     box = (x0 - spare, y0 - spare, x1 + spare, y1 + spare)
     size, corner = (box[3] - box[1], box[2] - box[0]), np.array(box[:2], dtype=np.float32)
-    mask = np.maximum(*(lower_face_mask(points - corner, size) for points in (old, new)))
+    mask = lower_face_mask(old - corner, size, new - corner)
     if skin_rgb is not None:
-        faces = np.maximum(*(polygon_mask(points[:17] - corner, size) for points in (old, new)))
-        mask = mask * (1.0 - _cloth(frame, box, skin_rgb, eyes_px) * (1.0 - faces))
+        faces = polygon_mask(old[:17] - corner, size, new[:17] - corner)
+        mask = mask * (1 - _cloth(frame, box, skin_rgb, eyes_px) * (1 - faces))
     return box, feather(np.asarray(mask, dtype=np.float32), feather_px)
 
 
@@ -85,7 +85,7 @@ def _cloth(frame: Frame, box: IntBox, skin_rgb: Floats, eyes_px: float) -> Float
     lab = lab_from_rgb(gaussian(own, BLUR_PX))
     # Skin in the shadow of the chin has the same hue, and as much less chroma as it is darker: that is no cloth.
     least = np.clip(lab[..., 0] / max(light, 1.0), *SHADOW)
-    along = np.clip(lab[..., 1:] @ skin / chroma**2, least, 1.3)
-    distance = np.linalg.norm(lab[..., 1:] - along[..., np.newaxis] * skin, axis=-1)
+    along = np.clip((lab[..., 1] * skin[0] + lab[..., 2] * skin[1]) / chroma**2, least, 1.3)
+    distance = np.hypot(lab[..., 1] - along * skin[0], lab[..., 2] - along * skin[1])
     share = np.clip((distance - CLOTH[0]) / (CLOTH[1] - CLOTH[0]), 0.0, 1.0)
     return resize(np.asarray(share, dtype=np.float32), size)

@@ -7,6 +7,7 @@ of the same shot that has lost the face wishes nothing of it. Across a cut nothi
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
@@ -66,7 +67,7 @@ def wish_of(free: FreeFace, covered: Sequence[float]) -> Wish:
     ----------
     covered : shares of the lips that are covered, in this frame and in those around it; at least one.
     """
-    if float(np.median(covered)) >= MOST_COVERED:
+    if statistics.median(covered) >= MOST_COVERED:
         return Wish(0.0, "covered")
     yaw = abs(free.pose.angles_deg[0])
     return Wish(float(np.clip((FADE_DEG[1] - yaw) / (FADE_DEG[1] - FADE_DEG[0]), 0.0, 1.0)), "turned-away")

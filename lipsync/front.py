@@ -20,7 +20,7 @@ import numpy as np
 from lipsync.jaw import skin_outline
 from lipsync.light import Light, light_between
 from lipsync.mouth import FreeFace
-from lipsync.palette import SEEN_ON, Palette, palette_of
+from lipsync.palette import SEEN_ON, Palette
 from lipsync.textures import skin_mask
 from lipsync.voice import Voice
 from shared.picture.mask import erode, lower_face_outline, mouth_mask, polygon_mask
@@ -117,8 +117,8 @@ class _Seen:
 class Fronts:
     """Looks for things in front of faces, track by track, in the order of the frames."""
 
-    def __init__(self, voice: Voice) -> None:
-        self._palette: Palette = palette_of(voice)
+    def __init__(self, voice: Voice, palette: Palette) -> None:
+        self._palette = palette
         usual = SEEN_ON.to_texture(np.asarray(voice.pool.flat[:: max(1, len(voice.pool.flat) // 100)]).mean(axis=0))
         self._skin = polygon_mask(skin_outline(usual), SEEN_ON.size) > 0.5
         """Where the footage shows a face: beside it stands its background, of which nothing is said."""
@@ -138,7 +138,7 @@ class Fronts:
         apart, region = self._region(known, seen)
         covered = float((region & seen.lips).sum()) / max(float(seen.lips.sum()), 1.0)
         wide = grown(region, 0, GROW_PX)
-        self._learn(known, seen, wide)
+        self._learn(known, seen, wide, apart)
         below = grown(region | _found(apart, seen, known.level, seen.laid), 0, GROW_PX)
         return Front(wide.astype(np.float32), below.astype(np.float32), covered)
 
@@ -186,7 +186,7 @@ class Fronts:
         known.light = light
         return again, left
 
-    def _learn(self, known: _Track, seen: _Seen, region: Region) -> None:
+    def _learn(self, known: _Track, seen: _Seen, region: Region, apart: Floats) -> None:
         """Move towards this frame's light and differences, where enough of the skin is bare."""
         free = seen.ring & ~region
         if free.sum() < (1.0 - LIGHT_SHARE) * seen.ring.sum() or not free.any():
@@ -194,7 +194,6 @@ class Fronts:
         light = light_between(self._palette.usual, seen.own, np.asarray(seen.bare * ~region, dtype=np.float32))
         if light is not None:
             known.light = Light(known.light.terms + RATE * (light.terms - known.light.terms))
-        apart = self._palette.difference(seen.own, known.light)
         known.level += RATE * (_level(apart[free]) - known.level)
 
 

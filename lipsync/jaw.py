@@ -114,8 +114,15 @@ class _Pull:
 
     def at(self, points: Floats) -> Floats:
         """Shifts (N, 2) at points (N, 2)."""
-        squares = ((points.astype(np.float64)[:, np.newaxis] - self._places) ** 2).sum(axis=2)
-        return np.asarray(np.exp(-squares / (2 * self._width**2)) @ self._weights, dtype=np.float32)
+        # About the middle of the places: far from it single precision would not do. A column at a time: sums along an
+        # axis of two are slow, and products of matrices wake threads.
+        middle = self._places.mean(axis=0)
+        near, places = (points - middle).astype(np.float32), (self._places - middle).astype(np.float32)
+        squares = (near[:, :1] - places[:, 0]) ** 2
+        squares += (near[:, 1:] - places[:, 1]) ** 2
+        squares *= np.float32(-1 / (2 * self._width**2))
+        pulls = np.exp(squares, out=squares)
+        return np.stack([np.einsum("np,p->n", pulls, column) for column in self._weights.T.astype(np.float32)], axis=1)
 
     def on_box(self, box: IntBox) -> tuple[Floats, Floats]:
         """Shifts in x and in y, each (h, w), computed on a lattice much finer than the kernel and interpolated."""

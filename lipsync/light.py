@@ -8,6 +8,7 @@ stretched, so lips and teeth keep their own contrast to the skin.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -62,16 +63,30 @@ def steady_light(lights: Sequence[Light]) -> Light:
 
 def relight(texture: Floats, light: Light, strength: float = 1.0) -> Floats:
     """Apply a gain to a texture (H, W, 3); `strength` 0 leaves it, 1 applies it all."""
-    exponent = np.clip(_basis((texture.shape[0], texture.shape[1])) @ light.terms, SLOWEST, FASTEST)
-    return np.clip(texture * np.exp(strength * exponent).astype(np.float32), 0.0, 1.0)
+    exponent = np.clip(_exponent(light, (texture.shape[0], texture.shape[1])), SLOWEST, FASTEST)
+    if strength != 1.0:
+        exponent *= np.float32(strength)
+    gain = np.exp(exponent, out=exponent)
+    gain *= texture
+    return np.clip(gain, 0.0, 1.0, out=gain)
 
 
 def gain_of(light: Light, size: tuple[int, int]) -> Floats:
     """The gain itself over a texture of a size, (H, W, 3) float32, however dark or bright."""
-    return np.exp(_basis(size) @ light.terms).astype(np.float32)
+    return np.asarray(np.exp(_exponent(light, size)), dtype=np.float32)
 
 
+def _exponent(light: Light, size: tuple[int, int]) -> Floats:
+    """Logarithm of the gain over a texture of a size, (H, W, 3) float32."""
+    (constant, across, down), rows, columns = light.terms, *(np.linspace(-1.0, 1.0, side) for side in size)
+    along = (constant + rows[:, np.newaxis] * down).astype(np.float32)
+    return np.asarray(along[:, np.newaxis] + (columns[:, np.newaxis] * across).astype(np.float32), dtype=np.float32)
+
+
+@functools.lru_cache(maxsize=8)
 def _basis(size: tuple[int, ...]) -> NDArray[np.float64]:
     rows, columns = np.linspace(-1.0, 1.0, size[0]), np.linspace(-1.0, 1.0, size[1])
     y, x = np.meshgrid(rows, columns, indexing="ij")
-    return np.stack([np.ones_like(x), x, y], axis=-1)
+    basis = np.stack([np.ones_like(x), x, y], axis=-1)
+    basis.flags.writeable = False
+    return basis

@@ -55,9 +55,9 @@ class Palette:
         light : what brings the colours to the face's light.
         """
         gain = gain_of(light, SEEN_ON.size)
-        known = _weighted(np.clip(self.colours * gain, 0.0, 1.0))
-        seen = _weighted(gaussian(own, BLUR_PX))
-        return np.asarray(np.sqrt(((known - seen) ** 2).sum(axis=-1).min(axis=0)), dtype=np.float32)
+        apart = _weighted((self.colours * gain).reshape(-1, self.colours.shape[2], 3)).reshape(self.colours.shape)
+        apart -= _weighted(gaussian(own, BLUR_PX))
+        return np.asarray(np.sqrt(_squared(apart).min(axis=0)), dtype=np.float32)
 
 
 def palette_of(voice: Voice) -> Palette:
@@ -76,13 +76,19 @@ def spread_colours(pictures: Floats) -> Palette:
     near = np.concatenate([padded[:, y : y + height, x : x + width] for y in range(3) for x in range(3)])
     lab = _weighted(near)
     kept = [usual]
-    away = ((lab - _weighted(usual)) ** 2).sum(axis=-1)
+    away = _squared(lab - _weighted(usual))
     for _ in range(COLOURS - 1):
         farthest = away.argmax(axis=0)[np.newaxis, ..., np.newaxis]
         kept.append(np.take_along_axis(near, farthest, axis=0)[0])
-        away = np.minimum(away, ((lab - np.take_along_axis(lab, farthest, axis=0)) ** 2).sum(axis=-1))
+        away = np.minimum(away, _squared(lab - np.take_along_axis(lab, farthest, axis=0)))
     return Palette(np.array(kept, dtype=np.float32))
 
 
 def _weighted(rgb: Floats) -> Floats:
     return np.asarray(lab_from_rgb(rgb) * np.array([LIGHT_WEIGHT, 1.0, 1.0], dtype=np.float32), dtype=np.float32)
+
+
+def _squared(apart: Floats) -> Floats:
+    """Squares of (..., 3) summed, in place; a sum along an axis of three is slow."""
+    apart *= apart
+    return np.asarray(apart[..., 0] + apart[..., 1] + apart[..., 2], dtype=np.float32)

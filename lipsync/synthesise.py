@@ -18,6 +18,7 @@ from lipsync.median import weighted_median
 from lipsync.mouth import LIP_POINTS
 from lipsync.options import SyncOptions
 from lipsync.path import Follower, follow
+from lipsync.plane import TexturePlane
 from lipsync.recipes import recipe_of
 from lipsync.retrieve import Candidates, RetrieveOptions, Retriever
 from lipsync.teeth import Teeth
@@ -89,6 +90,11 @@ class Synthesiser:
         if voice.teeth is not None and options.teeth > 0.0:
             self.teeth = Teeth(voice.teeth, voice.pool.flat, voice.plane, options.teeth)
         self._sharpen = options.sharpen
+
+    @property
+    def plane(self) -> TexturePlane:
+        """What its textures lie on."""
+        return self._voice.plane
 
     def find(self, shape: Floats, angles_deg: tuple[float, float, float]) -> Candidates:
         """Find the candidates of a wanted shape (20,) for a head at the given angles."""

@@ -32,28 +32,28 @@ BELOW_NOSE = 0.3
 """Where the lower face begins: 0 at the nose base, 1 at the upper lip."""
 
 
-def polygon_mask(points: ArrayLike, size: tuple[int, int]) -> Floats:
-    """The inside of a closed polygon, smooth at its edge.
+def polygon_mask(points: ArrayLike, size: tuple[int, int], *others: ArrayLike) -> Floats:
+    """The inside of a closed polygon, or of any of several, smooth at its edge.
 
     Parameters
     ----------
-    points : (N, 2) corners in crop pixels, N >= 3; may lie outside the crop.
+    points, others : (N, 2) corners in crop pixels, N >= 3; may lie outside the crop.
     size : (height, width) of the mask.
     """
-    corners = np.asarray(points, dtype=np.float64)
-    if corners.ndim != 2 or corners.shape[1] != 2 or len(corners) < 3:
-        raise ValueError(f"a polygon needs (N, 2) corners with N >= 3, got {corners.shape}")
+    polygons = [_corners(one) for one in (points, *others)]
     mask = np.zeros(size, dtype=np.float32)
-    # Only where the polygon is: most are small parts of a face.
-    low = np.clip(np.floor(corners.min(axis=0)) - 1, 0, (size[1], size[0])).astype(int)
-    high = np.clip(np.ceil(corners.max(axis=0)) + 2, 0, (size[1], size[0])).astype(int)
+    # Only where the polygons are: most are small parts of a face.
+    low = np.min([np.floor(corners.min(axis=0)) - 1 for corners in polygons], axis=0)
+    high = np.max([np.ceil(corners.max(axis=0)) + 2 for corners in polygons], axis=0)
+    low, high = (np.clip(ends, 0, (size[1], size[0])).astype(int) for ends in (low, high))
     width, height = high - low
     if width <= 0 or height <= 0:
         return mask
-    fine = (corners - low + 0.5) * SUPERSAMPLE - 0.5
-    fixed = np.rint(np.clip(fine, -1e5, 1e5) * 2**FIXED_POINT_BITS).astype(np.int32)
     canvas = np.zeros((height * SUPERSAMPLE, width * SUPERSAMPLE), dtype=np.uint8)
-    cv2.fillPoly(canvas, [fixed], 255, lineType=cv2.LINE_8, shift=FIXED_POINT_BITS)
+    for corners in polygons:
+        fine = (corners - low + 0.5) * SUPERSAMPLE - 0.5
+        fixed = np.rint(np.clip(fine, -1e5, 1e5) * 2**FIXED_POINT_BITS).astype(np.int32)
+        cv2.fillPoly(canvas, [fixed], 255, lineType=cv2.LINE_8, shift=FIXED_POINT_BITS)
     small = cv2.resize(canvas, (int(width), int(height)), interpolation=cv2.INTER_AREA)
     mask[low[1] : high[1], low[0] : high[0]] = np.asarray(small, dtype=np.float32) * np.float32(1 / 255)
     return mask
@@ -84,13 +84,13 @@ def mouth_mask(landmarks: ArrayLike, size: tuple[int, int], grow: float = 1.0) -
     return polygon_mask(_hull(centre + (lip - centre) * grow), size)
 
 
-def lower_face_mask(landmarks: ArrayLike, size: tuple[int, int]) -> Floats:
-    """The inside of `lower_face_outline`.
+def lower_face_mask(landmarks: ArrayLike, size: tuple[int, int], *others: ArrayLike) -> Floats:
+    """The inside of `lower_face_outline`, or of any of several faces'.
 
-    No row of the old jaw may stay visible, or the result follows it instead of the new speech; lay the masks of the
-    old and of the new landmarks together with ``np.maximum``.
+    No row of the old jaw may stay visible, or the result follows it instead of the new speech: give the old and the new
+    landmarks together.
     """
-    return polygon_mask(lower_face_outline(landmarks), size)
+    return polygon_mask(lower_face_outline(landmarks), size, *(lower_face_outline(other) for other in others))
 
 
 def lower_face_outline(landmarks: ArrayLike) -> Floats:
@@ -173,6 +173,13 @@ def _brush(count: int) -> NDArray[np.uint8]:
 
 def _hull(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(cv2.convexHull(points.astype(np.float32)), dtype=np.float64).reshape(-1, 2)
+
+
+def _corners(points: ArrayLike) -> NDArray[np.float64]:
+    corners = np.asarray(points, dtype=np.float64)
+    if corners.ndim != 2 or corners.shape[1] != 2 or len(corners) < 3:
+        raise ValueError(f"a polygon needs (N, 2) corners with N >= 3, got {corners.shape}")
+    return corners
 
 
 def _points68(landmarks: ArrayLike) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lipsync.front import MOST_TRACKS, Front, Fronts
 from lipsync.mouth import FreeFace
-from lipsync.palette import SEEN_ON
+from lipsync.palette import SEEN_ON, palette_of
 from lipsync.voice import Voice
 from shared.face.pose import FacePose
 from shared.types import Floats, Frame, Picture
@@ -61,7 +61,7 @@ def at(front: Front, free: FreeFace, points: NDArray[np.float64]) -> Floats:
 def test_a_box_covers_the_mouth_and_a_thing_at_the_chin_does_not(
     voice: Voice, shown: Callable[..., tuple[Frame, FreeFace]]
 ) -> None:
-    fronts = Fronts(voice)
+    fronts = Fronts(voice, palette_of(voice))
     for opening in np.linspace(0.0, 2.0, 9):
         frame, free = shown(float(opening))
         front = fronts.look(frame, 0, free)
@@ -82,7 +82,7 @@ def test_a_box_covers_the_mouth_and_a_thing_at_the_chin_does_not(
 def test_a_box_that_stays_is_not_taken_for_another_lamp(
     voice: Voice, shown: Callable[..., tuple[Frame, FreeFace]]
 ) -> None:
-    fronts = Fronts(voice)
+    fronts = Fronts(voice, palette_of(voice))
     fronts.look(*_as_seen(shown()))
     frame, free = shown(0.5, paint=WHOLE)
     assert min(fronts.look(frame, 0, free).mouth for _ in range(60)) > 0.95
@@ -92,7 +92,7 @@ def test_a_box_that_stays_is_not_taken_for_another_lamp(
 
 @pytest.mark.parametrize("lamp", [0.3, 0.6, 1.5])
 def test_another_lamp_is_no_thing(voice: Voice, shown: Callable[..., tuple[Frame, FreeFace]], lamp: float) -> None:
-    fronts = Fronts(voice)
+    fronts = Fronts(voice, palette_of(voice))
     for number, level in enumerate((1.0, 1.0, lamp, lamp, lamp)):
         frame, free = shown(0.2 * number, lamp=level)
         assert not fronts.look(frame, 0, free).mask.any()
@@ -101,7 +101,7 @@ def test_another_lamp_is_no_thing(voice: Voice, shown: Callable[..., tuple[Frame
 def test_what_differs_between_the_lips_alone_is_a_tongue(
     voice: Voice, shown: Callable[..., tuple[Frame, FreeFace]]
 ) -> None:
-    fronts = Fronts(voice)
+    fronts = Fronts(voice, palette_of(voice))
     fronts.look(*_as_seen(shown()))
     frame, free = shown(1.5, paint=box(slice(97, 102), slice(72, 88), (230, 80, 160)))
     assert not fronts.look(frame, 0, free).mask.any()
@@ -110,7 +110,7 @@ def test_what_differs_between_the_lips_alone_is_a_tongue(
 def test_tracks_are_apart_and_only_the_latest_are_remembered(
     voice: Voice, shown: Callable[..., tuple[Frame, FreeFace]]
 ) -> None:
-    fronts = Fronts(voice)
+    fronts = Fronts(voice, palette_of(voice))
     for track in range(3 * MOST_TRACKS):
         frame, free = shown(lamp=0.5 + 0.5 * (track % 2))
         assert not fronts.look(frame, track, free).mask.any()
@@ -118,7 +118,7 @@ def test_tracks_are_apart_and_only_the_latest_are_remembered(
 
 
 def test_what_is_under_the_chin_alone_is_told_apart(voice: Voice, shown: Callable[..., tuple[Frame, FreeFace]]) -> None:
-    fronts = Fronts(voice)
+    fronts = Fronts(voice, palette_of(voice))
     fronts.look(*_as_seen(shown()))
     frame, free = shown(paint=box(slice(125, 200), slice(60, 101), (20, 20, 24)))
     front = fronts.look(frame, 0, free)

@@ -43,6 +43,15 @@ def test_a_polygon_covers_its_own_area_and_place() -> None:
     np.testing.assert_allclose([(xs * drawn).sum(), (ys * drawn).sum()] / drawn.sum(), triangle.mean(0), atol=0.1)
 
 
+def test_several_polygons_cover_what_any_of_them_does() -> None:
+    first, second = (np.array([[10.0, 12.0], [60.0, 20.0], [30.0, 70.0]]) + shift for shift in (0.0, 14.5))
+    both = mask.polygon_mask(first, (100, 110), second)
+    one, other = (mask.polygon_mask(corners, (100, 110)) for corners in (first, second))
+    assert np.all(both >= np.maximum(one, other))
+    np.testing.assert_array_equal(both > 0, (one > 0) | (other > 0))
+    np.testing.assert_array_equal(mask.polygon_mask(first, (100, 110), first + 500.0), one)
+
+
 def test_a_polygon_glides_with_fractions_of_a_pixel() -> None:
     square = np.array([[20.0, 20.0], [60.0, 20.0], [60.0, 60.0], [20.0, 60.0]])
     centres = []

@@ -1,10 +1,11 @@
-"""How fast a clip is converted, with all defaults in: the whole, the codec alone, and the CPU time between them.
+"""How fast a clip is rendered, with all defaults in: the whole, the codec alone, and the CPU time between them.
 
-    python benchmarks/convert_speed.py MODEL CLIP [--height 720] [--frames 100] [--profile OUT.txt]
+    python benchmarks/render_speed.py CLIP [--model MODEL] [--voice VOICE --speech AUDIO] [--height 720] [--frames 100]
 
-The clip is repeated to the length asked for, scaled where a height is given, and encoded by x264 at the preset and CRF
-given, both with its faces swapped and as it is. Core-milliseconds are CPU time of the whole process for each frame;
-those of the swap are measured without encoding, less those of decoding alone.
+With a model faces are swapped, with a voice mouths are re-synced. The clip is repeated to the length asked for, scaled
+where a height is given, and encoded by x264 at the preset and CRF given, both changed and as it is. Core-milliseconds
+are CPU time of the whole process for each frame; those of the engines are measured without encoding, less those of
+decoding alone.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import cProfile
 import pstats
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
@@ -24,13 +25,16 @@ import cv2
 import numpy as np
 from machine import report
 
-from faceswap.convert import open_stage
+import faceswap.convert
+import lipsync.composite
 from faceswap.options import SwapOptions
+from lipsync.options import SyncOptions
 from shared.face.analyse import ClipFaces, analyse, pick_tracks
 from shared.media.options import EncodeOptions
 from shared.media.reader import open_clip
 from shared.media.writer import open_writer
 from shared.pipe import in_background
+from shared.progress import silent
 from shared.render.stage import Tally, run
 from shared.store.artefact import cache_folder
 from shared.types import Frame, Scene, Stage
@@ -72,19 +76,31 @@ def scenes(frames: Iterator[Frame], faces: ClipFaces) -> Iterator[Scene]:
         yield Scene(frame, tuple(face for face in faces.faces_at(frame.index) if face.track in tracks))
 
 
-def passed(clip: Path, faces: ClipFaces, stage: Stage | None, encode: EncodeOptions | None, output: Path) -> int:
+def passed(clip: Path, faces: ClipFaces, stages: Sequence[Stage], encode: EncodeOptions | None, output: Path) -> int:
     """Pass a clip through as the render does, each step in a thread; how many frames came out."""
     count = 0
     with open_clip(clip) as reader, ExitStack() as threads:
         given = threads.enter_context(in_background(scenes(reader.frames(), faces), ROOM, "decode"))
-        if stage is not None:
-            given = threads.enter_context(in_background(run(stage, given, "swap", Tally()), ROOM, "swap"))
+        for stage in stages:
+            given = threads.enter_context(in_background(run(stage, given, "engine", Tally()), ROOM, "engine"))
         writer = threads.enter_context(open_writer(output, reader.info, encode)) if encode is not None else None
         for scene in given:
             count += 1
             if writer is not None:
                 writer.write(scene.frame)
     return count
+
+
+def opened(chosen: argparse.Namespace, faces: ClipFaces) -> list[Stage]:
+    """The engines that are asked for, in the order of a render."""
+    stages = []
+    if chosen.voice is not None:
+        sync = SyncOptions(chosen.voice, chosen.speech)
+        stages.append(lipsync.composite.open_stage(sync, faces, "cpu", silent))
+    if chosen.model is not None:
+        swap = SwapOptions(model=chosen.model, swap_direction=chosen.swap_direction)
+        stages.append(faceswap.convert.open_stage(swap, faces, "cpu"))
+    return stages
 
 
 def timed(work: Callable[[], int]) -> tuple[float, float]:
@@ -97,31 +113,36 @@ def timed(work: Callable[[], int]) -> tuple[float, float]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path)
     parser.add_argument("clip", type=Path)
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--voice", type=Path)
+    parser.add_argument("--speech", type=Path)
     parser.add_argument("--height", type=int, default=0, help="pixels; 0 keeps the clip's own")
     parser.add_argument("--frames", type=int, default=100)
     parser.add_argument("--preset", default="medium")
     parser.add_argument("--crf", type=float, default=18.0)
     parser.add_argument("--swap-direction", action="store_true")
-    parser.add_argument("--profile", type=Path, help="write where the swap's time goes, by function")
+    parser.add_argument("--profile", type=Path, help="write where the engines' time goes, by function")
     chosen = parser.parse_args()
+    if (chosen.voice is None) != (chosen.speech is None) or (chosen.voice or chosen.model) is None:
+        parser.error("give --model, or --voice and --speech, or all three")
     encode = EncodeOptions(codec="h264", crf=chosen.crf, preset=chosen.preset)
-    options = SwapOptions(model=chosen.model, swap_direction=chosen.swap_direction)
     with tempfile.TemporaryDirectory() as folder:
         clip, output = Path(folder) / "clip.mp4", Path(folder) / "out.mp4"
         prepared(chosen.clip, chosen.height, chosen.frames, clip)
         with analyse(clip, cache_folder()) as faces:
-            stage = open_stage(options, faces, "cpu")
-            passed(clip, faces, stage, None, output)
-            codec_fps, codec_ms = timed(lambda: passed(clip, faces, None, encode, output))
-            whole_fps, whole_ms = timed(lambda: passed(clip, faces, stage, encode, output))
-            _, decode_ms = timed(lambda: passed(clip, faces, None, None, output))
-            _, both_ms = timed(lambda: passed(clip, faces, stage, None, output))
+            stages = opened(chosen, faces)
+            passed(clip, faces, stages, None, output)
+            codec_fps, codec_ms = timed(lambda: passed(clip, faces, (), encode, output))
+            whole_fps, whole_ms = timed(lambda: passed(clip, faces, stages, encode, output))
+            _, decode_ms = timed(lambda: passed(clip, faces, (), None, output))
+            _, both_ms = timed(lambda: passed(clip, faces, stages, None, output))
             if chosen.profile:
                 profile = cProfile.Profile()
                 with open_clip(clip) as reader:
-                    frames = run(stage, scenes(reader.frames(), faces), "swap", Tally())
+                    frames = scenes(reader.frames(), faces)
+                    for stage in stages:
+                        frames = run(stage, frames, "engine", Tally())
                     profile.runcall(lambda: [None for _ in frames])
                 with chosen.profile.open("w") as file:
                     pstats.Stats(profile, stream=file).sort_stats("tottime").print_stats(45)
@@ -137,7 +158,7 @@ def main() -> None:
             "whole_core_ms_per_frame": round(whole_ms, 1),
             "codec_core_ms_per_frame": round(codec_ms, 1),
             "decode_core_ms_per_frame": round(decode_ms, 1),
-            "swap_core_ms_per_frame": round(both_ms - decode_ms, 1),
+            "engines_core_ms_per_frame": round(both_ms - decode_ms, 1),
         }
     )
 

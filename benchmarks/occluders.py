@@ -105,7 +105,7 @@ def _scenes(frames: Iterator[Frame], faces: ClipFaces, most: int) -> Iterator[Sc
     for frame in frames:
         if frame.index >= most:
             return
-        yield Scene(frame, tuple(face for face in faces.faces_at(frame.index) if face.track in tracks))
+        yield faces.scene(frame, tracks)
 
 
 def spread(patch: Patch | None, size: tuple[int, int]) -> Floats:

@@ -73,7 +73,7 @@ def scenes(frames: Iterator[Frame], faces: ClipFaces) -> Iterator[Scene]:
     """Frames with the largest person's faces."""
     tracks = pick_tracks(faces, "largest")
     for frame in frames:
-        yield Scene(frame, tuple(face for face in faces.faces_at(frame.index) if face.track in tracks))
+        yield faces.scene(frame, tracks)
 
 
 def passed(clip: Path, faces: ClipFaces, stages: Sequence[Stage], encode: EncodeOptions | None, output: Path) -> int:

@@ -161,7 +161,7 @@ def judge_clip(clip: Path, model: SwapModel, judge: Judge, source: Source, optio
 
         def scenes(frames: Iterator[Frame]) -> Iterator[Scene]:
             for frame in frames:
-                yield Scene(frame, tuple(face for face in faces.faces_at(frame.index) if face.track in tracks))
+                yield faces.scene(frame, tracks)
 
         helpers = Helpers(MeshFinder(MeshOptions(threads=1)), clip=faces)
         alone = drawn_alone(scenes(again.frames()), model, options, helpers)

@@ -21,7 +21,7 @@ from typing import Final
 import numpy as np
 
 from lipsync.cover import cover, uncovered
-from lipsync.fade import MOST_COVERED, NOBODY, STEADY_COVER, Shots, Wish, faded, note_of, wish_of
+from lipsync.fade import MOST_COVERED, NOBODY, STEADY_COVER, Wish, faded, note_of, wish_of
 from lipsync.front import Front, Fronts
 from lipsync.jaw import moved_landmarks, texture_maps, with_landmarks
 from lipsync.light import Light, light_between, relight, steady_light
@@ -80,10 +80,9 @@ class _Made:
 
 @dataclass(slots=True)
 class _Shown:
-    """A scene of a shot with what was made for it."""
+    """A scene with what was made for it."""
 
     scene: Scene
-    shot: int
     made: list[_Made]
 
     def of(self, track: int) -> _Made | None:
@@ -139,10 +138,8 @@ def _stage(
 
 def _mouths(scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser, fronts: Fronts) -> Iterator[_Shown]:
     """Each scene with a lower face made for each of its faces."""
-    shots = Shots()
     for scene, cast in _cast(scenes, track, synthesiser):
-        made = [_make(scene, role, synthesiser, fronts) for role in cast]
-        yield _Shown(scene, shots.number(scene), made)
+        yield _Shown(scene, [_make(scene, role, synthesiser, fronts) for role in cast])
 
 
 def _cast(scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser) -> Iterator[tuple[Scene, list[_Role]]]:
@@ -229,10 +226,10 @@ def _shown(waiting: deque[_Shown], place: int, track: int) -> Wish:
         if made is None:
             return NOBODY
         near = range(max(at - STEADY_COVER, 0), min(at + STEADY_COVER + 1, len(waiting)))
-        found = [waiting[other].of(track) for other in near if waiting[other].shot == waiting[at].shot]
+        found = [waiting[other].of(track) for other in near if waiting[other].scene.shot == waiting[at].scene.shot]
         return wish_of(made.free, [one.front.mouth for one in found if one is not None])
 
-    frames, shots = [one.scene.frame for one in waiting], [one.shot for one in waiting]
+    frames, shots = [one.scene.frame for one in waiting], [one.scene.shot for one in waiting]
     return faded(frames, shots, place, wish_at, STEADY_FRAMES - STEADY_COVER)
 
 

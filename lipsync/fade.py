@@ -15,8 +15,7 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 
 from lipsync.mouth import FreeFace
-from shared.face.cuts import Cuts
-from shared.types import Frame, Scene
+from shared.types import Frame
 
 FADE_S: Final = 0.16
 """A new mouth fades wholly in or out within this time, seconds."""
@@ -39,25 +38,6 @@ class Wish:
 
 
 NOBODY: Final = Wish(0.0, "no-face")
-
-
-class Shots:
-    """Numbers the shots of a stream of scenes: a track that goes on tells that there was no cut."""
-
-    def __init__(self) -> None:
-        self._cuts = Cuts()
-        self._tracks: frozenset[int] = frozenset()
-        self._shot = 0
-
-    def number(self, scene: Scene) -> int:
-        """The number of the shot of the next scene."""
-        tracks = frozenset(face.track for face in scene.faces)
-        change = self._cuts.judge(scene.frame)
-        others = bool(tracks) and bool(self._tracks)
-        if not tracks & self._tracks and (change == "cut" or (change == "suspect" and others)):
-            self._shot += 1
-        self._tracks = tracks
-        return self._shot
 
 
 def wish_of(free: FreeFace, covered: Sequence[float]) -> Wish:

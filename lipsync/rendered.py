@@ -119,7 +119,7 @@ class Renderer:
                 for frame in reader.frames():
                     if frame.index < clip.indices[0]:
                         continue
-                    yield Scene(frame, tuple(face for face in faces.faces_at(frame.index) if face.track in tracks))
+                    yield faces.scene(frame, tracks)
 
             if options is None:
                 yield from (Shot(one.frame, one.frame, one.faces[0], ()) for one in scenes() if one.faces)

@@ -177,10 +177,16 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A frame with the faces seen in it: what travels from stage to stage."""
+    """A frame with the faces seen in it: what travels from stage to stage.
+
+    Attributes
+    ----------
+    shot : number of the shot of the clip that the frame lies in.
+    """
 
     frame: Frame
     faces: tuple[Face, ...]
+    shot: int = 0
 
 
 @dataclass(frozen=True, slots=True)

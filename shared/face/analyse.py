@@ -6,7 +6,7 @@ repeated. The result is an artefact in the cache, named by the fingerprint of cl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Self, TypeAlias
@@ -27,7 +27,7 @@ from shared.store.artefact import Fingerprint, artefact, fingerprint, is_current
 from shared.store.cache import check_base, make_room, mark_used, throw_away
 from shared.store.corrections import corrections_of
 from shared.store.faces import FILE_NAME, SCHEMA, FaceStore, StoredFrame, StoredTrack
-from shared.types import Counts, Face, Floats, Sound
+from shared.types import Counts, Face, Floats, Frame, Scene, Sound
 
 PersonChoice: TypeAlias = Literal["largest", "all", "speaker"] | int | Path | tuple[Path, ...]
 """Which faces: those of the person seen largest and longest, all, of the one who speaks, of the person whose track has
@@ -71,6 +71,11 @@ class ClipFaces:
         """The faces of one frame, by track number; empty where there is none."""
         faces = self._store.faces_at(index)
         return faces if self._corrected is None else self._corrected.at(index, self._store.shot_of(index), faces)
+
+    def scene(self, frame: Frame, tracks: Container[int]) -> Scene:
+        """A frame of the clip with the faces of some tracks."""
+        faces = tuple(face for face in self.faces_at(frame.index) if face.track in tracks)
+        return Scene(frame, faces, self._store.shot_of(frame.index))
 
     def iter(self) -> Iterator[tuple[int, float, tuple[Face, ...]]]:
         """(index, time in seconds, faces) of each frame in order."""

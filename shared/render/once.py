@@ -41,7 +41,7 @@ from shared.render.retiming import timeline_of
 from shared.render.stage import DESCRIPTIONS, Tally, load, open_stage, run
 from shared.render.timeline import Timeline
 from shared.store.artefact import Fingerprint, cache_folder, lock
-from shared.types import Face, Scene, Stage
+from shared.types import Frame, Scene, Stage
 
 log = logging.getLogger(__name__)
 
@@ -196,12 +196,12 @@ def _encode(
 def _scenes(reader: ClipReader, faces: ClipFaces, tracks: frozenset[int], found: _Run) -> Iterator[Scene]:
     """Frames with the chosen faces alone: the clip's own, or those of a timeline."""
 
-    def chosen(index: int) -> tuple[Face, ...]:
-        return tuple(face for face in faces.faces_at(index) if face.track in tracks)
+    def scene_of(frame: Frame) -> Scene:
+        return faces.scene(frame, tracks)
 
-    scenes: Iterator[Scene] = (Scene(frame, chosen(frame.index)) for frame in reader.frames())
+    scenes: Iterator[Scene] = map(scene_of, reader.frames())
     if found.timeline is not None:
-        scenes = retimed(reader.info, found.timeline, chosen, faces.time_of, found.warn)
+        scenes = retimed(reader.info, found.timeline, scene_of, faces.time_of, found.warn)
     for scene in scenes:
         found.tally.begin(scene.frame.index, bool(scene.faces), reader.damaged)
         yield scene

@@ -32,7 +32,7 @@ FAR: Final = 250
 def retimed(
     info: ClipInfo,
     timeline: Timeline,
-    faces_at: Callable[[int], tuple[Face, ...]],
+    scene_of: Callable[[Frame], Scene],
     time_of: Callable[[int], float] | None = None,
     told: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Scene]:
@@ -41,7 +41,7 @@ def retimed(
     Parameters
     ----------
     info : of the clip; the output begins at its first frame's time.
-    faces_at : the faces of a frame of the clip that are to be changed.
+    scene_of : a frame of the clip with its faces that are to be changed.
     time_of : the time of a frame of the clip in seconds, by which it is sought; None where none is.
     told : given a line, once, where frames cannot be sought.
     """
@@ -50,12 +50,14 @@ def retimed(
         for index, (first, second, share) in enumerate(
             zip(timeline.first.tolist(), timeline.second.tolist(), timeline.share.tolist(), strict=True)
         ):
-            frame, faces = frames.at(first), faces_at(first)
+            scene = scene_of(frames.at(first))
+            frame, faces = scene.frame, scene.faces
             if share > 0:
-                frame = frame_between(frame, frames.at(second), share)
-                faces = faces_between(faces, faces_at(second), share)
+                other = scene_of(frames.at(second))
+                frame = frame_between(frame, other.frame, share)
+                faces = faces_between(faces, other.faces, share)
             beat = Fraction(index) / (timeline.rate * info.time_base)
-            yield Scene(replace(frame, index=index, pts=round(begin + beat)), faces)
+            yield replace(scene, frame=replace(frame, index=index, pts=round(begin + beat)), faces=faces)
 
 
 def faces_between(first: Sequence[Face], second: Sequence[Face], share: float) -> tuple[Face, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared.picture.composite import composite
@@ -125,6 +125,6 @@ def run(stage: Stage, scenes: Iterator[Scene], engine: Engine, tally: Tally) -> 
             raise ValueError(f"stage {engine} gave frame {before.frame.index} out of order")
         tally.add(engine, before.frame.index, edit)
         frame = composite(before.frame, edit.patches) if edit.patches else before.frame
-        yield Scene(frame, before.faces if edit.faces is None else edit.faces)
+        yield replace(before, frame=frame, faces=before.faces if edit.faces is None else edit.faces)
     if given:
         raise ValueError(f"stage {engine} lost {len(given)} frames")

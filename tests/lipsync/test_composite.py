@@ -238,7 +238,7 @@ def test_a_cut_is_no_reason_to_fade(voice: Voice, scenes: Callable[..., list[Sce
     noise = np.random.default_rng(3).integers(0, 256, (10, 9, 3), dtype=np.uint8)
     other = np.kron(noise, np.ones((20, 20, 1), dtype=np.uint8))[:200, :170]
     given = scenes(24, absent=tuple(range(12, 24)))
-    given[12:] = [replace(scene, frame=framed(other, scene.frame.index)) for scene in given[12:]]
+    given[12:] = [replace(scene, frame=framed(other, scene.frame.index), shot=1) for scene in given[12:]]
     assert strengths(opened(voice, 45, given)) == [1.0] * 12 + [0.0] * 12
 
 

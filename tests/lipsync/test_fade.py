@@ -9,10 +9,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from lipsync.fade import FADE_S, MOST_COVERED, NOBODY, Shots, Wish, faded, note_of, wish_of
+from lipsync.fade import FADE_S, MOST_COVERED, NOBODY, Wish, faded, note_of, wish_of
 from lipsync.mouth import FreeFace
 from shared.face.pose import FacePose
-from shared.types import Face, Floats, Frame, Scene
+from shared.types import Floats, Frame
 
 AHEAD = 10
 CLEAR, COVERED = Wish(1.0, "turned-away"), Wish(0.0, "covered")
@@ -74,18 +74,3 @@ def test_a_frame_wishes_less_the_further_the_face_is_turned_and_nothing_where_th
     free = free_from(points_of(0.0), posed())
     assert wish_of(free, [0.0, 1.0, MOST_COVERED]) == COVERED
     assert wish_of(free, [1.0, 0.0, 0.1]).strength == 1.0
-
-
-def test_a_shot_ends_where_the_picture_is_another_unless_the_same_face_goes_on(framed: Callable[..., Frame]) -> None:
-    random = np.random.default_rng(1)
-    one, other = (random.integers(0, 256, (64, 64, 3), dtype=np.uint8) for _ in range(2))
-    points = np.zeros((68, 2), dtype=np.float32)
-    first, second = (Face((0.0, 0.0, 1.0, 1.0), points, None, 1.0, track) for track in (0, 1))
-
-    def numbers(*given: tuple[object, Face]) -> list[int]:
-        shots = Shots()
-        return [shots.number(Scene(framed(picture, k), (face,))) for k, (picture, face) in enumerate(given)]
-
-    assert numbers((one, first), (one, first), (other, second), (other, second)) == [0, 0, 1, 1]
-    assert numbers((one, first), (one, first), (other, first)) == [0, 0, 0]
-    assert numbers((one, first), (one, second)) == [0, 0]

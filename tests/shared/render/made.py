@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 from shared.errors import ArtefactError
 from shared.media.options import EncodeOptions
 from shared.store.artefact import artefact, fingerprint
-from shared.types import Counts, Edit, Face, Floats, Patch, Scene, Stage
+from shared.types import Counts, Edit, Face, Floats, Frame, Patch, Scene, Stage
 
 KIND, SCHEMA = "paint", 1
 LOSSLESS = EncodeOptions(lossless=True)
@@ -48,6 +48,9 @@ class MadeFaces:
         if self.closed:
             raise ValueError("these faces were closed")
         return self.found.get(index, ())
+
+    def scene(self, frame: Frame, tracks: Container[int]) -> Scene:
+        return Scene(frame, tuple(face for face in self.faces_at(frame.index) if face.track in tracks))
 
     def time_of(self, index: int) -> float:
         return index / 25

@@ -54,8 +54,13 @@ def read(path: Path) -> list[Frame]:
         return list(reader.frames())
 
 
+def alone(frame: Frame) -> Scene:
+    """A frame without faces."""
+    return Scene(frame, ())
+
+
 def run(clip: Path, timeline: Timeline, faces_at: Callable[[int], tuple[Face, ...]] = lambda _: ()) -> list[Scene]:
-    return list(retimed(probe(clip), timeline, faces_at))
+    return list(retimed(probe(clip), timeline, lambda frame: Scene(frame, faces_at(frame.index), 7)))
 
 
 def test_frames_shown_as_filmed_keep_their_planes_the_others_lie_between(clip: Path) -> None:
@@ -76,6 +81,7 @@ def test_times_are_even_and_begin_with_the_clip_s(clip: Path, tmp_path: Path, la
     base = scenes[0].frame.time_base
     for index, scene in enumerate(scenes):
         assert scene.frame.index == index
+        assert scene.shot == 7
         assert abs(scene.frame.time_s - probe(clip).start_s - index / rate) <= base / 2
 
 
@@ -104,7 +110,7 @@ def test_far_into_a_clip_frames_are_sought_or_else_read_from_the_start(
     monkeypatch.setattr(ClipReader, "seek", noted)
     first = [50, 51, 52, 3, 4, 5, 40, 41, 52, 53, 20, 21]
     told: list[str] = []
-    scenes = list(retimed(probe(clip), timeline_of(first), lambda _: (), lambda index: begun + index / 25, told.append))
+    scenes = list(retimed(probe(clip), timeline_of(first), alone, lambda index: begun + index / 25, told.append))
     assert len(sought) >= 3
     assert set(sought) == {name == "clip.mp4"}
     assert len(told) == (name != "clip.mp4")
@@ -155,7 +161,7 @@ def test_a_clip_that_lost_frames_meanwhile_is_told(clip: Path) -> None:
 
 
 def test_nothing_is_read_before_it_is_asked_for_and_all_is_closed(clip: Path, opened: list[Path]) -> None:
-    scenes = retimed(probe(clip), timeline_of(), lambda _: ())
+    scenes = retimed(probe(clip), timeline_of(), alone)
     assert opened == []
     next(scenes)
     scenes.close()  # type: ignore[attr-defined]

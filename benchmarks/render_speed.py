@@ -33,6 +33,7 @@ from shared.face.analyse import ClipFaces, analyse, pick_tracks
 from shared.media.options import EncodeOptions
 from shared.media.reader import open_clip
 from shared.media.writer import open_writer
+from shared.picture.warp import in_this_thread
 from shared.pipe import in_background
 from shared.progress import silent
 from shared.render.stage import Tally, run
@@ -79,7 +80,7 @@ def scenes(frames: Iterator[Frame], faces: ClipFaces) -> Iterator[Scene]:
 def passed(clip: Path, faces: ClipFaces, stages: Sequence[Stage], encode: EncodeOptions | None, output: Path) -> int:
     """Pass a clip through as the render does, each step in a thread; how many frames came out."""
     count = 0
-    with open_clip(clip) as reader, ExitStack() as threads:
+    with in_this_thread(), open_clip(clip) as reader, ExitStack() as threads:
         given = threads.enter_context(in_background(scenes(reader.frames(), faces), ROOM, "decode"))
         for stage in stages:
             given = threads.enter_context(in_background(run(stage, given, "engine", Tally()), ROOM, "engine"))

@@ -49,7 +49,7 @@ def wish_of(free: FreeFace, covered: Sequence[float]) -> Wish:
     """
     if statistics.median(covered) >= MOST_COVERED:
         return Wish(0.0, "covered")
-    yaw = abs(free.pose.angles_deg[0])
+    yaw = abs(free.pose.yaw_deg)
     return Wish(float(np.clip((FADE_DEG[1] - yaw) / (FADE_DEG[1] - FADE_DEG[0]), 0.0, 1.0)), "turned-away")
 
 

@@ -8,6 +8,7 @@ looks into the camera has the identity as rotation.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -37,15 +38,20 @@ class FacePose:
     offset: NDArray[np.float64]
 
     @property
+    def yaw_deg(self) -> float:
+        """The first of `angles_deg`, alone much sooner told."""
+        return math.degrees(math.atan2(self.rotation[0, 2], self.rotation[2, 2]))
+
+    @property
     def angles_deg(self) -> tuple[float, float, float]:
         """(yaw, pitch, roll): yaw positive to the picture's right, pitch up, roll clockwise in the picture."""
         looks = self.rotation[:, 2]
-        yaw = np.arctan2(looks[0], looks[2])
+        yaw = self.yaw_deg
         pitch = np.arcsin(np.clip(looks[1], -1.0, 1.0))
-        upright = rotation_from_angles(float(np.degrees(yaw)), float(np.degrees(pitch)), 0.0)
+        upright = rotation_from_angles(yaw, float(np.degrees(pitch)), 0.0)
         rest = upright.T @ self.rotation
         roll = -np.arctan2(rest[1, 0], rest[0, 0])
-        return float(np.degrees(yaw)), float(np.degrees(pitch)), float(np.degrees(roll))
+        return yaw, float(np.degrees(pitch)), float(np.degrees(roll))
 
     def to_face(self, mesh: Floats) -> Floats:
         """Pose-free coordinates of frame points, (..., 3) to (..., 3) float32 canonical units (y up)."""

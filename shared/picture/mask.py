@@ -6,6 +6,7 @@ precision, so that they glide with the face instead of stepping; `feather` is th
 
 from __future__ import annotations
 
+import math
 from typing import cast
 
 import cv2
@@ -43,19 +44,19 @@ def polygon_mask(points: ArrayLike, size: tuple[int, int], *others: ArrayLike) -
     polygons = [_corners(one) for one in (points, *others)]
     mask = np.zeros(size, dtype=np.float32)
     # Only where the polygons are: most are small parts of a face.
-    low = np.min([np.floor(corners.min(axis=0)) - 1 for corners in polygons], axis=0)
-    high = np.max([np.ceil(corners.max(axis=0)) + 2 for corners in polygons], axis=0)
-    low, high = (np.clip(ends, 0, (size[1], size[0])).astype(int) for ends in (low, high))
-    width, height = high - low
-    if width <= 0 or height <= 0:
+    all_corners = np.concatenate(polygons) if others else polygons[0]
+    (left, top), (right, bottom) = all_corners.min(axis=0).tolist(), all_corners.max(axis=0).tolist()
+    left, right = max(0, math.floor(left) - 1), min(size[1], math.ceil(right) + 2)
+    top, bottom = max(0, math.floor(top) - 1), min(size[0], math.ceil(bottom) + 2)
+    if right <= left or bottom <= top:
         return mask
-    canvas = np.zeros((height * SUPERSAMPLE, width * SUPERSAMPLE), dtype=np.uint8)
+    canvas = np.zeros(((bottom - top) * SUPERSAMPLE, (right - left) * SUPERSAMPLE), dtype=np.uint8)
     for corners in polygons:
-        fine = (corners - low + 0.5) * SUPERSAMPLE - 0.5
+        fine = (corners - (left - 0.5, top - 0.5)) * SUPERSAMPLE - 0.5
         fixed = np.rint(np.clip(fine, -1e5, 1e5) * 2**FIXED_POINT_BITS).astype(np.int32)
         cv2.fillPoly(canvas, [fixed], 255, lineType=cv2.LINE_8, shift=FIXED_POINT_BITS)
-    small = cv2.resize(canvas, (int(width), int(height)), interpolation=cv2.INTER_AREA)
-    mask[low[1] : high[1], low[0] : high[0]] = np.asarray(small, dtype=np.float32) * np.float32(1 / 255)
+    small = cv2.resize(canvas, (right - left, bottom - top), interpolation=cv2.INTER_AREA)
+    np.multiply(small, np.float32(1 / 255), out=mask[top:bottom, left:right])
     return mask
 
 

@@ -6,6 +6,8 @@ OpenCV's own convention, so no half-pixel shifts are needed except where sizes a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal, TypeVar, cast
 
 import cv2
@@ -20,6 +22,21 @@ Pixels = TypeVar("Pixels", bound=NDArray[np.uint8] | NDArray[np.uint16] | NDArra
 
 ANTI_ALIAS_BELOW = 0.5
 """Linear interpolation reads 2x2 samples, so it skips some once a warp shrinks by more than two."""
+
+
+@contextmanager
+def in_this_thread() -> Iterator[None]:
+    """Inside the block OpenCV computes in the calling thread alone, in all threads of the process.
+
+    Its own wait for each other by spinning: where steps of a chain run side by side, on pictures of faces, they only
+    take the cores away from those.
+    """
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 def similarity(points_from: ArrayLike, points_to: ArrayLike, weights: ArrayLike | None = None) -> Matrix:

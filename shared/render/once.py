@@ -19,6 +19,7 @@ from shared.face.analyse import AnalyseOptions, ClipFaces, analyse, tracks_of
 from shared.interrupt import postponed
 from shared.media.reader import ClipReader, open_clip, probe
 from shared.media.sequence import place_of
+from shared.picture.warp import in_this_thread
 from shared.pipe import in_background
 from shared.progress import Progress, silent
 from shared.provenance.credentials import Action, Ingredient, Statement, prepare
@@ -168,7 +169,7 @@ def _encode(
 ) -> None:
     label, tally, timeline = f"rendering {place_of(job.output).name}", found.tally, found.timeline
     total = faces.counts.frames if timeline is None else len(timeline)
-    with open_clip(job.clip) as reader, ExitStack() as threads:
+    with in_this_thread(), open_clip(job.clip) as reader, ExitStack() as threads:
         info = reader.info if timeline is None else replace(reader.info, rate=timeline.rate)
         given = _scenes(reader, faces, tracks, found)
         scenes = threads.enter_context(in_background(given, ROOM, "decode"))

@@ -49,6 +49,8 @@ STEADY_FRAMES: Final = 12
 """Light is steadied over this many frames on either side."""
 ROOM: Final = 4
 """Scenes that wait between the thread that makes mouths and the one that finishes them."""
+LIGHT_PX_PER_CM: Final = 8.0
+"""Light is compared on copies no finer than this."""
 BLOCK, AHEAD = 8, 8
 """Takes are settled for so many pictures at a time, looking so many ahead."""
 
@@ -176,14 +178,15 @@ def _settled(
 
 
 def _make(scene: Scene, role: _Role, synthesiser: Synthesiser, fronts: Fronts) -> _Made:
-    face, free, lower, plane = role.face, role.free, synthesiser.make(role.found, role.shape), synthesiser.plane
+    face, free, lower = role.face, role.free, synthesiser.make(role.found, role.shape)
+    plane = TexturePlane(min(LIGHT_PX_PER_CM, synthesiser.plane.px_per_cm))
     front = fronts.look(scene.frame, face.track, free)
     own = to_float(warp(scene.frame, plane.texture_from_frame(free.pose), plane.size))
     old, new = (skin_mask(plane.to_texture(flat), plane.size) for flat in (free.flat, lower.flat))
     # Under a thing that hides the mouth the points of the jaw are guesses, and so is what would be taken for skin.
     bare = 1.0 - resize(front.mask, plane.size) if front.mouth < MOST_COVERED else np.float32(0.0)
     skin = np.asarray(np.minimum(old, new) * bare, dtype=np.float32)
-    light = light_between(lower.texture, own, skin)
+    light = light_between(resize(lower.texture, plane.size), own, skin)
     mean = None if light is None else np.asarray(np.average(own[skin > 0], axis=0, weights=skin[skin > 0]), np.float32)
     teeth = None if synthesiser.teeth is None else synthesiser.teeth.see(lower.texture, lower.flat)
     return _Made(face, free, lower, teeth, front, light, mean)

@@ -24,8 +24,6 @@ FEWEST_PIXELS: Final = 24.0
 DARKEST: Final = 0.02
 """Added to both sides of a ratio: below it, samples are noise."""
 BLUR_PX: Final = 2.0
-LARGE: Final = 100 * 100
-"""Pixels of a plane above which it is fine."""
 STIFFNESS: Final = 0.02
 """Weight (as a share of the skin) that holds the slopes at 0, so that little skin gives no wild slope."""
 SLOWEST, FASTEST = float(np.log(0.2)), float(np.log(4.0))
@@ -49,13 +47,10 @@ def light_between(texture: Floats, own: Floats, skin: Floats) -> Light | None:
     total = float(skin.sum())
     if total < FEWEST_PIXELS:
         return None
-    # Both are blurred, so that on a fine plane every other pixel tells all.
-    some = np.s_[::2, ::2] if skin.size > LARGE else np.s_[:, :]
-    inside = skin[some] > 0
-    weight = skin[some][inside].astype(np.float64)
-    weight /= weight.sum()
-    basis = _basis(skin.shape)[some][inside]
-    seen, known = (gaussian(picture, BLUR_PX)[some][inside] for picture in (own, texture))
+    inside = skin > 0
+    weight = skin[inside].astype(np.float64) / total
+    basis = _basis(skin.shape)[inside]
+    seen, known = (gaussian(picture, BLUR_PX)[inside] for picture in (own, texture))
     ratio = np.log((seen + DARKEST) / (known + DARKEST))
     held = STIFFNESS * np.diag([0.0, 1.0, 1.0])
     terms = np.linalg.solve((basis * weight[:, None]).T @ basis + held, (basis * weight[:, None]).T @ ratio)

@@ -48,14 +48,17 @@ class Layer:
         """Give the first figures of new tracks together, so that an odd first frame does not tint what follows."""
         first: dict[int, list[Doubles]] = defaultdict(list)
         missed: dict[int, list[Doubles]] = defaultdict(list)
+        gaps: dict[int, list[Doubles]] = defaultdict(list)
         most = max((len(miss) for of_scene in measured for _, miss in of_scene if miss is not None), default=0)
         for shown, of_scene in zip(few, measured, strict=True):
             for made, (numbers, miss) in zip(shown.faces, of_scene, strict=True):
                 first[made.view.face.track].append(numbers)
+                gaps[made.view.face.track].append(gaps_of(made))
                 if miss is not None and len(miss) == most:
                     missed[made.view.face.track].append(miss)
         self._figures.start(first)
         self._misses.start(missed)
+        self._gaps.start(gaps)
 
     def _patch(self, shown: Shown, made: Made, numbers: Doubles, miss: Doubles | None) -> Patch:
         track, frame = made.view.face.track, shown.scene.frame

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from faceswap.align import face_share
 from faceswap.colours import METHODS, matched, visible
 from faceswap.detail import grained, in_motion, log_details, sharpened, streak_of
-from faceswap.matte import laid_mask
+from faceswap.matte import clear, laid_mask
 from faceswap.options import SwapOptions
 from faceswap.steer import GRID, MARGIN, Field
-from faceswap.teeth import Mouth, with_own_mouth
+from faceswap.teeth import Mouth, mouth_share, moved, with_own_mouth
 from faceswap.view import Made, View
 from shared.face.landmarks import INNER_LIP_68
 from shared.picture.blend import alpha_blend
@@ -57,7 +57,7 @@ class Setting:
     field : how the made face is warped; None where it is laid as it is.
     lips : (8, 2) float64, how far from the clip's inner lips the created ones are laid, in shares of the view; None
         where that is not known.
-    frame : of the clip, whose mouth may be kept; None where it cannot.
+    frame : of the clip, whose mouth may be kept; None keeps none.
     motion_px : of the face since the last frame, x y in frame pixels.
     seed : of the grain: frame and track.
     """
@@ -108,7 +108,11 @@ def lay(
         placed = grained(placed, steady[2:4], options.grain, setting.seed)
     if options.own_mouth > 0 and setting.frame is not None:
         mouth = _mouth(made, patch_from_view, setting)
-        placed = with_own_mouth(placed, setting.frame, mouth, face_px, options.own_mouth)
+        onto = moved(mouth)
+        share = options.own_mouth * mouth_share(transform(onto, mouth.clip), mouth.laid, mask.shape, face_px)
+        if made.front is not None:  # a hand over the mouth is not moved along with it
+            share = share * clear(made, made.front, onto, mask.shape, options)
+        placed = with_own_mouth(placed, setting.frame, onto, share)
     return Patch(box, placed, mask, view.view_from_frame, view.face.track)
 
 

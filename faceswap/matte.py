@@ -64,12 +64,23 @@ def laid_mask(
         person_from_frame = person_crop(made.view.face)
         mask = np.minimum(mask, warp_picture(made.person, patch_from_frame @ invert(person_from_frame), size))
     mask = edged(mask, points, face_px, options)
-    if made.front is None or options.occluders <= 0:
-        return mask
-    patch_from_front = patch_from_frame @ invert(
-        resize_matrix((side, side), made.front.shape) @ made.view.view_from_frame
-    )
-    return mask * (1 - np.float32(options.occluders) * warp_picture(made.front, patch_from_front, size))
+    return mask if made.front is None else mask * clear(made, made.front, patch_from_frame, size, options)
+
+
+def clear(
+    made: Made, front: Floats, patch_from_frame: Matrix, size: tuple[int, ...], options: SwapOptions
+) -> Floats | np.float32:
+    """Where nothing lies in front of a face, (H, W) float32 in [0, 1]; 1 where that is not asked for.
+
+    Parameters
+    ----------
+    front : (S, S) float32 over the view.
+    """
+    if options.occluders <= 0:
+        return np.float32(1)
+    side = len(made.picture)
+    patch_from_front = patch_from_frame @ invert(resize_matrix((side, side), front.shape) @ made.view.view_from_frame)
+    return 1 - np.float32(options.occluders) * warp_picture(front, patch_from_front, (size[0], size[1]))
 
 
 def person_crop(face: Face) -> Matrix:

@@ -291,7 +291,7 @@ class SwapOptions:
     steer_window_s: float = 2.0
     """Time constant that tells lasting differences from movement, in seconds, > 0."""
     own_mouth: float = 1.0
-    """How far the clip's own teeth and tongue stay between the created lips, 0 (they are created too) to 1."""
+    """How far the clip's own teeth and tongue lie between the created lips, 0 (they are created too) to 1."""
     gap_s: float = 0.2
     """Frames in which a face is lost are filled from those around them where the gap is at most so long, in seconds,
     0 (never) to 2; longer ones pass through."""

@@ -110,7 +110,7 @@ def find_made(frame: Frame, made: Made, finder: PointFinder) -> Face | None:
         there = warp_picture(resize(share, (side, side)), crop_from_view, (CROP_PX, CROP_PX), "zero")
         crop = alpha_blend(warp_picture(made.picture, crop_from_view, (CROP_PX, CROP_PX)), crop, there)
     mesh, presence = finder.read(to_uint8(crop))
-    if presence < PRESENT:
+    if presence < PRESENT or not np.isfinite(mesh).all():
         return None
     frame_from_crop = invert(matrix)
     placed = mesh.copy()

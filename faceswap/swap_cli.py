@@ -89,7 +89,12 @@ LAID = (
     click.option("--sharpen", type=SHARE, default=USUAL.sharpen, help="Match the sharpness of the face replaced."),
     click.option("--grain", type=SHARE, default=USUAL.grain, help="Match the noise of the face replaced."),
     click.option("--motion-blur", type=SHARE, default=USUAL.motion_blur, help="Match its blur by motion."),
-    click.option("--own-mouth", type=SHARE, default=USUAL.own_mouth, help="Keep the clip's own teeth and tongue."),
+    click.option(
+        "--own-mouth",
+        type=SHARE,
+        default=USUAL.own_mouth,
+        help="Lay in the clip's own teeth and tongue.",
+    ),
     click.option(
         "--gap-s",
         type=click.FloatRange(0, 2),

@@ -3,8 +3,8 @@
 A net of 64 to 512 px draws the inside of a mouth last and worst, and footage in which somebody is mostly silent hardly
 shows it. The created lips open as the clip's do (`faceswap.steer`), a little elsewhere and a little wider, as the face
 is another one; what lies between the clip's lips is moved there: sharp, lit as the rest, and saying what is said. On
-two held-out GRID clips the opening's correlation rose from .975 to .984, its spread from .93 to .96 of the clip's, and
-identity stayed as it was (.62 to the source, .33 to the target).
+ten held-out GRID clips, a net of an hour on two cores, the opening's correlation rose from .967 to .979 and its spread
+from .90 to .93 of the clip's; identity stayed as it was (.60 to the source, .36 to the target).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from shared.face.landmarks import INNER_GAP_68, INNER_LIP_68
 from shared.picture.blend import alpha_blend
 from shared.picture.mask import feather, polygon_mask
 from shared.picture.planes import warp
-from shared.picture.warp import to_float, transform
+from shared.picture.warp import to_float
 from shared.types import Floats, Frame, Matrix
 
 SOFT_SHARE: Final = 0.02
@@ -43,17 +43,16 @@ class Mouth:
     laid: Floats
 
 
-def with_own_mouth(placed: Floats, frame: Frame, mouth: Mouth, face_px: float, strength: float) -> Floats:
+def with_own_mouth(placed: Floats, frame: Frame, onto: Matrix, share: Floats) -> Floats:
     """A placed face with the clip's own mouth between its lips.
 
     Parameters
     ----------
     placed : (H, W, 3) float32 RGB in [0, 1].
     frame : of the clip.
-    strength : 0 leaves the created mouth, 1 shows nothing of it.
+    onto : (3, 3) of `moved`.
+    share : (H, W) float32, how far the own mouth shows.
     """
-    onto = moved(mouth)
-    share = mouth_share(transform(onto, mouth.clip), mouth.laid, (placed.shape[0], placed.shape[1]), face_px)
     rows, columns = (np.flatnonzero(share.any(axis=axis)) for axis in (1, 0))
     if not rows.size:
         return placed
@@ -62,7 +61,7 @@ def with_own_mouth(placed: Floats, frame: Frame, mouth: Mouth, face_px: float, s
     shift[:2, 2] = -columns[0], -rows[0]
     own = to_float(warp(frame, shift @ onto, share[there].shape))
     both = placed.copy()
-    both[there] = alpha_blend(own, placed[there], np.float32(strength) * share[there])
+    both[there] = alpha_blend(own, placed[there], np.asarray(share[there], dtype=np.float32))
     return both
 
 
@@ -75,7 +74,7 @@ def moved(mouth: Mouth) -> Matrix:
     return matrix
 
 
-def mouth_share(own: Floats, laid: Floats, size: tuple[int, int], face_px: float) -> Floats:
+def mouth_share(own: Floats, laid: Floats, size: tuple[int, ...], face_px: float) -> Floats:
     """Where the clip's own mouth shows, (H, W) float32: inside its inner lips, and inside those of the created face.
 
     Parameters
@@ -88,7 +87,7 @@ def mouth_share(own: Floats, laid: Floats, size: tuple[int, int], face_px: float
     parted = float(np.clip((gap / face_px - PARTED[0]) / (PARTED[1] - PARTED[0]), 0.0, 1.0))
     if parted <= 0.0:
         return np.zeros(size, dtype=np.float32)
-    inside = np.minimum(polygon_mask(own, size), polygon_mask(laid, size))
+    inside = np.minimum(*(polygon_mask(lips, (size[0], size[1])) for lips in (own, laid)))
     return np.asarray(parted * feather(inside, SOFT_SHARE * face_px), dtype=np.float32)
 
 

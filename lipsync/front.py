@@ -194,6 +194,7 @@ class Fronts:
         light = light_between(self._palette.usual, seen.own, np.asarray(seen.bare * ~region, dtype=np.float32))
         if light is not None:
             known.light = Light(known.light.terms + RATE * (light.terms - known.light.terms))
+        # By the light before this frame's, which differs from the next by a tenth of what changed.
         known.level += RATE * (_level(apart[free]) - known.level)
 
 

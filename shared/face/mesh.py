@@ -59,7 +59,7 @@ class MeshOptions:
 
 
 class MeshFinder:
-    """YuNet and the MediaPipe mesh; one instance serves one thread."""
+    """YuNet and the MediaPipe mesh; one instance serves one thread, but for `read`, which threads may share."""
 
     def __init__(self, options: MeshOptions | None = None) -> None:
         self._options = options or MeshOptions()

@@ -17,6 +17,8 @@ from shared.types import Floats
 
 SUPERSAMPLE = 4
 FIXED_POINT_BITS = 8
+FARTHEST = 25_000.0
+"""Corners further away than this are taken to lie here; fixed-point numbers go no further."""
 SQUARE = np.ones((3, 3), dtype=np.uint8)
 CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], dtype=np.uint8)
 SQUARE_SHARE = 0.4142
@@ -41,7 +43,7 @@ def polygon_mask(points: ArrayLike, size: tuple[int, int], *others: ArrayLike) -
     points, others : (N, 2) corners in crop pixels, N >= 3; may lie outside the crop.
     size : (height, width) of the mask.
     """
-    polygons = [_corners(one) for one in (points, *others)]
+    polygons = [np.clip(_corners(one), -FARTHEST, FARTHEST) for one in (points, *others)]
     mask = np.zeros(size, dtype=np.float32)
     # Only where the polygons are: most are small parts of a face.
     all_corners = np.concatenate(polygons) if others else polygons[0]
@@ -53,7 +55,7 @@ def polygon_mask(points: ArrayLike, size: tuple[int, int], *others: ArrayLike) -
     canvas = np.zeros(((bottom - top) * SUPERSAMPLE, (right - left) * SUPERSAMPLE), dtype=np.uint8)
     for corners in polygons:
         fine = (corners - (left - 0.5, top - 0.5)) * SUPERSAMPLE - 0.5
-        fixed = np.rint(np.clip(fine, -1e5, 1e5) * 2**FIXED_POINT_BITS).astype(np.int32)
+        fixed = np.rint(fine * 2**FIXED_POINT_BITS).astype(np.int32)
         cv2.fillPoly(canvas, [fixed], 255, lineType=cv2.LINE_8, shift=FIXED_POINT_BITS)
     small = cv2.resize(canvas, (right - left, bottom - top), interpolation=cv2.INTER_AREA)
     np.multiply(small, np.float32(1 / 255), out=mask[top:bottom, left:right])

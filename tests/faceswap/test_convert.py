@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -99,8 +100,9 @@ def test_no_more_scenes_are_held_than_a_batch_and_three_times_those_that_start_t
 
     results = swapped(counted(), model()[0], replace(options(batch=2), steady_ms=steady_ms))
     next(results)
+    time.sleep(0.5)  # the thread that draws runs ahead as far as it may
     ahead = math.ceil(REACH * LONGER * steady_ms / 1000 * 25) + 1 if steady_ms else 0
-    assert len(taken) <= 2 + 3 * TOGETHER + ahead
+    assert len(taken) <= 2 + 3 * TOGETHER + 1 + ahead
 
 
 def test_how_many_faces_are_decoded_at_once_changes_nothing() -> None:

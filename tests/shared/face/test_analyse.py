@@ -109,6 +109,10 @@ def test_a_track_s_number_chooses_its_person_in_every_shot(footage: Path, cache:
     assert len(faces.tracks) == 4
     assert pick_tracks(faces, 0) == {track.number for track in faces.tracks if track.person == faces.tracks[0].person}
     assert len(pick_tracks(faces, 0)) == 2
+    with open_clip(clip) as reader:
+        scenes = [faces.scene(frame, pick_tracks(faces, 0)) for frame in reader.frames()]
+    assert [scene.shot for scene in scenes] == [0] * 20 + [1] + [2] * 20
+    assert [len(scene.faces) for scene in scenes] == [1] * 20 + [0] + [1] * 20
 
 
 def _dimmed(frame: Frame) -> Frame:

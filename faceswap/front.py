@@ -9,6 +9,7 @@ ones around them (hysteresis as in Canny, PAMI 8(6), 1986).
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from faceswap.view import Made, View
 from shared.picture.colour import lab_from_rgb
 from shared.picture.mask import erode, extended_hull, mouth_mask, polygon_mask
-from shared.picture.region import grown, joined, parts
+from shared.picture.region import Region, grown, joined, parts
 from shared.picture.warp import gaussian, resize, transform
 from shared.types import Floats
 
@@ -63,6 +64,8 @@ MOST_TRACKS: Final = 64
 ALL_SHARE: Final = 0.85
 LIGHT_RATE: Final = 0.1
 """Share by which the light moves towards each frame's."""
+NEAR_PX: Final = 8
+"""A thing moves no further from frame to frame."""
 CARRY: Final = 0.3
 """Share of the frame before in each frame's differences."""
 
@@ -79,6 +82,7 @@ class _Track:
     usual : (S, S) the usual size of what is left.
     doubt : what differences are divided by.
     before : (S, S) the score of the frame before; None at first.
+    last : (S, S) what was in front in the last frame; None at first.
     """
 
     light: Floats
@@ -87,6 +91,7 @@ class _Track:
     usual: Floats
     doubt: float
     before: Floats | None = None
+    last: Region | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +138,20 @@ class Fronts:
             self._tracks[track] = known  # the last seen last
         for track in list(self._tracks)[: -max(MOST_TRACKS, len(here))]:
             del self._tracks[track]
-        return [_front(self._tracks[one.view.face.track], face) for one, face in zip(made, seen, strict=True)]
+        regions = [_front(self._tracks[one.view.face.track], face) for one, face in zip(made, seen, strict=True)]
+        places: dict[int, list[int]] = defaultdict(list)
+        for place, one in enumerate(made):
+            places[one.view.face.track].append(place)
+        lasting = list(regions)
+        for track, own in places.items():
+            known = self._tracks[track]
+            along = [known.last, *(regions[place] for place in own), None]
+            for place, before, after in zip(own, along, along[2:], strict=False):
+                lasting[place] = _lasting(regions[place], [one for one in (before, after) if one is not None])
+            known.last = regions[own[-1]]
+        # A little narrower again than it was grown, so that the thing itself is whole and only its surroundings fade.
+        soft = [np.clip(1.8 * gaussian(region.astype(np.float32), 1.0) - 0.4, 0.0, 1.0) for region in lasting]
+        return [np.asarray(mask, dtype=np.float32) for mask in soft]
 
 
 def _seen(view: View, rebuilt: Floats) -> _Seen:
@@ -176,7 +194,20 @@ def _light(difference: Floats, where: NDArray[np.bool_]) -> Floats:
     return np.asarray(np.median(difference[where], axis=0), dtype=np.float32)
 
 
-def _front(track: _Track, seen: _Seen) -> Floats:
+def _lasting(region: Region, near: Sequence[Region]) -> Region:
+    """What of a region touches what is in front in a frame beside it: a thing is never there for one frame alone."""
+    if not near or not region.any():
+        return region
+    around = erode(np.max(near, axis=0).astype(np.float32), -NEAR_PX) > 0.5
+    kept = np.zeros_like(region)
+    for part in parts(region):
+        if (part & around).any():
+            kept |= part
+    return kept
+
+
+def _front(track: _Track, seen: _Seen) -> Region:
+    """What is in front in one frame."""
     # The light of the frames before: what covers half the face must not pass for its light. Where it leaves nothing
     # of the face the light itself has changed, as in a flash.
     difference = seen.difference
@@ -189,8 +220,7 @@ def _front(track: _Track, seen: _Seen) -> Floats:
         track.light = track.light + np.float32(LIGHT_RATE) * (_light(difference, free) - track.light)
     wanted = np.clip(gaussian(size, 1.5), 0.5 * track.level, MOST_USUAL * track.level)
     track.usual += USUAL_RATE * np.where(region, 0.2, 1.0).astype(np.float32) * (wanted - track.usual)
-    # A little narrower again than it was grown, so that the thing itself is whole and only its surroundings fade.
-    return np.asarray(np.clip(1.8 * gaussian(region.astype(np.float32), 1.0) - 0.4, 0.0, 1.0), dtype=np.float32)
+    return region
 
 
 def _found(track: _Track, seen: _Seen, light: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from faceswap.front import SIDE_PX, Fronts
 from faceswap.view import Made, View, look_at
@@ -53,6 +54,23 @@ def test_a_thing_is_found_whole_and_little_else() -> None:
         assert front[held(48, 66, 11, grow=6) < 0.5].mean() < 0.01
 
 
+@pytest.mark.parametrize("place", [0, 3, 7])
+def test_what_is_there_for_one_frame_alone_is_no_thing_whichever_it_is(place: int) -> None:
+    view, fronts = view_of(), Fronts()
+    fronts.look([seen(view, number) for number in range(8)], [view.picture] * 8)
+    thing = held(48, 66, 11)
+
+    def look(places: set[int]) -> list[float]:
+        made = [seen(view, number, thing if number in places else None, (0.7, 0.53, 0.43)) for number in range(8)]
+        return [float(front.max()) for front in fronts.look(made, [view.picture] * 8)]
+
+    assert max(look({place})) == 0.0
+    look(set())
+    lasting = {max(0, place - 1), place, min(7, place + 1)}
+    shown = look(lasting)
+    assert all(shown[number] == 1.0 for number in lasting if number < 7)
+
+
 def test_a_mouth_as_the_model_has_never_seen_it_is_no_thing() -> None:
     view, fronts = view_of(), Fronts()
     fronts.look([seen(view, number) for number in range(8)], [view.picture] * 8)
@@ -85,9 +103,10 @@ def test_tracks_are_judged_apart() -> None:
     here, there, fronts = view_of(0), view_of(1), Fronts()
     thing = held(48, 66, 11)
     fronts.look([seen(here, number) for number in range(4)], [here.picture] * 4)
-    both = fronts.look([seen(here, 9, thing), seen(there, 9)], [here.picture, there.picture])
-    assert both[0][disc(48, 66, 11) > 0.5].mean() > 0.97
-    assert both[1].max() == 0.0
+    made = [one for number in (9, 10) for one in (seen(here, number, thing), seen(there, number))]
+    both = fronts.look(made, [here.picture, there.picture] * 2)
+    assert min(front[disc(48, 66, 11) > 0.5].mean() for front in both[::2]) > 0.97
+    assert max(front.max() for front in both[1::2]) == 0.0
 
 
 def test_a_small_speck_does_not_count() -> None:
@@ -112,6 +131,8 @@ def test_a_thing_that_covers_most_of_a_face_is_found_and_no_more() -> None:
     large[57:] = 1
     for number in range(8, 16):
         front = fronts.look([seen(view, number, large, (0.5, 0.5, 0.5))], [view.picture])[0]
+        if number == 8:
+            continue  # nobody knows yet whether it lasts
         assert front[60:76, 40:56].min() > 0.97
         assert front[:44].mean() < 0.02
     left = fronts.look([seen(view, 20)], [view.picture])[0]

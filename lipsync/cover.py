@@ -17,7 +17,7 @@ from shared.face.pose import FacePose
 from shared.picture.colour import lab_from_rgb
 from shared.picture.mask import feather, lower_face_mask, lower_face_outline, polygon_mask
 from shared.picture.planes import warp
-from shared.picture.warp import box_around, gaussian, resize, resize_matrix, to_float, warp_picture
+from shared.picture.warp import box_around, gaussian, resize, resize_matrix, to_float, transform, warp_picture
 from shared.types import Floats, Frame, IntBox
 
 CLOTH: Final = (10.0, 22.0)
@@ -54,8 +54,7 @@ def cover(frame: Frame, old: Floats, new: Floats, skin_rgb: Floats | None, soft:
     size, corner = (box[3] - box[1], box[2] - box[0]), np.array(box[:2], dtype=np.float32)
     mask = lower_face_mask(old - corner, size, new - corner)
     if skin_rgb is not None:
-        faces = polygon_mask(old[:17] - corner, size, new[:17] - corner)
-        mask = mask * (1 - _cloth(frame, box, skin_rgb, eyes_px) * (1 - faces))
+        mask *= 1 - _cloth(frame, box, skin_rgb, (old, new))
     return box, feather(np.asarray(mask, dtype=np.float32), feather_px)
 
 
@@ -71,21 +70,23 @@ def uncovered(mask: Floats, box: IntBox, front: Floats, pose: FacePose) -> Float
     return np.asarray(mask * (1.0 - warp_picture(front, box_from_front, mask.shape, "zero")), dtype=np.float32)
 
 
-def _cloth(frame: Frame, box: IntBox, skin_rgb: Floats, eyes_px: float) -> Floats:
-    """How surely each pixel is cloth, judged on a copy of the box at `CLOTH_EYES_PX`."""
+def _cloth(frame: Frame, box: IntBox, skin_rgb: Floats, faces: tuple[Floats, Floats]) -> Floats:
+    """How surely each pixel outside the faces (68, 2) is cloth, judged on a copy of the box at `CLOTH_EYES_PX`."""
     light, skin = float(lab_from_rgb(skin_rgb)[0]), lab_from_rgb(skin_rgb)[1:]
     chroma = float(np.linalg.norm(skin))
     size = (box[3] - box[1], box[2] - box[0])
     if chroma < LEAST_CHROMA:
         return np.zeros(size, dtype=np.float32)
-    scale = min(1.0, CLOTH_EYES_PX / eyes_px)
+    scale = min(1.0, CLOTH_EYES_PX / eye_distance(faces[0]))
     small = (max(2, round(size[0] * scale)), max(2, round(size[1] * scale)))
     box_from_frame = np.array([[1.0, 0.0, -box[0]], [0.0, 1.0, -box[1]], [0.0, 0.0, 1.0]])
-    own = to_float(warp(frame, resize_matrix(size, small) @ box_from_frame, small))
+    small_from_frame = resize_matrix(size, small) @ box_from_frame
+    own = to_float(warp(frame, small_from_frame, small))
     lab = lab_from_rgb(gaussian(own, BLUR_PX))
     # Skin in the shadow of the chin has the same hue, and as much less chroma as it is darker: that is no cloth.
     least = np.clip(lab[..., 0] / max(light, 1.0), *SHADOW)
     along = np.clip((lab[..., 1] * skin[0] + lab[..., 2] * skin[1]) / chroma**2, least, 1.3)
     distance = np.hypot(lab[..., 1] - along * skin[0], lab[..., 2] - along * skin[1])
     share = np.clip((distance - CLOTH[0]) / (CLOTH[1] - CLOTH[0]), 0.0, 1.0)
-    return resize(np.asarray(share, dtype=np.float32), size)
+    old, new = (transform(small_from_frame, points[:17]) for points in faces)
+    return resize(np.asarray(share * (1 - polygon_mask(old, small, new)), dtype=np.float32), size)

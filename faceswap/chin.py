@@ -10,7 +10,6 @@ face and not about the clip's.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -73,12 +72,12 @@ class Chins:
     def put_right(self, few: Sequence[Shown]) -> list[Shown]:
         """Some consecutive scenes, the chins found on their made faces as far from their shade as the clip's are."""
         seen = [[None if made.found is None else _seen(made, made.found) for made in shown.faces] for shown in few]
-        first: dict[int, list[NDArray[np.float64]]] = defaultdict(list)
-        for shown, of_scene in zip(few, seen, strict=True):
-            for made, one in zip(shown.faces, of_scene, strict=True):
-                if one is not None:
-                    first[made.view.face.track].append(one)
-        self._seen.start(first)
+        self._seen.start(
+            (made.view.face.track, one)
+            for shown, of_scene in zip(few, seen, strict=True)
+            for made, one in zip(shown.faces, of_scene, strict=True)
+            if one is not None
+        )
         return [
             replace(
                 shown,

@@ -57,9 +57,9 @@ class Setting:
     field : how the made face is warped; None where it is laid as it is.
     lips : (8, 2) float64, how far from the clip's inner lips the created ones are laid, in shares of the view; None
         where that is not known.
-    frame : of the clip, whose mouth may be kept; None keeps none.
     motion_px : of the face since the last frame, x y in frame pixels.
     seed : of the grain: frame and track.
+    frame : of the clip, whose mouth may be kept; None keeps none.
     """
 
     field: Field | None = None
@@ -110,7 +110,7 @@ def lay(
         mouth = _mouth(made, patch_from_view, setting)
         onto = moved(mouth)
         share = options.own_mouth * mouth_share(transform(onto, mouth.clip), mouth.laid, mask.shape, face_px)
-        if made.front is not None:  # a hand over the mouth is not moved along with it
+        if made.front is not None and share.any():  # a hand over the mouth is not moved along with it
             share = share * clear(made, made.front, onto, mask.shape, options)
         placed = with_own_mouth(placed, setting.frame, onto, share)
     return Patch(box, placed, mask, view.view_from_frame, view.face.track)

@@ -7,7 +7,8 @@ starts from: a first frame that happens to be odd does not tint what follows.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +27,14 @@ class Steadied:
         self._window_s = window_s
         self._known: dict[int, tuple[float, Values]] = {}
 
-    def start(self, firsts: Mapping[int, Sequence[Values]]) -> None:
-        """Give the first vectors of tracks; those already known are left alone."""
-        for track, values in firsts.items():
+    def start(self, firsts: Iterable[tuple[int, Values]]) -> None:
+        """Give the first vectors, each with its track; of tracks already known they are left alone."""
+        fresh: dict[int, list[Values]] = defaultdict(list)
+        for track, values in firsts:
             if track not in self._known:
-                self._known[track] = (-math.inf, np.mean(np.stack(values), axis=0))
+                fresh[track].append(values)
+        for track, vectors in fresh.items():
+            self._known[track] = (-math.inf, np.mean(np.stack(vectors), axis=0))
 
     def known(self, track: int) -> Values | None:
         """The steadied vector of a track as it stands; None where nothing of it is known."""

@@ -51,6 +51,7 @@ IRISES_HERE: Final = (-2, -1)
 """The irises among the control points, the last of them."""
 FACING: Final = ((37, 41), (38, 40), (43, 47), (44, 46), (61, 67), (62, 66), (63, 65))
 """Upper and lower points of lids and of the inner lips."""
+UPPER, LOWER = np.array(FACING).T
 LEAST_GAP: Final = 0.006
 """Between those, as a share of the view."""
 CALMING_TURNS: Final = 8
@@ -159,8 +160,7 @@ def mixed(miss: NDArray[np.float64], usual: NDArray[np.float64], steer: float, s
 def gaps_of(made: Made) -> NDArray[np.float64]:
     """(G,) how far the replaced face's lids and inner lips stand apart, pairs of `FACING`, in shares of the view."""
     points = transform(made.view.view_from_frame, made.view.face.landmarks)
-    upper, lower = np.array(FACING).T
-    return np.asarray((points[lower, 1] - points[upper, 1]) / len(made.picture), dtype=np.float64)
+    return np.asarray((points[LOWER, 1] - points[UPPER, 1]) / len(made.picture), dtype=np.float64)
 
 
 def shut(
@@ -181,12 +181,11 @@ def shut(
     gaps, usual : (G,) the replaced face's `gaps_of` now and along the track.
     steer : share of it that is followed.
     """
-    upper, lower = np.array(FACING).T
-    kept = (miss - undone)[lower, 1] - (miss - undone)[upper, 1]
+    kept = (miss - undone)[LOWER, 1] - (miss - undone)[UPPER, 1]
     further = steer * kept * np.clip(1 - gaps / np.maximum(usual, LEAST_GAP), 0.0, 1.0) / 2
     undone = undone.copy()
-    undone[lower, 1] += further
-    undone[upper, 1] -= further
+    undone[LOWER, 1] += further
+    undone[UPPER, 1] -= further
     return undone
 
 
@@ -220,11 +219,10 @@ def _parted(points: NDArray[np.float64], own: NDArray[np.float64]) -> NDArray[np
     across = points[42:48].mean(axis=0) - points[36:42].mean(axis=0)
     down = np.array([-across[1], across[0]]) / max(float(np.linalg.norm(across)), 1e-9)
     parted = points.copy()
-    upper, lower = np.array(FACING).T
-    gaps, own_gaps = ((one[lower] - one[upper]) @ down for one in (points, own))
+    gaps, own_gaps = ((one[LOWER] - one[UPPER]) @ down for one in (points, own))
     lacks = np.maximum(0.0, np.minimum(LEAST_GAP, own_gaps) - gaps)[:, np.newaxis] / 2
-    parted[upper] -= lacks * down
-    parted[lower] += lacks * down
+    parted[UPPER] -= lacks * down
+    parted[LOWER] += lacks * down
     return parted
 
 

@@ -9,14 +9,12 @@ alike on everybody.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from faceswap.align import Centring, crop_from_frame
 from faceswap.bend import unit_points
@@ -80,10 +78,7 @@ class Telling:
         gaze = (columns >= GAZE.start) & (columns < GAZE.stop) & self._guides.gaze
         measured = np.where(gaze & ~meshed, read, measured)
         apart = (read - measured).astype(np.float64)
-        first: dict[int, list[NDArray[np.float64]]] = defaultdict(list)
-        for view, difference in zip(views, apart, strict=True):
-            first[view.face.track].append(difference)
-        self._levels.start(first)
+        self._levels.start((view.face.track, difference) for view, difference in zip(views, apart, strict=True))
         levels = [
             self._levels.add(view.face.track, time_s, difference)
             for view, time_s, difference in zip(views, times_s, apart, strict=True)

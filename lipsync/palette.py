@@ -55,7 +55,7 @@ class Palette:
         light : what brings the colours to the face's light.
         """
         gain = gain_of(light, SEEN_ON.size)
-        apart = _weighted((self.colours * gain).reshape(-1, self.colours.shape[2], 3)).reshape(self.colours.shape)
+        apart = _weighted(self.colours * gain)
         apart -= _weighted(gaussian(own, BLUR_PX))
         return np.asarray(np.sqrt(_squared(apart).min(axis=0)), dtype=np.float32)
 

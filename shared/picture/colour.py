@@ -46,7 +46,7 @@ class LabStatistics:
 
 
 def lab_from_rgb(rgb: Floats) -> Floats:
-    """CIE Lab of sRGB, float32, any shape that ends in 3 with at most three axes."""
+    """CIE Lab of sRGB, float32, any shape that ends in 3."""
     encoded = np.clip(rgb, 0.0, 1.0).astype(np.float32, copy=False)
     linear = _power((encoded + np.float32(0.055)) / np.float32(1.055), 2.4)
     np.copyto(linear, encoded / np.float32(12.92), where=encoded <= 0.04045)

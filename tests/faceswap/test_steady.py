@@ -12,7 +12,7 @@ def test_noise_is_steadied_and_a_level_kept() -> None:
     random = np.random.default_rng(0)
     steady = Steadied(1.0)
     noisy = random.normal(5.0, 1.0, (400, 2))
-    steady.start({0: list(noisy[:8])})
+    steady.start((0, row) for row in noisy[:8])
     calm = np.array([steady.add(0, number / 25, values) for number, values in enumerate(noisy)])
     assert np.abs(np.diff(calm, axis=0)).mean() < 0.06 * np.abs(np.diff(noisy, axis=0)).mean()
     assert calm[200:].mean() == pytest.approx(5.0, abs=0.3)
@@ -43,7 +43,7 @@ def test_tracks_know_nothing_of_each_other() -> None:
 
 def test_the_first_frames_together_make_the_start() -> None:
     steady = Steadied(1.0)
-    steady.start({3: [np.array([0.0]), np.array([2.0])]})
+    steady.start([(3, np.array([0.0])), (3, np.array([2.0]))])
     assert float(steady.add(3, 7.0, np.array([0.0]))[0]) == 1.0
 
 

@@ -43,6 +43,11 @@ LEARNED, SYNCED = VoiceOptions(), SyncOptions(voice=Path(), speech=None)
     help="Which network learns the mouth from the sound; paper is that of Synthesizing Obama, to compare with.",
 )
 @click.option(
+    "--phones/--no-phones",
+    default=LEARNED.phones,
+    help="Let the default network hear phones too, by a public model of many voices.",
+)
+@click.option(
     "--updates",
     type=click.IntRange(1),
     default=LEARNED.updates,
@@ -71,6 +76,7 @@ def learn(  # noqa: PLR0913 - one argument an option
     *,
     output: Path,
     recipe: RecipeName,
+    phones: bool,
     updates: int | None,
     patience: int,
     offset: str,
@@ -98,6 +104,7 @@ def learn(  # noqa: PLR0913 - one argument an option
         person=parse_person(person),
         finder=finder,
         recipe=recipe,
+        phones=phones,
         updates=updates,
         patience=patience,
         offset=parse_offset(offset),

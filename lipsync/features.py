@@ -80,6 +80,11 @@ def mel_of_hz(frequency_hz: float) -> float:
     return float(2595.0 * np.log10(1.0 + frequency_hz / 700.0))
 
 
+def band_centres_mel() -> NDArray[np.float64]:
+    """Where each filter has its peak on the mel scale: (40,) float64, rising."""
+    return np.linspace(mel_of_hz(LOWEST_HZ), mel_of_hz(HIGHEST_HZ), MEL_FILTERS + 2)[1:-1]
+
+
 @cache
 def mel_filters() -> NDArray[np.float64]:
     """Triangular filters of unit area in Hz, their corners rounded to FFT bins as Sphinx does: (257, 40) float64."""

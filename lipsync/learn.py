@@ -42,6 +42,8 @@ class LearnOptions:
 
     recipe: RecipeName = "paper"
     """Which network; its features are the examples'."""
+    phones: bool = True
+    """Whether the default network hears phones too."""
     updates: int = 3000
     """Optimiser steps, >= 1."""
     batch: int = 100
@@ -82,7 +84,7 @@ LEARNING: Final[Mapping[RecipeName, LearnOptions]] = {
         batch=32,
         steps=200,
         parts=1,
-        rate=2e-3,
+        rate=1e-3,
         falling=True,
         clip_norm=1.0,
         velocity=1.0,
@@ -138,7 +140,7 @@ def fit(
     generator = np.random.default_rng(options.seed)
     held = hold_out(examples, options.held_out, generator)
     with _own_randomness(options.seed), _threads(options.threads), postponed() as interrupted:
-        net = _fresh_net(examples, held, options.recipe)
+        net = _fresh_net(examples, held, options)
         batches = Crops(examples, held, (options.batch, options.steps), net.delay)
         check = Validation(examples, held, net.delay)
         state = Training(net, torch.optim.Adam(net.parameters(), lr=options.rate), generator)
@@ -225,12 +227,12 @@ def _loss(made: Tensor, shapes: Tensor, known: Tensor, options: LearnOptions, li
     return loss
 
 
-def _fresh_net(examples: Sequence[Example], held: Sequence[Rows], recipe: RecipeName) -> MouthModel:
+def _fresh_net(examples: Sequence[Example], held: Sequence[Rows], options: LearnOptions) -> MouthModel:
     kept = [example.known & ~rows for example, rows in zip(examples, held, strict=True)]
     features = np.concatenate([example.features[rows] for example, rows in zip(examples, kept, strict=True)])
     shapes = np.concatenate([example.shapes[rows] for example, rows in zip(examples, kept, strict=True)])
     if features.shape[0] < 2:
         raise ValueError("no known rows to learn from")
-    net = fresh_model(recipe, shapes.shape[1])
+    net = fresh_model(options.recipe, shapes.shape[1], options.phones)
     net.normalise_by(torch.from_numpy(features), torch.from_numpy(shapes))
     return net

@@ -95,6 +95,8 @@ class VoiceOptions:
     """Who finds the faces: ``mesh``, or ``fan``, the face-alignment package."""
     recipe: RecipeName = "default"
     """Which network learns the mouth from the sound: ``paper`` is that of Synthesizing Obama, constant by constant."""
+    phones: bool = True
+    """Whether the default network hears phones too, by a public model of many voices that is fetched on first use."""
     updates: int | None = None
     """Optimiser steps of the network, >= 1; None for the recipe's own. The best validation checkpoint is kept."""
     offset: OffsetChoice = "auto"

@@ -163,7 +163,8 @@ def _keep_teeth(partial: Path, pool: Pool, plane: TexturePlane, progress: Progre
 
 def _learning(options: VoiceOptions) -> LearnOptions:
     usual = LEARNING[options.recipe]
-    return replace(usual, updates=options.updates or usual.updates, patience=options.patience, seed=options.seed)
+    updates = options.updates or usual.updates
+    return replace(usual, phones=options.phones, updates=updates, patience=options.patience, seed=options.seed)
 
 
 def _training_folder(wanted: str, options: VoiceOptions) -> Path:

@@ -15,13 +15,17 @@ default   3.14       2.17          .887          .837       0%                 0
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Final
 
-from lipsync.features import LOUDNESS_DBFS, audio_features
+import torch
+
+from lipsync.features import LOUDNESS_DBFS, audio_features, band_centres_mel
 from lipsync.logmel import log_mel
 from lipsync.options import RecipeName
+from lipsync.sphinx import load_mixtures
 from models.audio2mouth import Audio2Mouth, Audio2MouthConfig
+from models.ear import Ear, Mixtures
 from models.mouthnet import MouthModel, MouthNet, MouthNetConfig
 from shared.media.sound import Span, normalise_rms
 from shared.types import Floats, JsonObject, Sound
@@ -34,11 +38,26 @@ def hear(recipe: RecipeName, sound: Sound, voiced: Sequence[Span]) -> Floats:
     return FEATURES[recipe](normalise_rms(sound, LOUDNESS_DBFS, voiced))
 
 
-def fresh_model(recipe: RecipeName, outputs: int) -> MouthModel:
-    """An untrained network of a recipe; it draws its weights from torch's generator."""
+def fresh_model(recipe: RecipeName, outputs: int, phones: bool = True) -> MouthModel:
+    """An untrained network of a recipe; it draws its weights from torch's generator.
+
+    Parameters
+    ----------
+    phones : whether the default one hears phones too, by an acoustic model that is fetched on first use.
+
+    Raises
+    ------
+    WeightsError
+        That model cannot be had.
+    """
     if recipe == "paper":
         return Audio2Mouth(Audio2MouthConfig(outputs=outputs))
-    return MouthNet(MouthNetConfig(outputs=outputs))
+    return MouthNet(MouthNetConfig(outputs=outputs, phones=phones), _ear(load_mixtures()) if phones else None)
+
+
+def _ear(mixtures: Mixtures | None = None) -> Ear:
+    """What hears phones in the default recipe's bands; without `mixtures` they are to be restored."""
+    return Ear(torch.from_numpy(band_centres_mel()), mixtures)
 
 
 def recipe_of(model: MouthModel) -> RecipeName:
@@ -64,6 +83,7 @@ def model_from(config: JsonObject) -> MouthModel:
         case "paper":
             return Audio2Mouth(Audio2MouthConfig(**sizes))
         case "default":
-            return MouthNet(MouthNetConfig(**sizes))
+            wanted = MouthNetConfig(**sizes)
+            return MouthNet(replace(wanted, dilations=tuple(wanted.dilations)), _ear() if wanted.phones else None)
         case other:
             raise ValueError(f"unknown recipe {other!r}")

@@ -1,8 +1,10 @@
-"""The default network from sound to mouth shapes: a small convolution and an LSTM in both directions.
+"""The default network from sound to mouth shapes: convolutions that hear a third of a second, and an LSTM beside them.
 
-Against the paper's causal LSTM of 60 cells (`models.audio2mouth`): log-mel bands instead of cepstra, two layers of 128
-cells in each direction, so that it hears what comes next instead of answering late, and a loss that asks for the
-mouth's velocity too. It runs at 50 steps a second, half the rate of its rows: footage shows 25 to 30 mouths a second.
+Against the paper's causal LSTM of 60 cells (`models.audio2mouth`) it hears what comes next instead of answering late,
+log-mel bands instead of cepstra, and beside them the phones of a model of many voices (`models.ear`), so that what was
+learned from minutes of one speaker holds for words and voices that were not in them. Most of a mouth is told by the
+convolutions, which cannot learn sentences by heart; the LSTM adds what is longer than their window. It runs at 50 steps
+a second, half the rate of its rows: footage shows 25 to 30 mouths a second.
 """
 
 from __future__ import annotations
@@ -12,14 +14,15 @@ from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu, pad
+from torch.nn.functional import gelu
 
 from models.audio2mouth import SMALLEST_STD, Audio2Mouth
+from models.ear import LEAST, PHONES, Ear
 
 STRIDE = 2
-"""Rows a step of the recurrent layers."""
+"""Rows a step."""
 WIDTH = 5
-"""Rows that each convolution sees."""
+"""Rows, then steps, that each convolution sees."""
 BLOCK = 6000
 """Rows (10 ms) mapped at once when a clip is predicted; memory does not grow with its length."""
 CONTEXT = 400
@@ -35,16 +38,22 @@ class MouthNetConfig:
     inputs: int = 40
     """Feature dimensions: mel bands."""
     channels: int = 128
-    cell: int = 128
-    """Cells of each layer in each direction."""
-    layers: int = 2
+    dilations: tuple[int, ...] = (1, 1, 2, 2)
+    """Steps between what each convolution sees, each added to what it was given."""
+    cell: int = 64
+    """Cells of the LSTM in each direction."""
     outputs: int = 20
     """Coefficients of a mouth shape."""
     dropout: float = 0.2
+    phones: bool = True
+    """Whether it hears phones too."""
 
 
 class MouthNet(nn.Module):
-    """Two convolutions, LSTM layers in both directions, a linear read-out; inputs z-scored, outputs scaled as one."""
+    """Convolutions of which each adds to the last, an LSTM in both directions beside them, a linear read-out.
+
+    Inputs are z-scored, outputs scaled as one.
+    """
 
     input_mean: Tensor
     input_std: Tensor
@@ -52,24 +61,26 @@ class MouthNet(nn.Module):
     delay = 0
     """Rows by which the output lags the input."""
 
-    def __init__(self, config: MouthNetConfig) -> None:
+    def __init__(self, config: MouthNetConfig, ear: Ear | None = None) -> None:
+        """Make an untrained network; with ``config.phones`` it needs the `ear` that hears them."""
         super().__init__()
+        if config.phones != (ear is not None):
+            raise ValueError("a network that hears phones needs an ear, and no other has one")
         self.config = config
         self.register_buffer("input_mean", torch.zeros(config.inputs))
         self.register_buffer("input_std", torch.ones(config.inputs))
         self.register_buffer("output_scale", torch.ones(()))
-        self.first = nn.Conv1d(config.inputs, config.channels, WIDTH)
-        self.second = nn.Conv1d(config.channels, config.channels, WIDTH, stride=STRIDE)
-        self.drop = nn.Dropout(config.dropout)
-        self.lstm = nn.LSTM(
-            config.channels,
-            config.cell,
-            config.layers,
-            batch_first=True,
-            bidirectional=True,
-            dropout=config.dropout if config.layers > 1 else 0.0,
+        self.ear = ear
+        self.first = _same(config.inputs, config.channels, WIDTH)
+        self.second = _same(config.channels, config.channels, WIDTH, stride=STRIDE)
+        self.phones = _same(len(PHONES), config.channels, 3) if ear is not None else None
+        self.trunk = nn.ModuleList(
+            _same(config.channels, config.channels, WIDTH, dilation=step) for step in config.dilations
         )
-        self.read_out = nn.Linear(2 * config.cell, config.outputs)
+        self.drop = nn.Dropout(config.dropout)
+        self.lstm = nn.LSTM(config.channels, config.cell, batch_first=True, bidirectional=True)
+        self.read_near = nn.Linear(config.channels, config.outputs)
+        self.read_far = nn.Linear(2 * config.cell, config.outputs, bias=False)
 
     def normalise_by(self, features: Tensor, shapes: Tensor) -> None:
         """Set the scales from training rows: features (N, inputs) and shapes (N, outputs), N >= 2."""
@@ -77,14 +88,25 @@ class MouthNet(nn.Module):
         self.input_std.copy_(features.std(dim=0).clamp_min(SMALLEST_STD))
         self.output_scale.copy_(shapes.std(dim=0).square().mean().sqrt().clamp_min(SMALLEST_STD))
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Map (B, T, inputs) to (B, T, outputs), T >= 1; output row k belongs to input row k."""
+    def forward(self, features: Tensor, centre: Tensor | None = None) -> Tensor:
+        """Map (B, T, inputs) to (B, T, outputs), T >= 1; output row k belongs to input row k.
+
+        Parameters
+        ----------
+        centre : of the whole sound, as of `Ear.centre`, where `features` are a part of it.
+        """
         rows = features.shape[1]
         bands = ((features - self.input_mean) / self.input_std).transpose(1, 2)
-        edge = (WIDTH // 2, WIDTH // 2)
-        heard = gelu(self.first(pad(bands, edge, mode="replicate")))
-        steps = self.drop(gelu(self.second(pad(heard, edge, mode="replicate")))).transpose(1, 2)
-        shapes = self.read_out(self.drop(self.lstm(steps)[0])) * self.output_scale
+        heard = self.second(gelu(self.first(bands)))
+        if self.ear is not None and self.phones is not None:
+            shares = self.ear(features, STRIDE, centre).transpose(1, 2)
+            heard = heard + self.phones((shares - 0.75 * LEAST) / 2.0)
+        heard = gelu(heard)
+        for layer in self.trunk:
+            heard = heard + self.drop(gelu(layer(heard)))
+        near = heard.transpose(1, 2)
+        far = self.drop(self.lstm(self.drop(near))[0])
+        shapes = (self.read_near(near) + self.read_far(far)) * self.output_scale
         # Step j stands at row 2j; the rows between are half-way.
         after = torch.cat([shapes[:, 1:], shapes[:, -1:]], dim=1)
         between = torch.stack([shapes, (shapes + after) / 2], dim=2)
@@ -112,13 +134,21 @@ class MouthNet(nn.Module):
         rows, parts = features.shape[0], [features.new_zeros((0, self.config.outputs))]
         was_training = self.training
         self.eval()
+        centre = self.ear.centre(features[None]) if self.ear is not None and rows else None
         with torch.no_grad():
             for start in range(0, rows, block):
                 first = max(start - context, 0)
-                mapped = self(features[None, first : start + block + context])[0]
+                mapped = self(features[None, first : start + block + context], centre)[0]
                 parts.append(mapped[start - first : start - first + block])
         self.train(was_training)
         return torch.cat(parts)
+
+
+def _same(inputs: int, outputs: int, width: int, stride: int = 1, dilation: int = 1) -> nn.Conv1d:
+    """A convolution that keeps its rows where they are; beyond the ends the last ones go on."""
+    return nn.Conv1d(
+        inputs, outputs, width, stride, dilation * (width // 2), dilation=dilation, padding_mode="replicate"
+    )
 
 
 MouthModel: TypeAlias = Audio2Mouth | MouthNet

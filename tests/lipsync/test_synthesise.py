@@ -108,7 +108,7 @@ def test_a_shut_mouth_is_not_torn_open(voice: Voice, points_of: Callable[[float]
 def test_takes_are_followed_unless_the_recipe_is_the_papers(voice: Voice) -> None:
     assert Synthesiser(voice, OPTIONS).follower() is None
     assert Synthesiser(voice, replace(OPTIONS, steadiness=0.2)).follower() is not None
-    default = replace(voice, net=MouthNet(MouthNetConfig()))
+    default = replace(voice, net=MouthNet(MouthNetConfig(phones=False)))
     assert Synthesiser(default, OPTIONS).steadiness == USUAL_STEADINESS
 
 

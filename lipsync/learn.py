@@ -80,7 +80,7 @@ LEARNING: Final[Mapping[RecipeName, LearnOptions]] = {
     "paper": LearnOptions(),
     "default": LearnOptions(
         recipe="default",
-        updates=900,
+        updates=600,
         batch=32,
         steps=200,
         parts=1,

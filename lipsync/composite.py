@@ -87,6 +87,8 @@ class _Made:
     """What the clip's light is to the texture's; None where no skin can be compared."""
     skin_rgb: Floats | None
     """(3,) mean colour of the clip's own lower face."""
+    wish: Wish | None = None
+    """What its frame wishes of it, once the frames around are known."""
 
 
 @dataclass(slots=True)
@@ -243,9 +245,11 @@ def _shown(waiting: deque[_Shown], place: int, track: int) -> Wish:
         made = waiting[at].of(track)
         if made is None:
             return NOBODY
-        near = range(max(at - STEADY_COVER, 0), min(at + STEADY_COVER + 1, len(waiting)))
-        found = [waiting[other].of(track) for other in near if waiting[other].scene.shot == waiting[at].scene.shot]
-        return wish_of(made.free, [one.front.mouth for one in found if one is not None])
+        if made.wish is None:
+            near = range(max(at - STEADY_COVER, 0), min(at + STEADY_COVER + 1, len(waiting)))
+            found = [waiting[other].of(track) for other in near if waiting[other].scene.shot == waiting[at].scene.shot]
+            made.wish = wish_of(made.free, [one.front.mouth for one in found if one is not None])
+        return made.wish
 
     frames, shots = [one.scene.frame for one in waiting], [one.scene.shot for one in waiting]
     return faded(frames, shots, place, wish_at, STEADY_FRAMES - STEADY_COVER)

@@ -41,8 +41,9 @@ CLOTH_EYES_PX: Final = 60.0
 """Distance of the eyes at which cloth is looked for; more pixels would tell no more."""
 BLUR_PX: Final = 1.2
 """Blur of the colours compared, against grain."""
-GROWN_PX, SOFT_PX = 2.0, 1.5
-"""The footage's collar and room are cut out with their mixed edge, and softly."""
+SURROUNDINGS_EYES_PX: Final = 40.0
+"""The same, where the footage's collar and room are looked for: they are cut out with their mixed edge, and softly."""
+GROWN_PX, SOFT_PX = 1.25, 1.0
 
 
 def cover(frame: Frame, old: Floats, new: Floats, skin_rgb: Floats | None, soft: float) -> tuple[IntBox, Floats]:
@@ -94,7 +95,7 @@ def surroundings(texture: Floats, maps: tuple[Floats, Floats], face: Floats) -> 
     maps : (H, W) float32 each, where in the texture the pixels of the box are read.
     face : (68, 2) landmarks in the box, as they will be.
     """
-    step = max(1, round(eye_distance(face) / CLOTH_EYES_PX))
+    step = max(1, round(eye_distance(face) / SURROUNDINGS_EYES_PX))
     first, size = step // 2, maps[0].shape
     small_from_box = np.array([[1 / step, 0.0, -first / step], [0.0, 1 / step, -first / step], [0.0, 0.0, 1.0]])
     map_x, map_y = (np.ascontiguousarray(each[first::step, first::step]) for each in maps)
@@ -121,13 +122,13 @@ def _cloth(frame: Frame, box: IntBox, skin_rgb: Floats, faces: tuple[Floats, Flo
 
 def _unlike(picture: Floats, skin_rgb: Floats) -> Floats:
     """How surely each pixel of a picture (H, W, 3) is not of the skin's colour, (H, W) float32."""
-    light, skin = float(lab_from_rgb(skin_rgb)[0]), lab_from_rgb(skin_rgb)[1:]
+    light, *skin = lab_from_rgb(skin_rgb).tolist()
     chroma = float(np.linalg.norm(skin))
     if chroma < LEAST_CHROMA:
         return np.zeros(picture.shape[:2], dtype=np.float32)
     lab = lab_from_rgb(gaussian(picture, BLUR_PX))
     # Skin in the shadow of the chin has the same hue, and as much less chroma as it is darker: that is no cloth.
-    least = np.clip(lab[..., 0] / max(light, 1.0), *SHADOW)
+    least = np.clip(lab[..., 0] / np.float32(max(light, 1.0)), *SHADOW)
     along = np.clip((lab[..., 1] * skin[0] + lab[..., 2] * skin[1]) / chroma**2, least, 1.3)
     distance = np.hypot(lab[..., 1] - along * skin[0], lab[..., 2] - along * skin[1])
     return np.asarray(np.clip((distance - CLOTH[0]) / (CLOTH[1] - CLOTH[0]), 0.0, 1.0), dtype=np.float32)

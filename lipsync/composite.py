@@ -20,7 +20,7 @@ from typing import Final
 
 import numpy as np
 
-from lipsync.cover import cover, surroundings, uncovered
+from lipsync.cover import cover, uncovered, without_surroundings
 from lipsync.fade import MOST_COVERED, NOBODY, STEADY_COVER, Wish, faded, note_of, wish_of
 from lipsync.front import Front, Fronts
 from lipsync.jaw import moved_landmarks, texture_maps, with_landmarks
@@ -33,6 +33,7 @@ from lipsync.plane import TexturePlane
 from lipsync.predict import MouthTrack
 from lipsync.retrieve import Candidates
 from lipsync.seat import Seats, faces_in, usual_of
+from lipsync.shade import EVERY, shade_between, steady_shade
 from lipsync.steer import mouth_track
 from lipsync.synthesise import LowerFace, Synthesiser
 from lipsync.teeth import STEADY_REACH, SeenTeeth, Teeth, steady_teeth
@@ -85,6 +86,8 @@ class _Made:
     front: Front
     light: Light | None
     """What the clip's light is to the texture's; None where no skin can be compared."""
+    shade: Floats | None
+    """What that leaves, smooth; asked in some frames."""
     skin_rgb: Floats | None
     """(3,) mean colour of the clip's own lower face."""
     wish: Wish | None = None
@@ -126,12 +129,8 @@ def open_stage(
     track = replace(track, times_s=track.times_s + float(clip_origin(clip.clip)))
     synthesiser = Synthesiser(voice, options)
     palette = palette_of(voice)
-    usual, faces = usual_of(voice.pool), faces_in(clip)
-
-    def stage(scenes: Iterator[Scene]) -> Iterator[tuple[Scene, Edit]]:
-        return _stage(scenes, track, synthesiser, Helpers(Fronts(voice, palette), Seats(usual, faces)), options)
-
-    return stage
+    seats = Seats(usual_of(voice.pool), faces_in(clip))
+    return lambda scenes: _stage(scenes, track, synthesiser, Helpers(Fronts(voice, palette), seats), options)
 
 
 def _stage(
@@ -203,10 +202,13 @@ def _make(scene: Scene, role: _Role, synthesiser: Synthesiser, helpers: Helpers)
     # Under a thing that hides the mouth the points of the jaw are guesses, and so is what would be taken for skin.
     bare = 1.0 - resize(front.mask, plane.size) if front.mouth < MOST_COVERED else np.float32(0.0)
     skin = np.asarray(np.minimum(old, new) * bare, dtype=np.float32)
-    light = light_between(resize(lower.texture, plane.size), own, skin)
+    texture = resize(lower.texture, plane.size)
+    light = light_between(texture, own, skin)
+    told = None if scene.frame.index % EVERY else light
+    shade = None if told is None else shade_between(texture, own, skin, told)
     mean = None if light is None else np.asarray(np.average(own[skin > 0], axis=0, weights=skin[skin > 0]), np.float32)
     teeth = None if synthesiser.teeth is None else synthesiser.teeth.see(lower.texture, lower.flat)
-    return _Made(face, free, lower, teeth, front, light, mean)
+    return _Made(face, free, lower, teeth, front, light, shade, mean)
 
 
 def _finish(
@@ -223,10 +225,10 @@ def _finish(
         if shown.strength <= 0.0:
             faces.append(one.face)
             continue
-        light, skin = _along_track(one, waiting)
+        light, shade, skin = _along_track(one, waiting, place)
         lower = one.lower if teeth is None else _with_teeth(one, waiting, place, teeth)
         if light is not None and options.match_colour > 0.0:
-            lower = replace(lower, texture=relight(lower.texture, light, options.match_colour))
+            lower = replace(lower, texture=relight(lower.texture, light, options.match_colour, shade))
         landmarks = moved_landmarks(one.face, one.free, lower.points)
         patch = _patch(scene.frame, one, lower, landmarks, plane, skin, options.feather)
         front = _steady_front(waiting, place, one)
@@ -264,12 +266,15 @@ def _steady_front(waiting: deque[_Shown], place: int, one: _Made) -> Floats:
     return np.maximum(one.front.below, np.mean([made.front.below for made in near if made is not None], axis=0))
 
 
-def _along_track(one: _Made, waiting: deque[_Shown]) -> tuple[Light | None, Floats | None]:
-    """Light and colour of the skin, steadied over the frames around that show the same track."""
-    near = [made for shown in waiting for made in shown.made if made.face.track == one.face.track]
-    lights = [made.light for made in near if made.light is not None]
-    skins = [made.skin_rgb for made in near if made.skin_rgb is not None]
-    return steady_light(lights) if lights else None, np.median(skins, axis=0).astype(np.float32) if skins else None
+def _along_track(one: _Made, waiting: deque[_Shown], place: int) -> tuple[Light | None, Floats | None, Floats | None]:
+    """Light, shade and colour of the skin, steadied over the frames around that show the same track."""
+    near = [(index - place, made) for index, shown in enumerate(waiting) if (made := shown.of(one.face.track))]
+    lights = [made.light for _, made in near if made.light is not None]
+    if not lights:
+        return None, None, None
+    shades = [(made.shade, 1 - abs(away) / (STEADY_FRAMES + 1)) for away, made in near if made.shade is not None]
+    skins = [made.skin_rgb for _, made in near if made.skin_rgb is not None]
+    return steady_light(lights), steady_shade(shades), np.median(skins, axis=0).astype(np.float32)
 
 
 def _with_teeth(one: _Made, waiting: deque[_Shown], place: int, teeth: Teeth) -> LowerFace:
@@ -289,8 +294,7 @@ def _patch(
     frame: Frame, one: _Made, lower: LowerFace, landmarks: Floats, plane: TexturePlane, skin: Floats | None, soft: float
 ) -> Patch:
     box, mask = cover(frame, one.face.landmarks, landmarks, skin, soft)
-    map_x, map_y = texture_maps(plane, one.free.pose, lower.flat, landmarks, box)
-    in_box = landmarks - np.array(box[:2], dtype=np.float32)
-    mask *= 1 - surroundings(lower.texture, (map_x, map_y), in_box)
+    maps = texture_maps(plane, one.free.pose, lower.flat, landmarks, box)
+    mask = without_surroundings(mask, lower.texture, maps, landmarks - np.array(box[:2], dtype=np.float32))
     made_in = plane.texture_from_frame(one.free.pose)
-    return Patch(box, piecewise_warp(lower.texture, map_x, map_y), mask, made_in, one.face.track)
+    return Patch(box, piecewise_warp(lower.texture, *maps), mask, made_in, one.face.track)

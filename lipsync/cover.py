@@ -84,8 +84,8 @@ def uncovered(mask: Floats, box: IntBox, front: Floats, pose: FacePose) -> Float
     return np.asarray(mask * (1.0 - warp_picture(front, box_from_front, mask.shape, "zero")), dtype=np.float32)
 
 
-def surroundings(texture: Floats, maps: tuple[Floats, Floats], face: Floats) -> Floats:
-    """How surely each pixel that is laid over shows collar or room beside the footage's face, (H, W) float32.
+def without_surroundings(mask: Floats, texture: Floats, maps: tuple[Floats, Floats], face: Floats) -> Floats:
+    """The mask (H, W) of a box without collar and room that the texture shows beside its face.
 
     They come to lie inside the jaw and neck of a head that is turned otherwise, or seen nearer; there its own stay.
 
@@ -96,16 +96,21 @@ def surroundings(texture: Floats, maps: tuple[Floats, Floats], face: Floats) -> 
     face : (68, 2) landmarks in the box, as they will be.
     """
     step = max(1, round(eye_distance(face) / SURROUNDINGS_EYES_PX))
-    first, size = step // 2, maps[0].shape
+    first = step // 2
     small_from_box = np.array([[1 / step, 0.0, -first / step], [0.0, 1 / step, -first / step], [0.0, 0.0, 1.0]])
     map_x, map_y = (np.ascontiguousarray(each[first::step, first::step]) for each in maps)
-    shown = piecewise_warp(texture, map_x, map_y)
+    shown = gaussian(piecewise_warp(texture, map_x, map_y), BLUR_PX)
     inside = polygon_mask(transform(small_from_box, skin_outline(face)), map_x.shape)
-    if not (inside > 0).any():
-        return np.zeros(size, dtype=np.float32)
+    asked = (mask[first::step, first::step] > 0) & (inside < 1)
+    if not asked.any() or not (inside > 0).any():
+        return mask
     skin = np.median(shown[inside > 0], axis=0).astype(np.float32)
-    share = gaussian(erode(_unlike(shown, skin) * (1 - inside), -GROWN_PX), SOFT_PX)
-    return warp_picture(share, invert(small_from_box), size)
+    share = np.zeros(map_x.shape, dtype=np.float32)
+    share[asked] = _unlike(shown[asked], skin) * (1 - inside[asked])
+    if not share.any():
+        return mask
+    kept = 1 - gaussian(erode(share, -GROWN_PX), SOFT_PX)
+    return mask * warp_picture(kept, invert(small_from_box), mask.shape)
 
 
 def _cloth(frame: Frame, box: IntBox, skin_rgb: Floats, faces: tuple[Floats, Floats]) -> Floats:
@@ -117,16 +122,19 @@ def _cloth(frame: Frame, box: IntBox, skin_rgb: Floats, faces: tuple[Floats, Flo
     small_from_frame = resize_matrix(size, small) @ box_from_frame
     own = to_float(warp(frame, small_from_frame, small))
     old, new = (transform(small_from_frame, points[:17]) for points in faces)
-    return resize(np.asarray(_unlike(own, skin_rgb) * (1 - polygon_mask(old, small, new)), dtype=np.float32), size)
+    return resize(
+        np.asarray(_unlike(gaussian(own, BLUR_PX), skin_rgb) * (1 - polygon_mask(old, small, new)), dtype=np.float32),
+        size,
+    )
 
 
-def _unlike(picture: Floats, skin_rgb: Floats) -> Floats:
-    """How surely each pixel of a picture (H, W, 3) is not of the skin's colour, (H, W) float32."""
+def _unlike(colours: Floats, skin_rgb: Floats) -> Floats:
+    """How surely each of colours (..., 3) is not the skin's, (...) float32."""
     light, *skin = lab_from_rgb(skin_rgb).tolist()
     chroma = float(np.linalg.norm(skin))
     if chroma < LEAST_CHROMA:
-        return np.zeros(picture.shape[:2], dtype=np.float32)
-    lab = lab_from_rgb(gaussian(picture, BLUR_PX))
+        return np.zeros(colours.shape[:-1], dtype=np.float32)
+    lab = lab_from_rgb(colours)
     # Skin in the shadow of the chin has the same hue, and as much less chroma as it is darker: that is no cloth.
     least = np.clip(lab[..., 0] / np.float32(max(light, 1.0)), *SHADOW)
     along = np.clip((lab[..., 1] * skin[0] + lab[..., 2] * skin[1]) / chroma**2, least, 1.3)

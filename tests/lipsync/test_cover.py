@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from lipsync.cover import cover, surroundings, uncovered
+from lipsync.cover import cover, uncovered, without_surroundings
 from lipsync.palette import SEEN_ON
 from shared.face.pose import FacePose
 from shared.types import Face, Floats, Frame, IntBox, Picture
@@ -94,13 +94,13 @@ def test_collar_and_room_beside_the_footage_s_face_are_not_laid_in(
 ) -> None:
     _, face = two_mouths
     picture = np.tile((SKIN / 255.0 * light).astype(np.float32), (200, 170, 1))
-    x, y = np.meshgrid(*(np.arange(side, dtype=np.float32) for side in (170, 200)))
-    np.testing.assert_array_equal(surroundings(picture, (x, y), face), 0.0)
+    mask = np.full((200, 170), 0.8, dtype=np.float32)
+    np.testing.assert_array_equal(without_surroundings(mask, picture, read_as_it_is(), face), mask)
     edge = round(float(face[12, 0]))
     picture[:, edge:] = np.array([0.3, 0.6, 0.4]) * light
-    cut = surroundings(picture, (x, y), face)
-    assert cut[:, edge + 6 :].min() > 0.9
-    assert cut[:, : edge - 12].max() == 0.0
+    left = without_surroundings(mask, picture, read_as_it_is(), face)
+    assert left[:, edge + 6 :].max() < 0.08
+    np.testing.assert_array_equal(left[:, : edge - 12], mask[:, : edge - 12])
 
 
 def test_inside_the_face_nothing_is_taken_for_its_surroundings(two_mouths: tuple[Floats, Floats]) -> None:
@@ -108,5 +108,10 @@ def test_inside_the_face_nothing_is_taken_for_its_surroundings(two_mouths: tuple
     picture = np.tile((SKIN / 255.0).astype(np.float32), (200, 170, 1))
     (x0, y0), (x1, y1) = face[48:60].min(axis=0).astype(int), face[48:60].max(axis=0).astype(int)
     picture[y0:y1, x0:x1] = (0.9, 0.9, 0.95)  # teeth
+    mask = np.full((200, 170), 0.8, dtype=np.float32)
+    np.testing.assert_array_equal(without_surroundings(mask, picture, read_as_it_is(), face), mask)
+
+
+def read_as_it_is() -> tuple[Floats, Floats]:
     x, y = np.meshgrid(*(np.arange(side, dtype=np.float32) for side in (170, 200)))
-    np.testing.assert_array_equal(surroundings(picture, (x, y), face), 0.0)
+    return x, y

@@ -70,5 +70,7 @@ def test_a_shade_is_bounded(skin: Floats) -> None:
 
 def test_shades_are_steadied_by_their_weighted_mean() -> None:
     one = np.full((2, 2, 3), 0.1, dtype=np.float32)
-    np.testing.assert_allclose(steady_shade([(one, 1.0), (-one, 0.5), (one, 0.5)]), 0.05, atol=1e-6)
+    steady = steady_shade([(one, 1.0), (-one, 0.5), (one, 0.5)])
+    assert steady is not None
+    np.testing.assert_allclose(steady, 0.05, atol=1e-6)
     assert steady_shade([]) is None

@@ -6,10 +6,10 @@ moved onto the wanted ones, and all between them follows smoothly. At the sides 
 since speech does not move it there; the chin and the lips move by what speech does, from where the clip's own head
 wears them (`lipsync.seat`).
 
-Suwajanakorn et al. 2017, section 4.4, find this warp by optical flow between the two jaws. Tried on five 1080p clips
-and two of GRID, texture and frame on one plane, landmarks met, light matched: at the chin the flow's median moves
-nothing by more than 0.015 eye distances on six of the seven, with a spread in time of up to 0.04, and along the sides
-it follows collars and the room instead, up to 0.08. The landmarks are the better guide.
+Suwajanakorn et al. 2017 find this warp by optical flow between the two jaws. Tried on five 1080p clips and two of
+GRID, texture and frame on one plane, landmarks met, light matched: the flow's median at the chin is 0.026 eye distances
+on one clip and 0.02 and less on six, in both directions, with a spread in time as large; along the sides it follows
+collars and the room instead, up to 0.09. The landmarks are the better guide.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ BLOCK, AHEAD = 8, 8
 
 
 @dataclass(frozen=True, slots=True)
-class Helpers:
+class Remembered:
     """What the stage remembers of each track."""
 
     fronts: Fronts
@@ -130,16 +130,16 @@ def open_stage(
     synthesiser = Synthesiser(voice, options)
     palette = palette_of(voice)
     seats = Seats(usual_of(voice.pool), faces_in(clip))
-    return lambda scenes: _stage(scenes, track, synthesiser, Helpers(Fronts(voice, palette), seats), options)
+    return lambda scenes: _stage(scenes, track, synthesiser, Remembered(Fronts(voice, palette), seats), options)
 
 
 def _stage(
-    scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser, helpers: Helpers, options: SyncOptions
+    scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser, remembered: Remembered, options: SyncOptions
 ) -> Iterator[tuple[Scene, Edit]]:
     """Mouths are made in one thread and finished in another: each is about half of the work."""
     waiting: deque[_Shown] = deque()
     done, plane = 0, synthesiser.plane
-    with in_background(_mouths(scenes, track, synthesiser, helpers), ROOM, "make") as shown:
+    with in_background(_mouths(scenes, track, synthesiser, remembered), ROOM, "make") as shown:
         for one in shown:
             waiting.append(one)
             if len(waiting) - done > STEADY_FRAMES:
@@ -153,10 +153,12 @@ def _stage(
         done += 1
 
 
-def _mouths(scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser, helpers: Helpers) -> Iterator[_Shown]:
+def _mouths(
+    scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser, remembered: Remembered
+) -> Iterator[_Shown]:
     """Each scene with a lower face made for each of its faces."""
     for scene, cast in _cast(scenes, track, synthesiser):
-        yield _Shown(scene, [_make(scene, role, synthesiser, helpers) for role in cast])
+        yield _Shown(scene, [_make(scene, role, synthesiser, remembered) for role in cast])
 
 
 def _cast(scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser) -> Iterator[tuple[Scene, list[_Role]]]:
@@ -192,11 +194,11 @@ def _settled(
         yield scene, [replace(role, found=next(takes[role.face.track])) for role in cast] if takes else cast
 
 
-def _make(scene: Scene, role: _Role, synthesiser: Synthesiser, helpers: Helpers) -> _Made:
+def _make(scene: Scene, role: _Role, synthesiser: Synthesiser, remembered: Remembered) -> _Made:
     face, free = role.face, role.free
-    lower = helpers.seats.seated(synthesiser.make(role.found, role.shape), face.track)
+    lower = remembered.seats.seated(synthesiser.make(role.found, role.shape), face.track)
     plane = TexturePlane(min(LIGHT_PX_PER_CM, synthesiser.plane.px_per_cm))
-    front = helpers.fronts.look(scene.frame, face.track, free)
+    front = remembered.fronts.look(scene.frame, face.track, free)
     own = to_float(warp(scene.frame, plane.texture_from_frame(free.pose), plane.size))
     old, new = (skin_mask(plane.to_texture(flat), plane.size) for flat in (free.flat, lower.flat))
     # Under a thing that hides the mouth the points of the jaw are guesses, and so is what would be taken for skin.

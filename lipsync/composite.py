@@ -20,7 +20,7 @@ from typing import Final
 
 import numpy as np
 
-from lipsync.cover import cover, uncovered
+from lipsync.cover import cover, uncovered, without_surroundings
 from lipsync.fade import MOST_COVERED, NOBODY, STEADY_COVER, Wish, faded, note_of, wish_of
 from lipsync.front import Front, Fronts
 from lipsync.jaw import moved_landmarks, texture_maps, with_landmarks
@@ -32,6 +32,8 @@ from lipsync.path import Follower
 from lipsync.plane import TexturePlane
 from lipsync.predict import MouthTrack
 from lipsync.retrieve import Candidates
+from lipsync.seat import Seats, faces_in, usual_of
+from lipsync.shade import EVERY, shade_between, steady_shade
 from lipsync.steer import mouth_track
 from lipsync.synthesise import LowerFace, Synthesiser
 from lipsync.teeth import STEADY_REACH, SeenTeeth, Teeth, steady_teeth
@@ -56,6 +58,14 @@ BLOCK, AHEAD = 8, 8
 
 
 @dataclass(frozen=True, slots=True)
+class Remembered:
+    """What the stage remembers of each track."""
+
+    fronts: Fronts
+    seats: Seats
+
+
+@dataclass(frozen=True, slots=True)
 class _Role:
     """One face, the shape that its mouth shall have, and what footage will show it."""
 
@@ -76,8 +86,12 @@ class _Made:
     front: Front
     light: Light | None
     """What the clip's light is to the texture's; None where no skin can be compared."""
+    shade: Floats | None
+    """What that leaves, smooth; asked in some frames."""
     skin_rgb: Floats | None
     """(3,) mean colour of the clip's own lower face."""
+    wish: Wish | None = None
+    """What its frame wishes of it, once the frames around are known."""
 
 
 @dataclass(slots=True)
@@ -100,8 +114,8 @@ def open_stage(
 ) -> Stage:
     """Open the engine: the voice loads and the speech is heard here, before the first frame.
 
-    Of the analysed clip nothing is needed but its origin, with which the speech starts, and the faces that come with
-    the scenes; a net of 60 cells runs on the CPU.
+    Of the analysed clip its origin is needed, with which the speech starts, where each track wears its mouth, and the
+    faces that come with the scenes; a net of 60 cells runs on the CPU.
 
     Raises
     ------
@@ -115,16 +129,17 @@ def open_stage(
     track = replace(track, times_s=track.times_s + float(clip_origin(clip.clip)))
     synthesiser = Synthesiser(voice, options)
     palette = palette_of(voice)
-    return lambda scenes: _stage(scenes, track, synthesiser, Fronts(voice, palette), options)
+    seats = Seats(usual_of(voice.pool), faces_in(clip))
+    return lambda scenes: _stage(scenes, track, synthesiser, Remembered(Fronts(voice, palette), seats), options)
 
 
 def _stage(
-    scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser, fronts: Fronts, options: SyncOptions
+    scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser, remembered: Remembered, options: SyncOptions
 ) -> Iterator[tuple[Scene, Edit]]:
     """Mouths are made in one thread and finished in another: each is about half of the work."""
     waiting: deque[_Shown] = deque()
     done, plane = 0, synthesiser.plane
-    with in_background(_mouths(scenes, track, synthesiser, fronts), ROOM, "make") as shown:
+    with in_background(_mouths(scenes, track, synthesiser, remembered), ROOM, "make") as shown:
         for one in shown:
             waiting.append(one)
             if len(waiting) - done > STEADY_FRAMES:
@@ -138,10 +153,12 @@ def _stage(
         done += 1
 
 
-def _mouths(scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser, fronts: Fronts) -> Iterator[_Shown]:
+def _mouths(
+    scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser, remembered: Remembered
+) -> Iterator[_Shown]:
     """Each scene with a lower face made for each of its faces."""
     for scene, cast in _cast(scenes, track, synthesiser):
-        yield _Shown(scene, [_make(scene, role, synthesiser, fronts) for role in cast])
+        yield _Shown(scene, [_make(scene, role, synthesiser, remembered) for role in cast])
 
 
 def _cast(scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser) -> Iterator[tuple[Scene, list[_Role]]]:
@@ -177,19 +194,23 @@ def _settled(
         yield scene, [replace(role, found=next(takes[role.face.track])) for role in cast] if takes else cast
 
 
-def _make(scene: Scene, role: _Role, synthesiser: Synthesiser, fronts: Fronts) -> _Made:
-    face, free, lower = role.face, role.free, synthesiser.make(role.found, role.shape)
+def _make(scene: Scene, role: _Role, synthesiser: Synthesiser, remembered: Remembered) -> _Made:
+    face, free = role.face, role.free
+    lower = remembered.seats.seated(synthesiser.make(role.found, role.shape), face.track)
     plane = TexturePlane(min(LIGHT_PX_PER_CM, synthesiser.plane.px_per_cm))
-    front = fronts.look(scene.frame, face.track, free)
+    front = remembered.fronts.look(scene.frame, face.track, free)
     own = to_float(warp(scene.frame, plane.texture_from_frame(free.pose), plane.size))
     old, new = (skin_mask(plane.to_texture(flat), plane.size) for flat in (free.flat, lower.flat))
     # Under a thing that hides the mouth the points of the jaw are guesses, and so is what would be taken for skin.
     bare = 1.0 - resize(front.mask, plane.size) if front.mouth < MOST_COVERED else np.float32(0.0)
     skin = np.asarray(np.minimum(old, new) * bare, dtype=np.float32)
-    light = light_between(resize(lower.texture, plane.size), own, skin)
+    texture = resize(lower.texture, plane.size)
+    light = light_between(texture, own, skin)
+    told = None if scene.frame.index % EVERY else light
+    shade = None if told is None else shade_between(texture, own, skin, told)
     mean = None if light is None else np.asarray(np.average(own[skin > 0], axis=0, weights=skin[skin > 0]), np.float32)
     teeth = None if synthesiser.teeth is None else synthesiser.teeth.see(lower.texture, lower.flat)
-    return _Made(face, free, lower, teeth, front, light, mean)
+    return _Made(face, free, lower, teeth, front, light, shade, mean)
 
 
 def _finish(
@@ -206,10 +227,10 @@ def _finish(
         if shown.strength <= 0.0:
             faces.append(one.face)
             continue
-        light, skin = _along_track(one, waiting)
+        light, shade, skin = _along_track(one, waiting, place)
         lower = one.lower if teeth is None else _with_teeth(one, waiting, place, teeth)
         if light is not None and options.match_colour > 0.0:
-            lower = replace(lower, texture=relight(lower.texture, light, options.match_colour))
+            lower = replace(lower, texture=relight(lower.texture, light, options.match_colour, shade))
         landmarks = moved_landmarks(one.face, one.free, lower.points)
         patch = _patch(scene.frame, one, lower, landmarks, plane, skin, options.feather)
         front = _steady_front(waiting, place, one)
@@ -228,9 +249,11 @@ def _shown(waiting: deque[_Shown], place: int, track: int) -> Wish:
         made = waiting[at].of(track)
         if made is None:
             return NOBODY
-        near = range(max(at - STEADY_COVER, 0), min(at + STEADY_COVER + 1, len(waiting)))
-        found = [waiting[other].of(track) for other in near if waiting[other].scene.shot == waiting[at].scene.shot]
-        return wish_of(made.free, [one.front.mouth for one in found if one is not None])
+        if made.wish is None:
+            near = range(max(at - STEADY_COVER, 0), min(at + STEADY_COVER + 1, len(waiting)))
+            found = [waiting[other].of(track) for other in near if waiting[other].scene.shot == waiting[at].scene.shot]
+            made.wish = wish_of(made.free, [one.front.mouth for one in found if one is not None])
+        return made.wish
 
     frames, shots = [one.scene.frame for one in waiting], [one.scene.shot for one in waiting]
     return faded(frames, shots, place, wish_at, STEADY_FRAMES - STEADY_COVER)
@@ -245,12 +268,15 @@ def _steady_front(waiting: deque[_Shown], place: int, one: _Made) -> Floats:
     return np.maximum(one.front.below, np.mean([made.front.below for made in near if made is not None], axis=0))
 
 
-def _along_track(one: _Made, waiting: deque[_Shown]) -> tuple[Light | None, Floats | None]:
-    """Light and colour of the skin, steadied over the frames around that show the same track."""
-    near = [made for shown in waiting for made in shown.made if made.face.track == one.face.track]
-    lights = [made.light for made in near if made.light is not None]
-    skins = [made.skin_rgb for made in near if made.skin_rgb is not None]
-    return steady_light(lights) if lights else None, np.median(skins, axis=0).astype(np.float32) if skins else None
+def _along_track(one: _Made, waiting: deque[_Shown], place: int) -> tuple[Light | None, Floats | None, Floats | None]:
+    """Light, shade and colour of the skin, steadied over the frames around that show the same track."""
+    near = [(index - place, made) for index, shown in enumerate(waiting) if (made := shown.of(one.face.track))]
+    lights = [made.light for _, made in near if made.light is not None]
+    if not lights:
+        return None, None, None
+    shades = [(made.shade, 1 - abs(away) / (STEADY_FRAMES + 1)) for away, made in near if made.shade is not None]
+    skins = [made.skin_rgb for _, made in near if made.skin_rgb is not None]
+    return steady_light(lights), steady_shade(shades), np.median(skins, axis=0).astype(np.float32)
 
 
 def _with_teeth(one: _Made, waiting: deque[_Shown], place: int, teeth: Teeth) -> LowerFace:
@@ -270,6 +296,7 @@ def _patch(
     frame: Frame, one: _Made, lower: LowerFace, landmarks: Floats, plane: TexturePlane, skin: Floats | None, soft: float
 ) -> Patch:
     box, mask = cover(frame, one.face.landmarks, landmarks, skin, soft)
-    map_x, map_y = texture_maps(plane, one.free.pose, lower.flat, landmarks, box)
+    maps = texture_maps(plane, one.free.pose, lower.flat, landmarks, box)
+    mask = without_surroundings(mask, lower.texture, maps, landmarks - np.array(box[:2], dtype=np.float32))
     made_in = plane.texture_from_frame(one.free.pose)
-    return Patch(box, piecewise_warp(lower.texture, map_x, map_y), mask, made_in, one.face.track)
+    return Patch(box, piecewise_warp(lower.texture, *maps), mask, made_in, one.face.track)

@@ -11,13 +11,24 @@ from typing import Final
 
 import numpy as np
 
+from lipsync.jaw import skin_outline
 from lipsync.palette import SEEN_ON
 from shared.face.landmarks import eye_distance
 from shared.face.pose import FacePose
 from shared.picture.colour import lab_from_rgb
-from shared.picture.mask import feather, lower_face_mask, lower_face_outline, polygon_mask
+from shared.picture.mask import erode, feather, lower_face_mask, lower_face_outline, polygon_mask
 from shared.picture.planes import warp
-from shared.picture.warp import box_around, gaussian, resize, resize_matrix, to_float, transform, warp_picture
+from shared.picture.warp import (
+    box_around,
+    gaussian,
+    invert,
+    piecewise_warp,
+    resize,
+    resize_matrix,
+    to_float,
+    transform,
+    warp_picture,
+)
 from shared.types import Floats, Frame, IntBox
 
 CLOTH: Final = (10.0, 22.0)
@@ -30,6 +41,9 @@ CLOTH_EYES_PX: Final = 60.0
 """Distance of the eyes at which cloth is looked for; more pixels would tell no more."""
 BLUR_PX: Final = 1.2
 """Blur of the colours compared, against grain."""
+SURROUNDINGS_EYES_PX: Final = 40.0
+"""The same, where the footage's collar and room are looked for: they are cut out with their mixed edge, and softly."""
+GROWN_PX, SOFT_PX = 1.25, 1.0
 
 
 def cover(frame: Frame, old: Floats, new: Floats, skin_rgb: Floats | None, soft: float) -> tuple[IntBox, Floats]:
@@ -70,23 +84,59 @@ def uncovered(mask: Floats, box: IntBox, front: Floats, pose: FacePose) -> Float
     return np.asarray(mask * (1.0 - warp_picture(front, box_from_front, mask.shape, "zero")), dtype=np.float32)
 
 
+def without_surroundings(mask: Floats, texture: Floats, maps: tuple[Floats, Floats], face: Floats) -> Floats:
+    """The mask (H, W) of a box without collar and room that the texture shows beside its face.
+
+    They come to lie inside the jaw and neck of a head that is turned otherwise, or seen nearer; there its own stay.
+
+    Parameters
+    ----------
+    texture : (h, w, 3) float32 RGB.
+    maps : (H, W) float32 each, where in the texture the pixels of the box are read.
+    face : (68, 2) landmarks in the box, as they will be.
+    """
+    step = max(1, round(eye_distance(face) / SURROUNDINGS_EYES_PX))
+    first = step // 2
+    small_from_box = np.array([[1 / step, 0.0, -first / step], [0.0, 1 / step, -first / step], [0.0, 0.0, 1.0]])
+    map_x, map_y = (np.ascontiguousarray(each[first::step, first::step]) for each in maps)
+    shown = gaussian(piecewise_warp(texture, map_x, map_y), BLUR_PX)
+    inside = polygon_mask(transform(small_from_box, skin_outline(face)), map_x.shape)
+    asked = (mask[first::step, first::step] > 0) & (inside < 1)
+    if not asked.any() or not (inside > 0).any():
+        return mask
+    skin = np.median(shown[inside > 0], axis=0).astype(np.float32)
+    share = np.zeros(map_x.shape, dtype=np.float32)
+    share[asked] = _unlike(shown[asked], skin) * (1 - inside[asked])
+    if not share.any():
+        return mask
+    kept = 1 - gaussian(erode(share, -GROWN_PX), SOFT_PX)
+    return mask * warp_picture(kept, invert(small_from_box), mask.shape)
+
+
 def _cloth(frame: Frame, box: IntBox, skin_rgb: Floats, faces: tuple[Floats, Floats]) -> Floats:
     """How surely each pixel outside the faces (68, 2) is cloth, judged on a copy of the box at `CLOTH_EYES_PX`."""
-    light, skin = float(lab_from_rgb(skin_rgb)[0]), lab_from_rgb(skin_rgb)[1:]
-    chroma = float(np.linalg.norm(skin))
     size = (box[3] - box[1], box[2] - box[0])
-    if chroma < LEAST_CHROMA:
-        return np.zeros(size, dtype=np.float32)
     scale = min(1.0, CLOTH_EYES_PX / eye_distance(faces[0]))
     small = (max(2, round(size[0] * scale)), max(2, round(size[1] * scale)))
     box_from_frame = np.array([[1.0, 0.0, -box[0]], [0.0, 1.0, -box[1]], [0.0, 0.0, 1.0]])
     small_from_frame = resize_matrix(size, small) @ box_from_frame
     own = to_float(warp(frame, small_from_frame, small))
-    lab = lab_from_rgb(gaussian(own, BLUR_PX))
+    old, new = (transform(small_from_frame, points[:17]) for points in faces)
+    return resize(
+        np.asarray(_unlike(gaussian(own, BLUR_PX), skin_rgb) * (1 - polygon_mask(old, small, new)), dtype=np.float32),
+        size,
+    )
+
+
+def _unlike(colours: Floats, skin_rgb: Floats) -> Floats:
+    """How surely each of colours (..., 3) is not the skin's, (...) float32."""
+    light, *skin = lab_from_rgb(skin_rgb).tolist()
+    chroma = float(np.linalg.norm(skin))
+    if chroma < LEAST_CHROMA:
+        return np.zeros(colours.shape[:-1], dtype=np.float32)
+    lab = lab_from_rgb(colours)
     # Skin in the shadow of the chin has the same hue, and as much less chroma as it is darker: that is no cloth.
-    least = np.clip(lab[..., 0] / max(light, 1.0), *SHADOW)
+    least = np.clip(lab[..., 0] / np.float32(max(light, 1.0)), *SHADOW)
     along = np.clip((lab[..., 1] * skin[0] + lab[..., 2] * skin[1]) / chroma**2, least, 1.3)
     distance = np.hypot(lab[..., 1] - along * skin[0], lab[..., 2] - along * skin[1])
-    share = np.clip((distance - CLOTH[0]) / (CLOTH[1] - CLOTH[0]), 0.0, 1.0)
-    old, new = (transform(small_from_frame, points[:17]) for points in faces)
-    return resize(np.asarray(share * (1 - polygon_mask(old, small, new)), dtype=np.float32), size)
+    return np.asarray(np.clip((distance - CLOTH[0]) / (CLOTH[1] - CLOTH[0]), 0.0, 1.0), dtype=np.float32)

@@ -21,7 +21,7 @@ from lipsync.jaw import skin_outline
 from lipsync.light import Light, light_between
 from lipsync.mouth import FreeFace
 from lipsync.palette import SEEN_ON, Palette
-from lipsync.textures import skin_mask
+from lipsync.textures import bare_skin
 from lipsync.voice import Voice
 from shared.picture.mask import erode, lower_face_outline, mouth_mask, polygon_mask
 from shared.picture.planes import warp
@@ -145,10 +145,11 @@ class Fronts:
     def _seen(self, frame: Frame, free: FreeFace) -> _Seen:
         size, flat = SEEN_ON.size, SEEN_ON.to_texture(free.flat)
         own = to_float(warp(frame, SEEN_ON.texture_from_frame(free.pose), size))
-        inside = (polygon_mask(skin_outline(flat), size) > 0.5) & self._skin
+        face = polygon_mask(skin_outline(flat), size)
+        inside = (face > 0.5) & self._skin
         lips, around = (mouth_mask(flat, size, grow) > 0.5 for grow in (1.0, LIPS_GROW))
         laid = inside | ((polygon_mask(lower_face_outline(flat), size) > 0.5) & self._neck)
-        return _Seen(own, skin_mask(flat, size) * self._skin, inside, lips, around, laid)
+        return _Seen(own, bare_skin(face, flat) * self._skin, inside, lips, around, laid)
 
     def _started(self, seen: _Seen) -> _Track | None:
         """What is usual by the first frame of a track; None where it shows no skin."""

@@ -3,7 +3,13 @@
 A texture is flat, a jaw is not: laid in by the plane alone, a head that is turned otherwise than in the footage gets
 a second jaw line, and the footage's background beside its cheek. So the texture is steered: its own landmarks are
 moved onto the wanted ones, and all between them follows smoothly. At the sides the wanted jaw is the frame's own,
-since speech does not move it there; the chin and the lips move by what speech does.
+since speech does not move it there; the chin and the lips move by what speech does, from where the clip's own head
+wears them (`lipsync.seat`).
+
+Suwajanakorn et al. 2017 find this warp by optical flow between the two jaws. Tried on five 1080p clips and two of
+GRID, texture and frame on one plane, landmarks met, light matched: the flow's median at the chin is 0.026 eye distances
+on one clip and 0.02 and less on six, in both directions, with a spread in time as large; along the sides it follows
+collars and the room instead, up to 0.09. The landmarks are the better guide.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.picture.warp import gaussian
+from shared.picture.warp import gaussian, resize
 from shared.types import Floats
 
 FEWEST_PIXELS: Final = 24.0
@@ -62,9 +62,18 @@ def steady_light(lights: Sequence[Light]) -> Light:
     return Light(np.asarray(np.median([light.terms for light in lights], axis=0), dtype=np.float64))
 
 
-def relight(texture: Floats, light: Light, strength: float = 1.0) -> Floats:
-    """Apply a gain to a texture (H, W, 3); `strength` 0 leaves it, 1 applies it all."""
-    exponent = np.clip(_exponent(light, (texture.shape[0], texture.shape[1])), SLOWEST, FASTEST)
+def relight(texture: Floats, light: Light, strength: float = 1.0, shade: Floats | None = None) -> Floats:
+    """Apply a gain to a texture (H, W, 3); `strength` 0 leaves it, 1 applies it all.
+
+    Parameters
+    ----------
+    shade : (h, w, 3) logarithm of a further gain, of another size (`lipsync.shade`).
+    """
+    size = (texture.shape[0], texture.shape[1])
+    exponent = _exponent(light, size)
+    if shade is not None:
+        exponent += resize(shade, size)
+    np.clip(exponent, SLOWEST, FASTEST, out=exponent)
     if strength != 1.0:
         exponent *= np.float32(strength)
     gain = np.exp(exponent, out=exponent)

@@ -172,8 +172,13 @@ def skin_mask(flat: Floats, size: tuple[int, int]) -> Floats:
     ----------
     flat : (68, 2) texture pixels.
     """
-    skin = polygon_mask(skin_outline(flat), size) - mouth_mask(flat, size, grow=1.25)
-    return np.asarray(np.clip(skin, 0.0, 1.0), dtype=np.float32)
+    return bare_skin(polygon_mask(skin_outline(flat), size), flat)
+
+
+def bare_skin(face: Floats, flat: Floats) -> Floats:
+    """What `skin_mask` tells, where the inside (H, W) of the skin's outline is drawn already."""
+    lips = mouth_mask(flat, (face.shape[0], face.shape[1]), grow=1.25)
+    return np.asarray(np.clip(face - lips, 0.0, 1.0), dtype=np.float32)
 
 
 def _unbroken(means: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 from lipsync import composite as module
-from lipsync.composite import AHEAD, BLOCK, ROOM, STEADY_FRAMES, _Role, _settled, _stage
+from lipsync.composite import AHEAD, BLOCK, ROOM, STEADY_FRAMES, Remembered, _Role, _settled, _stage
 from lipsync.front import Fronts
 from lipsync.mouth import FreeFace
 from lipsync.options import SyncOptions
 from lipsync.palette import palette_of
 from lipsync.path import Follower
 from lipsync.predict import MouthTrack
+from lipsync.seat import Seats, usual_of
 from lipsync.synthesise import Synthesiser
 from lipsync.teeth import SpeakerTeeth, TeethProxy
 from lipsync.voice import Voice
@@ -75,8 +76,11 @@ def opened(
 ) -> list[tuple[Scene, Edit]]:
     shapes = voice.shapes[[opening_row, opening_row]]
     track = MouthTrack(np.array([0.0, 0.01]), shapes, np.zeros(2, dtype=np.float32))
-    fronts = Fronts(voice, palette_of(voice))
-    return list(_stage(iter(scenes), track, Synthesiser(voice, options), fronts, options))
+    return list(_stage(iter(scenes), track, Synthesiser(voice, options), remembered_of(voice), options))
+
+
+def remembered_of(voice: Voice) -> Remembered:
+    return Remembered(Fronts(voice, palette_of(voice)), Seats(usual_of(voice.pool), lambda _: []))
 
 
 @pytest.mark.parametrize("count", [0, 1, STEADY_FRAMES, 3 * STEADY_FRAMES + 5])
@@ -139,8 +143,7 @@ def test_the_stage_is_lazy_and_bounded(
             yield scene
 
     track = MouthTrack(np.array([0.0, 0.01]), voice.shapes[[5, 5]], np.zeros(2, dtype=np.float32))
-    fronts = Fronts(voice, palette_of(voice))
-    results = _stage(counted(), track, Synthesiser(voice, options), fronts, options)  # type: ignore[arg-type]
+    results = _stage(counted(), track, Synthesiser(voice, options), remembered_of(voice), options)  # type: ignore[arg-type]
     next(results)
     time.sleep(0.5)  # the thread that makes mouths runs ahead as far as it may
     assert taken <= STEADY_FRAMES + 1 + ROOM + 1 + ahead

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from lipsync.cover import cover, uncovered
+from lipsync.cover import cover, uncovered, without_surroundings
 from lipsync.palette import SEEN_ON
 from shared.face.pose import FacePose
 from shared.types import Face, Floats, Frame, IntBox, Picture
@@ -86,3 +86,32 @@ def test_nothing_is_laid_over_what_is_in_front(
     middle = 80 - box[0]
     np.testing.assert_array_equal(left[:, : middle - 3], mask[:, : middle - 3])
     assert left[:, middle + 3 :].max() == 0.0
+
+
+@pytest.mark.parametrize("light", [0.5, 1.0])
+def test_collar_and_room_beside_the_footage_s_face_are_not_laid_in(
+    two_mouths: tuple[Floats, Floats], light: float
+) -> None:
+    _, face = two_mouths
+    picture = np.tile((SKIN / 255.0 * light).astype(np.float32), (200, 170, 1))
+    mask = np.full((200, 170), 0.8, dtype=np.float32)
+    np.testing.assert_array_equal(without_surroundings(mask, picture, read_as_it_is(), face), mask)
+    edge = round(float(face[12, 0]))
+    picture[:, edge:] = np.array([0.3, 0.6, 0.4]) * light
+    left = without_surroundings(mask, picture, read_as_it_is(), face)
+    assert left[:, edge + 6 :].max() < 0.08
+    np.testing.assert_array_equal(left[:, : edge - 12], mask[:, : edge - 12])
+
+
+def test_inside_the_face_nothing_is_taken_for_its_surroundings(two_mouths: tuple[Floats, Floats]) -> None:
+    _, face = two_mouths
+    picture = np.tile((SKIN / 255.0).astype(np.float32), (200, 170, 1))
+    (x0, y0), (x1, y1) = face[48:60].min(axis=0).astype(int), face[48:60].max(axis=0).astype(int)
+    picture[y0:y1, x0:x1] = (0.9, 0.9, 0.95)  # teeth
+    mask = np.full((200, 170), 0.8, dtype=np.float32)
+    np.testing.assert_array_equal(without_surroundings(mask, picture, read_as_it_is(), face), mask)
+
+
+def read_as_it_is() -> tuple[Floats, Floats]:
+    x, y = np.meshgrid(*(np.arange(side, dtype=np.float32) for side in (170, 200)))
+    return x, y

@@ -1,8 +1,8 @@
 """A mouth that follows a stream of sound: each shape as soon as it is certain, in constant memory.
 
-What is left out against a whole recording (`lipsync.predict`) is what needs the future: the loudness is that of what was
-heard so far (`lipsync.listening`), the mouth leaves its rest as voice is heard, not half a second before, and nothing
-is smoothed. Lips close as there. Voices that can: those learned with ``lipswap learn --live``, and the paper's.
+What needs the future is left out against a whole recording (`lipsync.predict`): the loudness is that of what was heard
+so far (`lipsync.listening`), the mouth leaves its rest as voice is heard and not half a second before, and nothing is
+smoothed. Lips close as there. Voices that can follow are those learned with ``lipswap learn --live``, and the paper's.
 """
 
 from __future__ import annotations
@@ -107,7 +107,8 @@ def stream_of(net: MouthModel, name: str) -> MouthStream | PaperStream:
         return PaperStream(net)
     if not net.config.live:
         raise UsageError(
-            f"{name}: this voice hears its sound to the end and cannot follow a stream; learn one with lipswap learn --live"
+            f"{name}: this voice hears its sound to the end and cannot follow a stream; learn it with "
+            "lipswap learn --live"
         )
     return MouthStream(net)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from io import BufferedIOBase
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -17,14 +18,6 @@ if TYPE_CHECKING:  # it brings numpy, which a help text can do without
     from shared.types import Floats
 
 USUAL = LiveOptions()
-
-
-class Readable(Protocol):
-    """What gives the bytes that are there, up to a number, and waits for one at least; none at its end."""
-
-    def read1(self, size: int, /) -> bytes:
-        """Read."""
-        ...
 
 
 MOST_BYTES = 3200
@@ -58,7 +51,7 @@ def listen(*, voice: Path, rest: bool, close: bool, terminal: Terminal) -> None:
     opened = open_voice(voice)
     controls, mouth, rows = controls_of(opened), LiveMouth(opened, LiveOptions(rest, close)), 0
     terminal.say(f"{voice}: listening; rows come {1000 * mouth.latency_s:.0f} ms late")
-    pieces = pcm_pieces(sys.stdin.buffer)
+    pieces = pcm_pieces(cast("BufferedIOBase", sys.stdin.buffer))
     for track in follow(mouth, pieces):
         for row in table_rows(track, controls):
             click.echo(json.dumps(row))
@@ -66,7 +59,7 @@ def listen(*, voice: Path, rest: bool, close: bool, terminal: Terminal) -> None:
     terminal.say(f"{rows} rows")
 
 
-def pcm_pieces(stream: Readable) -> Iterator[Floats]:
+def pcm_pieces(stream: BufferedIOBase) -> Iterator[Floats]:
     """Read 16-bit samples as they come: pieces (N,) float32 in [-1, 1); half a sample at the very end is dropped."""
     import numpy as np
 

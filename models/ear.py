@@ -46,8 +46,8 @@ SMALLEST: Final = 1e-30
 REACH_ROWS: Final = 3
 """Rows that the differences see on either side."""
 SOUNDS_FROM: Final = 7.5
-"""Mean log power of a row that counts half as sound, where there is no whole to measure it against: for speech at the
-recipe's loudness as far under its loudest quarter of a second as `LOUD_RANGE`, and far over a room's noise (4 to 5)..."""
+"""Mean log power of a row that counts half as sound where there is no whole to measure it against: as far under the
+loudest quarter of a second of speech at the recipe's loudness as `LOUD_RANGE`, and well over a room's noise (5)..."""
 SOUNDS_WIDTH: Final = 0.5
 """...and how softly: of the logistic curve around it."""
 MEMORY_ROWS: Final = 1000.0

@@ -87,7 +87,7 @@ class MouthStream:
         return shapes
 
     def _rows(self, shapes: Tensor, last: bool) -> Tensor:
-        """Each new step's row and, before it, the one half-way from the last; at the end one more, which may be over."""
+        """Each new step's row, before it the one half-way from the last; at the end one more, which may be over."""
         if shapes.shape[0] == 0:
             return shapes if self._before is None or not last else self._before
         before = shapes[:1] if self._before is None else self._before

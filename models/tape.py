@@ -8,7 +8,7 @@ from torch.nn.functional import conv1d, pad
 
 
 class Conv(nn.Conv1d):
-    """A convolution whose outputs see `ahead` columns after their own and `back` before; beyond the ends the last go on.
+    """A convolution whose outputs see `back` columns before their own and `ahead` after; the last ones go on.
 
     With a stride, output k stands at column ``stride * k``.
     """

@@ -26,9 +26,7 @@ SAMPLE_BYTES = 2
 FULL_SCALE = 32768.0
 
 
-@click.command(
-    epilog="Example: ffmpeg -i call.wav -f s16le -ac 1 -ar 16000 - | lipswap listen --voice voices/ada > curve.jsonl"
-)
+@click.command(epilog="Example: lipswap listen --voice voices/ada-live < call.raw > curve.jsonl")
 @click.option(
     "--voice", type=click.Path(path_type=Path), required=True, metavar="VOICE", help="Folder of lipswap learn --live."
 )
@@ -38,7 +36,8 @@ FULL_SCALE = 32768.0
 def listen(*, voice: Path, rest: bool, close: bool, terminal: Terminal) -> None:
     """Say how the mouth moves to a stream of sound, each row as soon as it is certain.
 
-    Standard input is raw sound: signed 16-bit samples, little end first, one channel, 16,000 a second. Standard output
+    Standard input is raw sound: signed 16-bit samples, little end first, one channel, 16,000 a second; ffmpeg makes it
+    of any other with -f s16le -ac 1 -ar 16000 and sends it to a file, or to a pipe as it comes. Standard output
     has one JSON object a line, 100 for each second, as the rows of lipswap mouth: time_s (from the first sample),
     opening_mm, width_mm, viseme and shape. A row comes 0.15 s after its own time (0.22 s with a voice of the paper's
     recipe), and what is left comes at the end of the input.

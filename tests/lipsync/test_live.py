@@ -96,7 +96,7 @@ def test_pieces_of_any_size_give_what_the_network_makes_of_the_whole(live: Voice
 @pytest.mark.parametrize("size", [160, 16_000])
 def test_rest_and_closing_do_not_hang_on_the_pieces_either(live: Voice, size: int) -> None:
     samples = np.concatenate([speech(0.6), np.zeros(40_000, dtype=np.float32), speech(0.5)])
-    closing = replace(live, closure=Closure(0.3, live.shapes[-1] / 2.0))
+    closing = replace(live, closure=Closure(0.6, live.shapes[-1] / 2.0))
     one, other = (joined(follow(LiveMouth(closing), pieces(samples, count))) for count in (size, 777))
     np.testing.assert_allclose(one.shapes, other.shapes, atol=1e-4)
     np.testing.assert_array_equal(one.resting, other.resting)
@@ -138,7 +138,7 @@ def test_the_mouth_rests_until_voice_is_heard_and_a_while_after_it(live: Voice) 
 
 
 def test_lips_close_as_in_a_whole_recording(live: Voice) -> None:
-    closing = replace(live, closure=Closure(0.3, live.shapes[-1] / 2.0))
+    closing = replace(live, closure=Closure(0.6, live.shapes[-1] / 2.0))
     plain, closed = (
         joined(follow(LiveMouth(closing, LiveOptions(rest=False, close=close)), pieces(speech(1.0), 500)))
         for close in (False, True)

@@ -31,7 +31,7 @@ def test_a_live_network_comes_back_live(phones: bool) -> None:
     again = model_from(json.loads(json.dumps(config_of(net))))
     assert isinstance(again, MouthNet)
     assert again.config == net.config
-    assert again.ahead == 14 if phones else 13
+    assert again.ahead == (14 if phones else 13)
     again.load_state_dict(net.state_dict())
 
 

@@ -48,6 +48,9 @@ LEARNED, SYNCED = VoiceOptions(), SyncOptions(voice=Path(), speech=None)
     help="Let the default network hear phones too, by a public model of many voices.",
 )
 @click.option(
+    "--live", is_flag=True, help="Learn a default network that can follow a stream, for lipswap listen; less exact."
+)
+@click.option(
     "--updates",
     type=click.IntRange(1),
     default=LEARNED.updates,
@@ -77,6 +80,7 @@ def learn(  # noqa: PLR0913 - one argument an option
     output: Path,
     recipe: RecipeName,
     phones: bool,
+    live: bool,
     updates: int | None,
     patience: int,
     offset: str,
@@ -105,6 +109,7 @@ def learn(  # noqa: PLR0913 - one argument an option
         finder=finder,
         recipe=recipe,
         phones=phones,
+        live=live,
         updates=updates,
         patience=patience,
         offset=parse_offset(offset),

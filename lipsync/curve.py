@@ -27,7 +27,7 @@ from lipsync.mouth import COEFFICIENTS, MouthBasis
 from lipsync.predict import MouthTrack
 from shared.errors import ArtefactError, UsageError, from_os_error
 from shared.store.artefact import write_atomically
-from shared.types import Floats
+from shared.types import Floats, JsonObject
 
 SUFFIXES: Final = (".csv", ".json")
 SHAPE: Final = tuple(f"shape_{number:02d}" for number in range(1, COEFFICIENTS + 1))
@@ -135,7 +135,8 @@ def read_curve(path: Path) -> CurveTable:
     )
 
 
-def _text_of(track: MouthTrack, controls: Controls, basis: MouthBasis, *, as_json: bool) -> str:
+def table_rows(track: MouthTrack, controls: Controls) -> list[JsonObject]:
+    """Rows of a table for those of a track, as JSON has them."""
     shapes = np.round(track.shapes.astype(np.float64), DECIMALS)
     kept = shapes.astype(np.float32)  # as it will be read again, so that a row agrees with itself
     columns = zip(
@@ -145,11 +146,14 @@ def _text_of(track: MouthTrack, controls: Controls, basis: MouthBasis, *, as_jso
         shapes.tolist(),
         strict=True,
     )
-    rows = [
+    return [
         {"time_s": time_s, "opening_mm": opening, "width_mm": width, "viseme": viseme, "shape": shape}
         for time_s, (opening, width), viseme, shape in columns
     ]
-    name = basis_name(basis)
+
+
+def _text_of(track: MouthTrack, controls: Controls, basis: MouthBasis, *, as_json: bool) -> str:
+    rows, name = table_rows(track, controls), basis_name(basis)
     return json.dumps({"basis": name, "rows": rows}) if as_json else _csv_of(rows, name)
 
 

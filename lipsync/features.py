@@ -53,7 +53,8 @@ def audio_features(sound: Sound) -> Floats:
     features = np.zeros((rows, DIMENSIONS), dtype=np.float32)
     last = None
     for start in range(0, rows, BLOCK):
-        static = _static(sound.samples, start, min(start + BLOCK, rows))
+        plain, sharp = emphasised(sound.samples, start, min(start + BLOCK, rows))
+        static = static_of(windows_of(plain), windows_of(sharp))
         end = start + static.shape[0]
         features[start:end, :STATIC] = static
         features[start : end - 1, STATIC:] = np.diff(static, axis=0)
@@ -111,11 +112,10 @@ def _cosines() -> NDArray[np.float64]:
     return matrix / MEL_FILTERS
 
 
-def _static(samples: Floats, start: int, end: int) -> NDArray[np.float64]:
-    """Cepstra and energy of the rows from `start` to `end`: (N, 14) float64."""
-    plain, sharp = emphasised(samples, start, end)
-    cepstra = np.log(np.maximum(mel_power(windows_of(sharp)), LOG_FLOOR)) @ _cosines()
-    return np.column_stack([cepstra, _log_energy(windows_of(plain))])
+def static_of(plain: NDArray[np.float64], sharp: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cepstra and energy of windows (N, 409), without and with pre-emphasis: (N, 14) float64."""
+    cepstra = np.log(np.maximum(mel_power(sharp), LOG_FLOOR)) @ _cosines()
+    return np.column_stack([cepstra, _log_energy(plain)])
 
 
 def emphasised(samples: Floats, start: int, end: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -44,6 +44,8 @@ class LearnOptions:
     """Which network; its features are the examples'."""
     phones: bool = True
     """Whether the default network hears phones too."""
+    live: bool = False
+    """Whether it can follow a stream."""
     updates: int = 3000
     """Optimiser steps, >= 1."""
     batch: int = 100
@@ -233,6 +235,6 @@ def _fresh_net(examples: Sequence[Example], held: Sequence[Rows], options: Learn
     shapes = np.concatenate([example.shapes[rows] for example, rows in zip(examples, kept, strict=True)])
     if features.shape[0] < 2:
         raise ValueError("no known rows to learn from")
-    net = fresh_model(options.recipe, shapes.shape[1], options.phones)
+    net = fresh_model(options.recipe, shapes.shape[1], options.phones, options.live)
     net.normalise_by(torch.from_numpy(features), torch.from_numpy(shapes))
     return net

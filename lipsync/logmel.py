@@ -7,6 +7,7 @@ network with convolutions finds its own combinations of bands, and noise, room a
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lipsync.features import BLOCK, MEL_FILTERS, emphasised, mel_power, row_count, windows_of
 from shared.types import Floats, Sound
@@ -33,5 +34,10 @@ def log_mel(sound: Sound) -> Floats:
     bands = np.zeros((rows, BANDS), dtype=np.float32)
     for start in range(0, rows, BLOCK):
         end = min(start + BLOCK, rows)
-        bands[start:end] = np.log(mel_power(windows_of(emphasised(sound.samples, start, end)[1])) + FLOOR)
+        bands[start:end] = bands_of(windows_of(emphasised(sound.samples, start, end)[1]))
     return bands
+
+
+def bands_of(sharp: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log-mel bands of windows (N, 409) with pre-emphasis: (N, 40) float64."""
+    return np.asarray(np.log(mel_power(sharp) + FLOOR), dtype=np.float64)

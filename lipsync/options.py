@@ -97,6 +97,8 @@ class VoiceOptions:
     """Which network learns the mouth from the sound: ``paper`` is that of Synthesizing Obama, constant by constant."""
     phones: bool = True
     """Whether the default network hears phones too, by a public model of many voices that is fetched on first use."""
+    live: bool = False
+    """Whether the default network is one that can follow a stream; the paper's can in any case."""
     updates: int | None = None
     """Optimiser steps of the network, >= 1; None for the recipe's own. The best validation checkpoint is kept."""
     offset: OffsetChoice = "auto"
@@ -156,3 +158,13 @@ class SyncOptions:
     """How far the texture's colour is moved to the clip's own lower face, [0, 1]."""
     feather: float = 0.22
     """Width of the mask's soft edge, in distances between the outer eye corners, > 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOptions:
+    """How a mouth follows a stream."""
+
+    rest: bool = True
+    """Close the mouth in pauses, by what was heard of voice so far."""
+    close: bool = True
+    """Shut lips that the network leaves a little open, as often as the speaker shuts them."""

@@ -25,7 +25,7 @@ from lipsync.proxies import find_teeth
 from lipsync.teeth import save_teeth
 from lipsync.textures import usable_rows, write_textures
 from lipsync.voice import KIND, SCHEMA, TEXTURES, Pool, map_rows, save_mouths, save_net
-from shared.errors import NoFaceError
+from shared.errors import NoFaceError, UsageError
 from shared.face.detect import FinderName
 from shared.progress import Progress, silent
 from shared.store.artefact import artefact, cache_folder, fingerprint, is_current, lock, open_artefact
@@ -88,8 +88,12 @@ def learn_voice(
     NoFaceError
         No face in the footage, or no speech with a face to learn from.
     UsageError
-        Roles that do not fit the footage.
+        Roles that do not fit the footage; or the paper's network is asked to be live, which it is.
     """
+    if options.live and options.recipe != "default":
+        raise UsageError(
+            "--live makes the default network follow a stream; the paper's does as it is, 0.2 s late: leave --live out"
+        )
     given = roles.given_roles(footage, options.roles)
     parts = corrections_part(footage) | roles.roles_part(footage, given)
     wanted = fingerprint(footage=list(footage), options=replace(options, roles=()), schema=SCHEMA, **parts)
@@ -164,7 +168,14 @@ def _keep_teeth(partial: Path, pool: Pool, plane: TexturePlane, progress: Progre
 def _learning(options: VoiceOptions) -> LearnOptions:
     usual = LEARNING[options.recipe]
     updates = options.updates or usual.updates
-    return replace(usual, phones=options.phones, updates=updates, patience=options.patience, seed=options.seed)
+    return replace(
+        usual,
+        phones=options.phones,
+        live=options.live,
+        updates=updates,
+        patience=options.patience,
+        seed=options.seed,
+    )
 
 
 def _training_folder(wanted: str, options: VoiceOptions) -> Path:

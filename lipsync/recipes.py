@@ -38,12 +38,13 @@ def hear(recipe: RecipeName, sound: Sound, voiced: Sequence[Span]) -> Floats:
     return FEATURES[recipe](normalise_rms(sound, LOUDNESS_DBFS, voiced))
 
 
-def fresh_model(recipe: RecipeName, outputs: int, phones: bool = True) -> MouthModel:
+def fresh_model(recipe: RecipeName, outputs: int, phones: bool = True, live: bool = False) -> MouthModel:
     """An untrained network of a recipe; it draws its weights from torch's generator.
 
     Parameters
     ----------
     phones : whether the default one hears phones too, by an acoustic model that is fetched on first use.
+    live : whether the default one can follow a stream; the paper's can in any case.
 
     Raises
     ------
@@ -52,12 +53,13 @@ def fresh_model(recipe: RecipeName, outputs: int, phones: bool = True) -> MouthM
     """
     if recipe == "paper":
         return Audio2Mouth(Audio2MouthConfig(outputs=outputs))
-    return MouthNet(MouthNetConfig(outputs=outputs, phones=phones), _ear(load_mixtures()) if phones else None)
+    config = MouthNetConfig(outputs=outputs, phones=phones, live=live)
+    return MouthNet(config, _ear(live, load_mixtures()) if phones else None)
 
 
-def _ear(mixtures: Mixtures | None = None) -> Ear:
+def _ear(live: bool, mixtures: Mixtures | None = None) -> Ear:
     """What hears phones in the default recipe's bands; without `mixtures` they are to be restored."""
-    return Ear(torch.from_numpy(band_centres_mel()), mixtures)
+    return Ear(torch.from_numpy(band_centres_mel()), mixtures, live)
 
 
 def recipe_of(model: MouthModel) -> RecipeName:
@@ -84,6 +86,7 @@ def model_from(config: JsonObject) -> MouthModel:
             return Audio2Mouth(Audio2MouthConfig(**sizes))
         case "default":
             wanted = MouthNetConfig(**sizes)
-            return MouthNet(replace(wanted, dilations=tuple(wanted.dilations)), _ear() if wanted.phones else None)
+            ear = _ear(wanted.live) if wanted.phones else None
+            return MouthNet(replace(wanted, dilations=tuple(wanted.dilations)), ear)
         case other:
             raise ValueError(f"unknown recipe {other!r}")

@@ -43,6 +43,17 @@ LOUD_RANGE: Final = 4.0
 CHUNK: Final = 64
 """Steps evaluated at once: 16,128 Gaussians each, a size that caches hold."""
 SMALLEST: Final = 1e-30
+REACH_ROWS: Final = 3
+"""Rows that the differences see on either side."""
+SOUNDS_FROM: Final = 7.5
+"""Mean log power of a row that counts half as sound where there is no whole to measure it against: as far under the
+loudest quarter of a second of speech at the recipe's loudness as `LOUD_RANGE`, and well over a room's noise (5)..."""
+SOUNDS_WIDTH: Final = 0.5
+"""...and how softly: of the logistic curve around it."""
+MEMORY_ROWS: Final = 1000.0
+"""A running mean forgets over ten seconds of sound, so that another voice or microphone is got used to..."""
+USUAL_ROWS: Final = 50.0
+"""...and begins with the training's own mean, which counts as half a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +78,20 @@ class Ear(nn.Module):
     squares: Tensor
     constants: Tensor
     weights: Tensor
+    usual: Tensor
 
-    def __init__(self, centres_mel: Tensor, mixtures: Mixtures | None = None) -> None:
-        """Hear bands with centres (inputs,) on the mel scale; without `mixtures` they are to be restored."""
+    def __init__(self, centres_mel: Tensor, mixtures: Mixtures | None = None, live: bool = False) -> None:
+        """Hear bands with centres (inputs,) on the mel scale.
+
+        Parameters
+        ----------
+        mixtures : without them they are to be restored.
+        live : cepstra are measured against what was heard so far (`running`), not against the whole sound (`centre`).
+        """
         super().__init__()
+        self.live = live
+        if live:
+            self.register_buffer("usual", torch.zeros(CEPSTRA))
         codes = len(PHONES) * DENSITIES
         self.register_buffer("cepstra", cepstra_of(centres_mel))
         self.register_buffer("squares", torch.zeros(STREAMS, 2 * CEPSTRA, codes))
@@ -95,23 +116,65 @@ class Ear(nn.Module):
         heard = (level >= loudest - LOUD_RANGE).to(features.dtype).unsqueeze(-1)
         return ((features @ self.cepstra) * heard).sum(dim=1, keepdim=True) / heard.sum(dim=1, keepdim=True)
 
+    def usual_from(self, features: Tensor) -> None:
+        """Set what a running mean begins with to that of training rows (N, inputs)."""
+        heard = _heard(features)
+        self.usual.copy_(((features @ self.cepstra).double() * heard).sum(dim=0) / heard.sum().clamp_min(SMALLEST))
+
+    def running(self, features: Tensor, before: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Mean cepstra of what was loud so far, row by row, by which a live ear hears.
+
+        Rows count by how loud they are, on an absolute scale: a stream does not know what is still to come. Each row of
+        sound makes what was before it count ``1 / MEMORY_ROWS`` less.
+
+        Parameters
+        ----------
+        features : (B, T, inputs), T >= 0, at the recipe's loudness.
+        before : what the second result was for the rows before; None where there are none.
+
+        Returns
+        -------
+        centres : (B, T, 13) float32, of each row and those before it.
+        sums : (B, 1, 14) float64, weighted cepstra and weights; all that has to be kept.
+        """
+        if before is None:
+            begun = USUAL_ROWS * torch.cat([self.usual.double(), self.usual.new_ones(1, dtype=torch.float64)])
+            before = begun.expand(features.shape[0], 1, -1)
+        heard = _heard(features)
+        counted = torch.cat([(features @ self.cepstra).double(), torch.ones_like(heard)], dim=2) * heard
+        fading = torch.log1p(-heard / MEMORY_ROWS).cumsum(dim=1)
+        sums = (before + (counted * (-fading).exp()).cumsum(dim=1)) * fading.exp()
+        return (sums[..., :-1] / sums[..., -1:]).to(features.dtype), torch.cat([before, sums], dim=1)[:, -1:].clone()
+
     def forward(self, features: Tensor, stride: int, centre: Tensor | None = None) -> Tensor:
         """Map (B, T, inputs) natural logarithms of power to (B, ceil(T / stride), 42) log shares in [-8, 0].
 
         Parameters
         ----------
         stride : rows a step; step j stands at row ``stride * j``.
-        centre : of the whole sound where `features` are a part of it (`centre`); None takes theirs.
+        centre : of the whole sound where `features` are a part of it (`centre`), or of each row; None takes theirs.
         """
         with torch.no_grad():
-            cepstra = features @ self.cepstra - (self.centre(features) if centre is None else centre)
-            around = pad(cepstra.transpose(1, 2), (3, 3), mode="replicate").transpose(1, 2)
-            rows = features.shape[1]
-            at = {shift: around[:, 3 + shift : 3 + shift + rows : stride] for shift in range(-3, 4)}
-            streams = (at[0], at[2] - at[-2], at[3] - at[-1] - at[1] + at[-3])
-            steps = torch.stack(streams).flatten(1, 2)
-            scores = torch.cat([self._scores(part) for part in torch.split(steps, CHUNK, dim=1)])
-            return scores.reshape(*at[0].shape[:2], len(PHONES))
+            if centre is None:
+                centre = self.running(features)[0] if self.live else self.centre(features)
+            around = pad(self.cepstra_by(features, centre), (REACH_ROWS, REACH_ROWS), mode="replicate")
+            return self.shares(around, stride)
+
+    def cepstra_by(self, features: Tensor, centre: Tensor) -> Tensor:
+        """Cepstra of (B, T, inputs), and the same less their centre (B, 1 or T, 13): (B, 26, T)."""
+        cepstra = features @ self.cepstra
+        return torch.cat([cepstra, cepstra - centre], dim=2).transpose(1, 2)
+
+    def shares(self, around: Tensor, stride: int) -> Tensor:
+        """Log shares (B, N, 42) of every `stride`-th row of `cepstra_by` that has `REACH_ROWS` on either side."""
+        rows = around.shape[2] - 2 * REACH_ROWS
+        plain, centred = around.transpose(1, 2).chunk(2, dim=2)
+        first = REACH_ROWS
+        at = {shift: plain[:, first + shift : first + shift + rows : stride] for shift in range(-3, 4)}
+        static = centred[:, first : first + rows : stride]
+        steps = torch.stack([static, at[2] - at[-2], at[3] - at[-1] - at[1] + at[-3]]).flatten(1, 2)
+        scores = torch.cat([self._scores(part) for part in torch.split(steps, CHUNK, dim=1)])
+        return scores.reshape(*static.shape[:2], len(PHONES))
 
     def _scores(self, streams: Tensor) -> Tensor:
         """Log shares of phones for (3, N, 13): (N, 42)."""
@@ -127,6 +190,12 @@ class Ear(nn.Module):
         scores = SHARPNESS * torch.logsumexp(total, dim=2).transpose(0, 1)
         shares: Tensor = torch.log_softmax(scores, dim=1).clamp_min(LEAST)
         return shares
+
+
+def _heard(features: Tensor) -> Tensor:
+    """How far rows (..., inputs) count as sound: (..., 1) float64 in [0, 1]."""
+    level = features.double().mean(dim=-1, keepdim=True)
+    return torch.sigmoid((level - SOUNDS_FROM) / SOUNDS_WIDTH)
 
 
 def cepstra_of(centres_mel: Tensor) -> Tensor:

@@ -17,7 +17,9 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu
 
 from models.audio2mouth import SMALLEST_STD, Audio2Mouth
-from models.ear import LEAST, PHONES, Ear
+from models.ear import LEAST, PHONES, REACH_ROWS, Ear
+from models.stream import MouthStream
+from models.tape import Conv
 
 STRIDE = 2
 """Rows a step."""
@@ -47,6 +49,10 @@ class MouthNetConfig:
     dropout: float = 0.2
     phones: bool = True
     """Whether it hears phones too."""
+    live: bool = False
+    """Whether it can follow a stream: it hears no further ahead than `MouthNet.ahead`. Its LSTM runs forward only, of
+    the convolutions after the first two those of dilation 1 alone look ahead, and phones are measured against what was
+    heard so far."""
 
 
 class MouthNet(nn.Module):
@@ -66,6 +72,8 @@ class MouthNet(nn.Module):
         super().__init__()
         if config.phones != (ear is not None):
             raise ValueError("a network that hears phones needs an ear, and no other has one")
+        if ear is not None and ear.live != config.live:
+            raise ValueError("a live network needs a live ear, and no other has one")
         self.config = config
         self.register_buffer("input_mean", torch.zeros(config.inputs))
         self.register_buffer("input_std", torch.ones(config.inputs))
@@ -74,19 +82,40 @@ class MouthNet(nn.Module):
         self.first = _same(config.inputs, config.channels, WIDTH)
         self.second = _same(config.channels, config.channels, WIDTH, stride=STRIDE)
         self.phones = _same(len(PHONES), config.channels, 3) if ear is not None else None
-        self.trunk = nn.ModuleList(
-            _same(config.channels, config.channels, WIDTH, dilation=step) for step in config.dilations
-        )
+        self.trunk = nn.ModuleList(_trunk(config, step) for step in config.dilations)
         self.drop = nn.Dropout(config.dropout)
-        self.lstm = nn.LSTM(config.channels, config.cell, batch_first=True, bidirectional=True)
+        self.lstm = nn.LSTM(config.channels, config.cell, batch_first=True, bidirectional=not config.live)
         self.read_near = nn.Linear(config.channels, config.outputs)
-        self.read_far = nn.Linear(2 * config.cell, config.outputs, bias=False)
+        self.read_far = nn.Linear((1 if config.live else 2) * config.cell, config.outputs, bias=False)
+
+    @property
+    def layers(self) -> list[Conv]:
+        """The convolutions after the first two."""
+        return [layer for layer in self.trunk if isinstance(layer, Conv)]
+
+    @property
+    def ahead(self) -> int:
+        """Rows after its own that an output row of a live network hears, at most: with the usual sizes 14, 0.14 s.
+
+        Raises
+        ------
+        ValueError
+            It is not live: it hears on to the end.
+        """
+        if not self.config.live:
+            raise ValueError("this network hears its sound to the end; only a live one has a bound")
+        bands = self.first.ahead + self.second.ahead
+        heard = 0 if self.phones is None else REACH_ROWS + STRIDE * self.phones.ahead
+        # A row between two steps needs the later one, which stands a row after it.
+        return max(bands, heard) + STRIDE * sum(layer.ahead for layer in self.layers) + STRIDE - 1
 
     def normalise_by(self, features: Tensor, shapes: Tensor) -> None:
         """Set the scales from training rows: features (N, inputs) and shapes (N, outputs), N >= 2."""
         self.input_mean.copy_(features.mean(dim=0))
         self.input_std.copy_(features.std(dim=0).clamp_min(SMALLEST_STD))
         self.output_scale.copy_(shapes.std(dim=0).square().mean().sqrt().clamp_min(SMALLEST_STD))
+        if self.ear is not None and self.ear.live:
+            self.ear.usual_from(features)
 
     def forward(self, features: Tensor, centre: Tensor | None = None) -> Tensor:
         """Map (B, T, inputs) to (B, T, outputs), T >= 1; output row k belongs to input row k.
@@ -96,21 +125,32 @@ class MouthNet(nn.Module):
         centre : of the whole sound, as of `Ear.centre`, where `features` are a part of it.
         """
         rows = features.shape[1]
-        bands = ((features - self.input_mean) / self.input_std).transpose(1, 2)
-        heard = self.second(gelu(self.first(bands)))
+        heard = self.second(gelu(self.first(self.bands(features))))
         if self.ear is not None and self.phones is not None:
-            shares = self.ear(features, STRIDE, centre).transpose(1, 2)
-            heard = heard + self.phones((shares - 0.75 * LEAST) / 2.0)
+            heard = heard + self.phones(self.scaled(self.ear(features, STRIDE, centre)))
         heard = gelu(heard)
-        for layer in self.trunk:
+        for layer in self.layers:
             heard = heard + self.drop(gelu(layer(heard)))
         near = heard.transpose(1, 2)
         far = self.drop(self.lstm(self.drop(near))[0])
-        shapes = (self.read_near(near) + self.read_far(far)) * self.output_scale
+        shapes = self.read(near, far)
         # Step j stands at row 2j; the rows between are half-way.
         after = torch.cat([shapes[:, 1:], shapes[:, -1:]], dim=1)
         between = torch.stack([shapes, (shapes + after) / 2], dim=2)
         return between.flatten(1, 2)[:, :rows]
+
+    def bands(self, features: Tensor) -> Tensor:
+        """What the convolutions are given of (B, T, inputs): (B, inputs, T)."""
+        return ((features - self.input_mean) / self.input_std).transpose(1, 2)
+
+    def scaled(self, shares: Tensor) -> Tensor:
+        """Log shares of phones (B, S, 42) as the convolutions are given them: (B, 42, S), -1 to 3."""
+        return (shares.transpose(1, 2) - 0.75 * LEAST) / 2.0
+
+    def read(self, near: Tensor, far: Tensor) -> Tensor:
+        """Shapes (B, S, outputs) of what convolutions (B, S, channels) and LSTM (B, S, cells) say."""
+        shapes: Tensor = (self.read_near(near) + self.read_far(far)) * self.output_scale
+        return shapes
 
     def crops(self, features: Tensor) -> Tensor:
         """What `forward` gives: crops are mapped alone, as whole clips are."""
@@ -118,7 +158,7 @@ class MouthNet(nn.Module):
         return mapped
 
     def shapes_of(self, features: Tensor, block: int = BLOCK, context: int = CONTEXT) -> Tensor:
-        """Mouth shapes of a whole clip, in blocks that overlap.
+        """Mouth shapes of a whole clip, in blocks that overlap; a live network goes on from block to block instead.
 
         Parameters
         ----------
@@ -131,6 +171,8 @@ class MouthNet(nn.Module):
         """
         if features.ndim != 2 or features.shape[1] != self.config.inputs:
             raise ValueError(f"expected features (T, {self.config.inputs}), got {tuple(features.shape)}")
+        if self.config.live:
+            return MouthStream(self).whole(features, block)
         rows, parts = features.shape[0], [features.new_zeros((0, self.config.outputs))]
         was_training = self.training
         self.eval()
@@ -144,11 +186,14 @@ class MouthNet(nn.Module):
         return torch.cat(parts)
 
 
-def _same(inputs: int, outputs: int, width: int, stride: int = 1, dilation: int = 1) -> nn.Conv1d:
-    """A convolution that keeps its rows where they are; beyond the ends the last ones go on."""
-    return nn.Conv1d(
-        inputs, outputs, width, stride, dilation * (width // 2), dilation=dilation, padding_mode="replicate"
-    )
+def _same(inputs: int, outputs: int, width: int, stride: int = 1) -> Conv:
+    """A convolution that keeps its rows where they are."""
+    return Conv(inputs, outputs, width, width // 2, stride)
+
+
+def _trunk(config: MouthNetConfig, dilation: int) -> Conv:
+    ahead = 0 if config.live and dilation > 1 else dilation * (WIDTH // 2)
+    return Conv(config.channels, config.channels, WIDTH, ahead, dilation=dilation)
 
 
 MouthModel: TypeAlias = Audio2Mouth | MouthNet

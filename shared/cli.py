@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "learn": ("lipsync.cli:learn", "Learn from footage how a person's mouth moves to speech."),
     "sync": ("lipsync.cli:sync", "Re-sync the mouth in a clip to new speech."),
     "mouth": ("lipsync.mouth_cli:mouth", "Write how a mouth moves to new speech, as a table to be edited."),
+    "listen": ("lipsync.live_cli:listen", "Follow a stream of sound, and say how the mouth moves as it comes."),
     "evaluate": (
         "lipsync.evaluate_cli:evaluate",
         "Measure how well mouths learned from footage re-create the rest of it.",

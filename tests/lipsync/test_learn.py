@@ -16,6 +16,7 @@ from lipsync.learn import LEARNING, LearnOptions, fit
 from lipsync.logmel import log_mel
 from lipsync.options import RecipeName
 from lipsync.sounds import SoundOptions
+from models.mouthnet import MouthNet
 from shared.types import Sound
 
 WIDTHS: dict[RecipeName, int] = {"paper": 28, "default": 40}
@@ -43,6 +44,17 @@ def test_it_beats_the_mean_mouth_on_what_was_held_out(recipe: RecipeName) -> Non
     found = fit([echo_clip(400, seed, recipe) for seed in range(12)], SHORT[recipe])
     assert found.best[1] < (0.6 if recipe == "paper" else 0.8) * found.mean_mouth
     assert found.best == min(found.curve, key=lambda entry: entry[1])
+
+
+def test_a_live_network_is_learned_by_the_same_loop() -> None:
+    """From a mouth that runs 50 ms ahead of what is heard, inside what such a network hears ahead."""
+    clips = [echo_clip(400, seed, "default") for seed in range(12)]
+    for clip in clips:
+        clip.shapes[13:] = clip.shapes[:-13].copy()
+    found = fit(clips, replace(DEFAULT, live=True))
+    assert isinstance(found.net, MouthNet)
+    assert found.net.config.live
+    assert found.best[1] < 0.8 * found.mean_mouth
 
 
 def test_the_best_state_is_what_comes_back() -> None:

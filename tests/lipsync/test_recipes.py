@@ -10,6 +10,7 @@ import torch
 
 from lipsync.options import RecipeName
 from lipsync.recipes import FEATURES, config_of, fresh_model, hear, model_from, recipe_of
+from models.mouthnet import MouthNet
 from shared.types import Sound
 
 RECIPES: tuple[RecipeName, ...] = ("default", "paper")
@@ -22,6 +23,24 @@ def test_a_network_comes_back_from_its_stored_config(recipe: RecipeName) -> None
     assert again.config == net.config
     assert recipe_of(again) == recipe
     again.load_state_dict(net.state_dict())
+
+
+@pytest.mark.parametrize("phones", [False, True])
+def test_a_live_network_comes_back_live(phones: bool) -> None:
+    net = fresh_model("default", 20, phones, live=True)
+    again = model_from(json.loads(json.dumps(config_of(net))))
+    assert isinstance(again, MouthNet)
+    assert again.config == net.config
+    assert again.ahead == (14 if phones else 13)
+    again.load_state_dict(net.state_dict())
+
+
+def test_a_network_stored_before_there_were_live_ones_is_none() -> None:
+    config = config_of(fresh_model("default", 20, phones=False))
+    del config["live"]
+    again = model_from(config)
+    assert isinstance(again, MouthNet)
+    assert not again.config.live
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

@@ -15,10 +15,14 @@ from models.ear import (
     LEAST,
     LIFTER,
     LOWEST_HZ,
+    MEMORY_ROWS,
     PHONES,
     SHARPNESS,
+    SOUNDS_FROM,
+    SOUNDS_WIDTH,
     STATES,
     STREAMS,
+    USUAL_ROWS,
     Ear,
     Mixtures,
     cepstra_of,
@@ -126,3 +130,67 @@ def test_short_sounds_have_scores_too(rows: int) -> None:
     scores = Ear(CENTRES, mixtures())(sounds(rows), 2)
     assert scores.shape == (1, -(-rows // 2), len(PHONES))
     assert bool(scores.isfinite().all())
+
+
+def live_ear() -> Ear:
+    ear = Ear(CENTRES, mixtures(), live=True)
+    ear.usual_from(sounds(300, 7)[0])
+    return ear
+
+
+def slow_running(ear: Ear, features: Doubles) -> Doubles:
+    """One row after the other."""
+    weight = USUAL_ROWS
+    total = weight * ear.usual.numpy().astype(np.float64)
+    centres = []
+    for row in features:
+        heard = 1.0 / (1.0 + np.exp(-(row.mean() - SOUNDS_FROM) / SOUNDS_WIDTH))
+        total = (1.0 - heard / MEMORY_ROWS) * total + heard * (row @ ear.cepstra.numpy().astype(np.float64))
+        weight = (1.0 - heard / MEMORY_ROWS) * weight + heard
+        centres.append(total / weight)
+    return np.array(centres)
+
+
+def test_a_running_mean_is_that_of_one_row_after_the_other() -> None:
+    ear, features = live_ear(), sounds(2000)
+    centres, _ = ear.running(features)
+    np.testing.assert_allclose(centres[0].numpy(), slow_running(ear, features[0].double().numpy()), atol=2e-4)
+
+
+def test_a_running_mean_goes_on_from_what_is_kept() -> None:
+    ear, features = live_ear(), sounds(300)
+    whole, kept = ear.running(features)
+    parts, sums = [], None
+    for part in (features[:, :1], features[:, 1:140], features[:, :0], features[:, 140:]):
+        centres, sums = ear.running(part, sums)
+        parts.append(centres)
+    torch.testing.assert_close(torch.cat(parts, dim=1), whole)
+    torch.testing.assert_close(sums, kept, atol=1e-4, rtol=1e-5)
+    assert kept.shape == (1, 1, CEPSTRA + 1)
+
+
+def test_a_live_ear_measures_against_what_was_and_not_what_comes() -> None:
+    ear, features = live_ear(), sounds(200)
+    changed = features.clone()
+    changed[:, 120:] += torch.linspace(0.0, 3.0, 40)
+    one, other = ear(features, 1), ear(changed, 1)
+    torch.testing.assert_close(one[:, :117], other[:, :117])
+    assert (one[:, 120:] - other[:, 120:]).abs().max() > 0.1
+    whole = Ear(CENTRES, mixtures())
+    assert (whole(features, 1)[:, :117] - whole(changed, 1)[:, :117]).abs().max() > 0.1
+
+
+def test_a_quiet_wait_leaves_the_running_mean_as_it_was() -> None:
+    ear, features = live_ear(), sounds(200)
+    wait = 4.0 + 0.1 * torch.randn(1, 6000, 40, generator=torch.Generator().manual_seed(5))
+    centre = ear.running(features)[0][:, -1]
+    after = ear.running(torch.cat([features, wait], dim=1))[0][:, -1]
+    assert (after - centre).abs().max() < 0.05 * (centre - ear.running(wait)[0][:, -1]).abs().max() + 0.5
+
+
+def test_another_microphone_is_got_used_to() -> None:
+    ear = live_ear()
+    features = 10.0 + sounds(4000, 4) - 8.0
+    colour = torch.linspace(-1.5, 1.5, 40)
+    first, second = ear.running(torch.cat([features, features + colour], dim=1))[0][0, [3999, 7999]]
+    torch.testing.assert_close(second - first, colour @ ear.cepstra, atol=0.6, rtol=0.1)

@@ -18,10 +18,10 @@ def mixtures() -> Mixtures:
     return Mixtures(means, torch.full_like(means, 4.0), weights)
 
 
-def small_net(seed: int = 0, phones: bool = False) -> MouthNet:
+def small_net(seed: int = 0, phones: bool = False, live: bool = False) -> MouthNet:
     torch.manual_seed(seed)
-    config = MouthNetConfig(cell=16, channels=16, phones=phones)
-    return MouthNet(config, Ear(CENTRES, mixtures()) if phones else None).eval()
+    config = MouthNetConfig(cell=16, channels=16, phones=phones, live=live)
+    return MouthNet(config, Ear(CENTRES, mixtures(), live) if phones else None).eval()
 
 
 def noise(rows: int, seed: int = 1) -> torch.Tensor:
@@ -68,6 +68,34 @@ def test_blocks_leave_no_seam(phones: bool) -> None:
     torch.testing.assert_close(net.shapes_of(features, block=200, context=100), net.shapes_of(features, block=2000))
 
 
+@pytest.mark.parametrize(("phones", "ahead"), [(False, 13), (True, 14)])
+def test_a_live_net_hears_as_far_ahead_as_it_says_and_no_row_further(phones: bool, ahead: int) -> None:
+    net, features = small_net(phones=phones, live=True), noise(160)
+    assert net.ahead == ahead
+    shapes = net(features[None])[0]
+    heard = []
+    for row in (80, 81):
+        for later in (ahead, ahead + 1, ahead + 2, 60):
+            changed = features.clone()
+            changed[row + later] += 3.0
+            heard.append(not torch.equal(net(changed[None])[0, : row + 1], shapes[: row + 1]))
+    # A row between two steps hears the later one, so it is the odd row that hears furthest.
+    assert heard == [False] * 4 + [True] + [False] * 3
+
+
+def test_a_live_net_remembers_longer_than_its_convolutions_see() -> None:
+    net, features = small_net(live=True), noise(400)
+    changed = features.clone()
+    changed[:20] += 3.0
+    difference = (net(features[None]) - net(changed[None])).abs().amax(dim=2)[0]
+    assert difference[100] > 0.0
+
+
+def test_only_a_live_net_has_a_bound() -> None:
+    with pytest.raises(ValueError, match="to the end"):
+        _ = small_net().ahead
+
+
 def test_dropout_is_off_in_a_prediction_and_on_again_after_it() -> None:
     net = small_net().train()
     torch.testing.assert_close(net.shapes_of(noise(60)), net.shapes_of(noise(60)))
@@ -87,6 +115,9 @@ def test_an_ear_goes_with_a_network_that_hears_phones_and_with_no_other() -> Non
         MouthNet(MouthNetConfig())
     with pytest.raises(ValueError, match="ear"):
         MouthNet(MouthNetConfig(phones=False), Ear(CENTRES, mixtures()))
+    for live in (False, True):
+        with pytest.raises(ValueError, match="live ear"):
+            MouthNet(MouthNetConfig(live=live), Ear(CENTRES, mixtures(), live=not live))
 
 
 def test_inputs_are_z_scored_and_outputs_scaled() -> None:

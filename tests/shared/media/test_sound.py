@@ -17,6 +17,7 @@ from shared.errors import InstallError, MediaError
 from shared.media.reader import clip_origin, probe
 from shared.media.sound import (
     FLOOR_DBFS,
+    VoiceDetector,
     VoiceOptions,
     _voice_probabilities,
     load_sound,
@@ -300,6 +301,20 @@ def test_a_sound_is_heard_as_if_it_were_the_first() -> None:
     sounds = [Sound(np.asarray(scale * buzz, np.float32), 16_000) for scale in (1.0, 0.3)]
     alone = [_voice_probabilities(sound)[0] for sound in sounds]
     assert [_voice_probabilities(sound)[0] for sound in (sounds[1], sounds[0])] == [alone[1], alone[0]]
+
+
+def test_two_streams_are_heard_each_for_itself() -> None:
+    rng = np.random.default_rng(0)
+    buzz = 0.3 * np.sign(np.sin(2 * np.pi * 120 * np.arange(20_480) / 16_000)) + 0.05 * rng.standard_normal(20_480)
+    windows = np.asarray(buzz, np.float32).reshape(-1, 512)
+    quiet = np.asarray(0.001 * rng.standard_normal(windows.shape), np.float32)
+    alone = VoiceDetector().hear(windows)
+    one, other = VoiceDetector(), VoiceDetector()
+    together = []
+    for window, beside in zip(windows, quiet, strict=True):
+        together += one.hear(window[np.newaxis])
+        other.hear(beside[np.newaxis])
+    assert together == alone
 
 
 def test_a_missing_voice_detector_is_an_install_error(monkeypatch: pytest.MonkeyPatch) -> None:

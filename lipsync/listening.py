@@ -6,7 +6,8 @@ voice heard up to its own end: the mean power of the detector's windows of 32 ms
 the last ten seconds of voice counting most, and before that an expected level that counts as a third of a second.
 Against the whole's it is off in the first second of a voice, by a third of its distance from the expected level after
 0.7 s and a tenth after 3 s, and later by as much as a voice grows louder and softer over ten seconds. There is no limit
-at a peak: nothing here is a sound that could be clipped.
+at a peak: nothing here is a sound that could be clipped. All that costs 0.03 px of M-LMD on 30 held-out GRID clips, of
+three seconds each.
 """
 
 from __future__ import annotations

@@ -30,7 +30,9 @@ FULL_SCALE = 32768.0
 @click.option(
     "--voice", type=click.Path(path_type=Path), required=True, metavar="VOICE", help="Folder of lipswap learn --live."
 )
-@click.option("--rest/--no-rest", default=USUAL.rest, help="Close the mouth in pauses, by the voice heard so far.")
+@click.option(
+    "--rest/--no-rest", default=USUAL.rest, help="Hold a mouth of the paper's recipe at rest until voice is heard."
+)
 @click.option("--close/--no-close", default=USUAL.close, help="Shut lips that are nearly closed.")
 @standard_options
 def listen(*, voice: Path, rest: bool, close: bool, terminal: Terminal) -> None:

@@ -1,8 +1,9 @@
 """A mouth that follows a stream of sound: each shape as soon as it is certain, in constant memory.
 
 What needs the future is left out against a whole recording (`lipsync.predict`): the loudness is that of what was heard
-so far (`lipsync.listening`), pauses are the network's own affair (or, for the paper's, the mouth leaves its rest as voice
-is heard and no sooner), and nothing is smoothed. Lips close as there. Voices that can follow are those learned with ``lipswap learn --live``, and the paper's.
+so far (`lipsync.listening`), pauses are left to the network (a mouth of the paper's rests until voice is heard), and
+nothing is smoothed. Lips close as there. Voices that can follow are those learned with ``lipswap learn --live``, and
+the paper's.
 """
 
 from __future__ import annotations

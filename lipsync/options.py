@@ -165,6 +165,6 @@ class LiveOptions:
     """How a mouth follows a stream."""
 
     rest: bool = True
-    """Close the mouth of a voice of the paper's recipe in pauses, by what was heard so far; others rest by themselves."""
+    """Hold a mouth of the paper's recipe at rest until voice is heard; others rest by themselves."""
     close: bool = True
     """Shut lips that the network leaves a little open, as often as the speaker shuts them."""

@@ -67,8 +67,8 @@ class LearnOptions:
     sounds: SoundOptions | None = None
     """How sounds are varied, and how often nobody speaks; None leaves them as they are."""
     threads: int = 1
-    """Products of 60 cells are too small to share: a second thread gains nothing, and on a busy machine waits. 0: all
-    that torch is allowed."""
+    """Products this small are hardly worth sharing, and torch's threads wait for each other by spinning: where others
+    want the cores a second one made an update take ten times as long. 0: all that torch is allowed."""
     held_out: float = 0.1
     """Share of the clips (or of each clip's time) kept for validation, (0, 0.5]."""
     validate_every: int = 100
@@ -91,7 +91,7 @@ LEARNING: Final[Mapping[RecipeName, LearnOptions]] = {
         clip_norm=1.0,
         velocity=1.0,
         sounds=SoundOptions(),
-        threads=0,
+        threads=1,
         validate_every=50,
     ),
 }

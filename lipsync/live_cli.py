@@ -48,15 +48,17 @@ def listen(*, voice: Path, rest: bool, close: bool, terminal: Terminal) -> None:
     from lipsync.curve import table_rows
     from lipsync.live import LiveMouth, follow
     from lipsync.voice import open_voice
+    from models.tensors import one_thread
 
     opened = open_voice(voice)
     controls, mouth, rows = controls_of(opened), LiveMouth(opened, LiveOptions(rest, close)), 0
     terminal.say(f"{voice}: listening; rows come {1000 * mouth.latency_s:.0f} ms late")
     pieces = pcm_pieces(cast("BufferedIOBase", sys.stdin.buffer))
-    for track in follow(mouth, pieces):
-        for row in table_rows(track, controls):
-            click.echo(json.dumps(row))
-        rows += track.times_s.shape[0]
+    with one_thread():
+        for track in follow(mouth, pieces):
+            for row in table_rows(track, controls):
+                click.echo(json.dumps(row))
+            rows += track.times_s.shape[0]
     terminal.say(f"{rows} rows")
 
 

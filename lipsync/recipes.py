@@ -1,9 +1,9 @@
 """The two recipes from sound to mouth, side by side: what each one hears and which network maps it.
 
 ``paper`` is Suwajanakorn et al. 2017, section 4.1, constant by constant; ``default`` is what follows other words,
-voices and noise better and needs less footage. Learned from GRID sentences of one man, the networks as `sync` uses them on 50
-others (18 lip points, 3-D similarity fit, canonical oval 512 px high; mean mouth 6.14 px). With three quarters of an
-hour of one grammar the paper's, which is trained longer, is still ahead:
+voices and noise better and needs less footage. Learned from GRID sentences of one man, the networks as `sync` uses
+them on 50 others (18 lip points, 3-D similarity fit, canonical oval 512 px high; mean mouth 6.14 px). With three
+quarters of an hour of one grammar the paper's, which is trained longer, is still ahead:
 
 =======  ========  =========  ============  ============  =========  ======
 recipe   minutes   M-LMD, px  centred, px   r of opening  in speech  closes

@@ -17,7 +17,7 @@ from lipsync.closure import Closure, fit_closure, lips_from
 from lipsync.crops import Example
 from lipsync.features import row_times_s
 from lipsync.index import ClipMouths, examples_of, gather, in_spans, rest_shape, speech_s
-from lipsync.learn import LEARNING, Fit, LearnOptions, fit
+from lipsync.learn import LEARNING, Fit, LearnOptions, fit, longer_for
 from lipsync.mouth import COEFFICIENTS, LIP_POINTS, MouthBasis, MouthSpace, fit_basis
 from lipsync.options import OffsetChoice, VoiceOptions
 from lipsync.plane import TexturePlane, plane_for
@@ -134,7 +134,8 @@ def _learn(
     pool = write_textures(pictured, plane, options, partial / TEXTURES, counts, progress)
     teeth = _keep_teeth(partial, pool, plane, progress)
     examples = examples_of(clips, space.basis)
-    found = fit(examples, _learning(options), progress, _watch(tell), lips_from(space.basis, space.rest), kept)
+    learning = longer_for(heard, _learning(options)) if options.updates is None else _learning(options)
+    found = fit(examples, learning, progress, _watch(tell), lips_from(space.basis, space.rest), kept)
     save_mouths(partial, pool, space, _closure(found, clips, examples, space.basis), plane)
     facts = (
         {"recipe": options.recipe}

@@ -12,7 +12,7 @@ import torch
 
 from lipsync.closure import Lips
 from lipsync.crops import Example
-from lipsync.learn import LEARNING, LearnOptions, fit
+from lipsync.learn import LEARNING, LearnOptions, fit, longer_for
 from lipsync.logmel import log_mel
 from lipsync.options import RecipeName
 from lipsync.sounds import SoundOptions
@@ -211,3 +211,9 @@ def test_a_damaged_state_begins_anew(tmp_path: Path) -> None:
     (tmp_path / "training.safetensors").write_bytes(b"half")
     few = replace(PAPER, updates=4, validate_every=2)
     assert fit(clips, few, folder=tmp_path).curve == fit(clips, few).curve
+
+
+@pytest.mark.parametrize(("speech_s", "updates"), [(2.0, 600), (300.0, 600), (450.0, 900), (600.0, 1200), (9e3, 1200)])
+def test_more_speech_is_learned_from_longer_but_for_the_paper_s(speech_s: float, updates: int) -> None:
+    assert longer_for(speech_s, LEARNING["default"]) == replace(LEARNING["default"], updates=updates)
+    assert longer_for(speech_s, LEARNING["paper"]) == LEARNING["paper"]

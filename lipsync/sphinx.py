@@ -61,7 +61,7 @@ def read_gaussians(path: Path) -> Floats:
 def read_weights(path: Path) -> Floats:
     """Weights of the densities in the states of phones without context: (3, 128, 126) float32."""
     content = path.read_bytes()
-    start = content.find(DUMP_START, content.find(DUMP_START) + 1 if content.count(DUMP_START) > 1 else 0)
+    start = content.find(DUMP_START)
     sizes = struct.Struct("<ii")
     place = content.find(struct.pack("<i", DENSITIES), start + len(DUMP_START))
     if start < 0 or place < 0 or len(content) < place + sizes.size:

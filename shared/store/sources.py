@@ -37,10 +37,23 @@ class Weight:
 
 
 _GISKARD = "giskard_vision/landmark_detection/demo/ffhq/"
-_SPHINX = "pocketsphinx/model/en-us/en-us/"
-_SPHINX_WHEEL = "pocketsphinx==5.1.1"
-_SPHINX_BYTES = 29_167_744
 _ZOO = "https://github.com/opencv/opencv_zoo/raw/main/models/"
+
+
+def _sphinx(part: str, member: str, sha256: str, size_bytes: int) -> Weight:
+    """One file of the acoustic model that hears phones."""
+    inside = f"pocketsphinx/model/en-us/en-us/{member}"
+    return Weight(
+        name=f"sphinx_{part}",
+        file_name=f"sphinx_en_us_{member}",
+        sha256=sha256,
+        size_bytes=size_bytes,
+        licence="BSD-2-Clause",
+        kind="weights",
+        purpose=f"phones in any voice, for lip sync (CMU Sphinx en-us): {part}",
+        wheels=(Wheel("pocketsphinx==5.1.1", inside, 29_167_744, "manylinux_2_28_x86_64"),),
+    )
+
 
 TABLE: tuple[Weight, ...] = (
     Weight(
@@ -103,36 +116,9 @@ TABLE: tuple[Weight, ...] = (
         ),
         addresses=("https://storage.googleapis.com/mediapipe-assets/selfie_segmentation.tflite",),
     ),
-    Weight(
-        name="sphinx_means",
-        file_name="sphinx_en_us_means",
-        sha256="832019e32cac12eb318964f96f469034acb12d0348eeddc3831831a100cb4dd4",
-        size_bytes=838_732,
-        licence="BSD-2-Clause",
-        kind="weights",
-        purpose="phones in any voice, for lip sync (CMU Sphinx en-us): means",
-        wheels=(Wheel(_SPHINX_WHEEL, _SPHINX + "means", _SPHINX_BYTES, "manylinux_2_28_x86_64"),),
-    ),
-    Weight(
-        name="sphinx_variances",
-        file_name="sphinx_en_us_variances",
-        sha256="b00d696f85e96834fc10f8e5f06428d8c4db6bffdbe5845b6f69bf6efbc48fa5",
-        size_bytes=838_732,
-        licence="BSD-2-Clause",
-        kind="weights",
-        purpose="phones in any voice, for lip sync (CMU Sphinx en-us): variances",
-        wheels=(Wheel(_SPHINX_WHEEL, _SPHINX + "variances", _SPHINX_BYTES, "manylinux_2_28_x86_64"),),
-    ),
-    Weight(
-        name="sphinx_weights",
-        file_name="sphinx_en_us_sendump",
-        sha256="8c9564c0d5bef69ca9d9bf1014abe162f071644cf02cf1fa8a483c3dc165a7a8",
-        size_bytes=1_969_024,
-        licence="BSD-2-Clause",
-        kind="weights",
-        purpose="phones in any voice, for lip sync (CMU Sphinx en-us): mixture weights",
-        wheels=(Wheel(_SPHINX_WHEEL, _SPHINX + "sendump", _SPHINX_BYTES, "manylinux_2_28_x86_64"),),
-    ),
+    _sphinx("means", "means", "832019e32cac12eb318964f96f469034acb12d0348eeddc3831831a100cb4dd4", 838_732),
+    _sphinx("variances", "variances", "b00d696f85e96834fc10f8e5f06428d8c4db6bffdbe5845b6f69bf6efbc48fa5", 838_732),
+    _sphinx("weights", "sendump", "8c9564c0d5bef69ca9d9bf1014abe162f071644cf02cf1fa8a483c3dc165a7a8", 1_969_024),
     Weight(
         name="portrait_astronaut",
         file_name="astronaut.png",

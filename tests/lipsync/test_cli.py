@@ -61,17 +61,23 @@ def test_the_paper_s_network_is_live_as_it_is(tmp_path: Path) -> None:
     assert "leave --live out" in result.stderr
 
 
-def test_live_is_asked_of_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def learned(monkeypatch: pytest.MonkeyPatch) -> list[VoiceOptions]:
+    """What was asked to be learned; nothing is."""
     asked: list[VoiceOptions] = []
 
-    def learn_voice(_footage: object, _output: object, options: VoiceOptions, **_: object) -> object:
+    def learn(_: object, __: object, options: VoiceOptions, **___: object) -> None:
         asked.append(options)
         raise UsageError("enough")
 
-    monkeypatch.setattr("lipsync.prepare.learn_voice", learn_voice)
+    monkeypatch.setattr("lipsync.prepare.learn_voice", learn)
+    return asked
+
+
+def test_live_is_asked_of_the_network(tmp_path: Path, learned: list[VoiceOptions]) -> None:
     CliRunner().invoke(root, ["learn", "a.mp4", "-o", str(tmp_path / "v"), "--live"])
     CliRunner().invoke(root, ["learn", "a.mp4", "-o", str(tmp_path / "v")])
-    assert [(one.live, _learning(one).live) for one in asked] == [(True, True), (False, False)]
+    assert [(one.live, _learning(one).live) for one in learned] == [(True, True), (False, False)]
 
 
 def test_an_offset_that_is_none_is_refused(tmp_path: Path) -> None:
@@ -90,14 +96,7 @@ def test_an_unknown_role_is_refused_before_anything_is_read(tmp_path: Path, comm
     )
 
 
-def test_roles_reach_the_learning_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    learned: list[VoiceOptions] = []
-
-    def learn(_: object, __: object, options: VoiceOptions, **___: object) -> None:
-        learned.append(options)
-        raise UsageError("enough")
-
-    monkeypatch.setattr("lipsync.prepare.learn_voice", learn)
+def test_roles_reach_the_learning_in_their_order(tmp_path: Path, learned: list[VoiceOptions]) -> None:
     given = ["--role", "*=shapes,textures", "--role", "a.mp4=sound"]
     CliRunner().invoke(root, ["learn", "a.mp4", "b.mp4", "-o", str(tmp_path / "voice"), *given])
     assert [(rule.pattern, listed(rule.roles)) for rule in learned[0].roles] == [

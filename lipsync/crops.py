@@ -27,7 +27,7 @@ class Example:
 
     Attributes
     ----------
-    features : (T, F) float32, the recipe's.
+    features : (T, F) float32, the recipe's, or as a network's training takes them (`lipsync.variants`).
     shapes : (T, D) float32 mouth shapes at the rows' times.
     known : (T,) bool, false where no face was seen.
     """
@@ -58,17 +58,32 @@ def hold_out(examples: Sequence[Example], share: float, generator: np.random.Gen
 
 
 class Crops:
-    """Random crops out of all clips laid end to end, each followed by enough repeated rows for the delay."""
+    """Random crops out of all clips laid end to end, each followed by enough repeated rows for the delay.
 
-    def __init__(self, examples: Sequence[Example], held: Sequence[Rows], size: tuple[int, int], delay: int) -> None:
-        """Take crops of `size` (crops a batch, rows a crop)."""
+    Parameters
+    ----------
+    size : crops a batch, rows a crop.
+    delay : rows by which features are taken later.
+    ways : the features of all examples once more, in each way in which they are varied.
+    clean : share of the crops that are taken from the examples' own, where there are others.
+    """
+
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        held: Sequence[Rows],
+        size: tuple[int, int],
+        delay: int,
+        ways: Sequence[Sequence[Floats]] = (),
+        clean: float = 1.0,
+    ) -> None:
         self._batch, self._steps = size
-        self._delay = delay
+        self._delay, self._clean = delay, clean
         tail = self._steps + delay
-        features, shapes, known, starts, place = [], [], [], [], 0
+        self._ways = [_end_to_end(one, tail) for one in ([example.features for example in examples], *ways)]
+        shapes, known, starts, place = [], [], [], 0
         for example, rows in zip(examples, held, strict=True):
             usable = example.known & ~rows
-            features.append(np.pad(example.features, ((0, tail), (0, 0)), mode="edge"))
             shapes.append(np.pad(example.shapes, ((0, tail), (0, 0)), mode="edge"))
             known.append(np.pad(usable, (0, tail)))
             # A crop may begin where at least half of it can be learned from (all of it, but near a gap).
@@ -76,7 +91,6 @@ class Crops:
             least = min(self._steps, int(ahead.max(initial=0))) / 2
             starts.append(place + np.flatnonzero((ahead >= least) & (ahead > 0)))
             place += example.known.shape[0] + tail
-        self._features = torch.from_numpy(np.concatenate(features))
         self._shapes = torch.from_numpy(np.concatenate(shapes))
         self._known = torch.from_numpy(np.concatenate(known).astype(np.float32))
         self._starts = np.concatenate(starts)
@@ -85,7 +99,19 @@ class Crops:
         """(B, S, F) features from `delay` rows later, (B, S, D) shapes, (B, S) known."""
         starts = generator.choice(self._starts, self._batch)
         rows = torch.from_numpy(starts[:, None] + np.arange(self._steps))
-        return self._features[rows + self._delay], self._shapes[rows], self._known[rows]
+        return self._heard(rows + self._delay, generator), self._shapes[rows], self._known[rows]
+
+    def _heard(self, rows: Tensor, generator: np.random.Generator) -> Tensor:
+        """Features of rows (B, S), each crop in its own way."""
+        if len(self._ways) == 1:
+            return self._ways[0][rows]
+        clean = generator.random(self._batch) < self._clean
+        chosen = np.where(clean, 0, generator.integers(1, len(self._ways), self._batch))
+        return torch.stack([self._ways[way][crop] for way, crop in zip(chosen, rows, strict=True)])
+
+
+def _end_to_end(features: Sequence[Floats], tail: int) -> Tensor:
+    return torch.from_numpy(np.concatenate([np.pad(one, ((0, tail), (0, 0)), mode="edge") for one in features]))
 
 
 class Validation:

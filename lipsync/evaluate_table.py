@@ -42,7 +42,9 @@ def summary(found: Evaluation) -> str:
     return (
         f"learned from {len(found.names_learned)} clips ({found.learned_s / 60:.1f} minutes), measured on "
         f"{held['clips']} clips that no recipe has seen ({held['frames']} frames, {held['speech_frames']} in speech, "
-        f"{held['pause_frames']} in pauses, {held['closures']} closures){pauses}"
+        f"{held['pause_frames']} in pauses, {held['closures']} closures){pauses}; their sounds came "
+        f"{held['late_ms']['mean']:+.0f} ms after the mouth, with a standard deviation of "
+        f"{held['late_ms']['deviation']:.0f} ms; taken out"
     )
 
 
@@ -132,11 +134,13 @@ def lag_text(lag: Lag | None) -> str:
 def held_facts(found: Evaluation) -> JsonObject:
     """Counts of what was held out, and how often the real mouth is open in its pauses."""
     real = found.row("real")
+    late_ms = 1000.0 * np.array([clip.late_s for clip in found.clips])
     pauses = [open_rate(one.gap, one.clip.pause) for one in real.judged]
     count = sum(rate.count for rate in pauses)
     opened = sum(rate.share * rate.count for rate in pauses if rate.count)
     return {
         "clips": len(found.clips),
+        "late_ms": {"mean": round(float(late_ms.mean()), 1), "deviation": round(float(late_ms.std()), 1)},
         "frames": sum(len(clip.times_s) for clip in found.clips),
         "speech_frames": sum(int(clip.speech.sum()) for clip in found.clips),
         "pause_frames": sum(int(clip.pause.sum()) for clip in found.clips),

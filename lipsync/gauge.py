@@ -39,11 +39,12 @@ class HeldClip:
     Attributes
     ----------
     indices : (T,) int64 frame numbers.
-    times_s : (T,) float64 seconds after the first picture, as for the sound.
+    times_s : (T,) float64 seconds after the first picture, on the clock of the sound.
     lips : (T, 36) float32, the real mouths.
     speech, pause : (T,) bool; what lies near the edge of speech is neither.
     marks : closures and open vowels; empty where no alignment is given.
     unheard : (T,) bool, words that learning never heard; nowhere where none were left out.
+    late_s : by how much the sound came after the mouth; the times are put right by it.
     """
 
     path: Path
@@ -55,25 +56,32 @@ class HeldClip:
     pause: NDArray[np.bool_]
     marks: Marks
     unheard: NDArray[np.bool_]
+    late_s: float = 0.0
 
 
 def held_clip(
-    clip: ClipMouths, sound: Sound, marks: Marks, from_s: float = 0.0, unheard: Sequence[str] = ()
+    clip: ClipMouths,
+    sound: Sound,
+    marks: Marks,
+    from_s: float = 0.0,
+    unheard: Sequence[str] = (),
+    late_s: float = 0.0,
 ) -> HeldClip:
     """Make a held-out clip of what was gathered of it, from a time on; its sound stays whole.
 
     Parameters
     ----------
     unheard : words that learning never heard, in lower case.
+    late_s : by how much the clip's sound comes after its mouth.
     """
     kept = clip.times_s >= from_s
-    times_s = clip.times_s[kept]
+    times_s = clip.times_s[kept] + late_s
     speech = in_spans(times_s, clip.voiced, 0.0)
     near = in_spans(times_s, clip.voiced, PAUSE_MARGIN_S)
     closures_s, open_s = (tuple(t for t in times if t >= from_s) for times in (marks.closures_s, marks.open_s))
     told = Marks(closures_s, open_s, marks.words)
     new = in_spans(times_s, [(start, end) for start, end, word in marks.words if word in unheard], 0.0)
-    return HeldClip(clip.path, sound, clip.indices[kept], times_s, clip.lips[kept], speech, ~near, told, new)
+    return HeldClip(clip.path, sound, clip.indices[kept], times_s, clip.lips[kept], speech, ~near, told, new, late_s)
 
 
 class Gauge:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +112,17 @@ def gather(
     if not found:
         raise NoFaceError(f"{footage[0]}: no face in the footage; give clips in which the speaker's face is seen")
     return found
+
+
+def heard_again(clips: Sequence[ClipMouths], recipe: RecipeName, progress: Progress = silent) -> list[ClipMouths]:
+    """The same clips as another recipe hears them."""
+    made = []
+    for number, clip in enumerate(clips):
+        silent_clip = clip.features is None
+        features = None if silent_clip else hear(recipe, load_sound(clip.path, SAMPLE_RATE_HZ), clip.voiced)
+        made.append(replace(clip, features=features))
+        progress(number + 1, len(clips), "hearing clips")
+    return made
 
 
 def _mouths(

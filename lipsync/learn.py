@@ -4,7 +4,9 @@ The paper's training (Suwajanakorn et al. 2017, section 4.1, and its released co
 on batches of 100 random crops, state zeroed for each batch, mean squared error, Adam at 1e-3, gradient norm clipped at
 10. As a baseline it must not be weak by neglect: at least 3,000 updates whatever the footage, and the best validation
 checkpoint is kept (on minutes of speech it peaks early and then gets worse). The default's is the same loop with longer
-crops, a rate that falls, a loss that asks for velocity too, and sounds that are varied (`lipsync.sounds`).
+crops, a rate that falls, a loss that asks for velocity too, and sounds that are varied (`lipsync.variants`).
+
+Of both, what the sounds of many clips are off against each other is taken out on the way (`lipsync.jitter`).
 """
 
 from __future__ import annotations
@@ -22,14 +24,18 @@ from torch import Tensor
 
 from lipsync.closure import CLOSED_CM, Lips
 from lipsync.crops import Crops, Example, Rows, Validation, hold_out
+from lipsync.jitter import LEAST_CLIPS, jitter_s, moved
+from lipsync.logmel import BANDS
 from lipsync.options import RecipeName
 from lipsync.recipes import fresh_model
 from lipsync.resume import Training
-from lipsync.sounds import SoundOptions, silences, varied
+from lipsync.sounds import SoundOptions, mask
+from lipsync.variants import heard, quiet, variants
 from models.audio2mouth import masked_loss
 from models.mouthnet import MouthModel, open_loss, velocity_loss
 from shared.interrupt import postponed
 from shared.progress import Progress, silent
+from shared.types import Floats
 
 LABEL = "learning mouths (updates)"
 Batch: TypeAlias = tuple[Tensor, Tensor, Tensor]
@@ -66,6 +72,9 @@ class LearnOptions:
     """Weight of the error of lips that should be closed and are open, >= 0."""
     sounds: SoundOptions | None = None
     """How sounds are varied, and how often nobody speaks; None leaves them as they are."""
+    retime_at: tuple[float, ...] = (0.4, 0.65)
+    """Shares of the updates after which the clips' offsets against each other are looked for; they are within 2 ms of
+    the last at the second look."""
     threads: int = 1
     """Products this small are hardly worth sharing, and torch's threads wait for each other by spinning: where others
     want the cores a second one made an update take ten times as long. 0: all that torch is allowed."""
@@ -101,7 +110,7 @@ LEARNING: Final[Mapping[RecipeName, LearnOptions]] = {
 LONGER_FROM_S: Final = 300.0
 """From so much speech on the default network is trained longer: of three quarters of an hour (GRID) its held-out error
 still fell at the 600th update, when that of three minutes had long been rising."""
-MOST_LONGER: Final = 2.0
+MOST_LONGER: Final = 2.5
 
 
 def longer_for(speech_s: float, options: LearnOptions) -> LearnOptions:
@@ -124,6 +133,7 @@ class Fit:
     best : the entry of the curve whose weights `net` holds.
     mean_mouth : the same error of always answering the mean of the training shapes.
     held : rows of each example that training did not see, (T,) bool.
+    late_s : by how much the sound of each example came after its mouth, beside the usual; it was taken out.
     """
 
     net: MouthModel
@@ -131,6 +141,7 @@ class Fit:
     best: tuple[int, float]
     mean_mouth: float
     held: tuple[Rows, ...]
+    late_s: tuple[float, ...]
 
 
 def fit(
@@ -158,18 +169,23 @@ def fit(
     held = hold_out(examples, options.held_out, generator)
     with _own_randomness(options.seed), _threads(options.threads), postponed() as interrupted:
         net = _fresh_net(examples, held, options)
-        batches = Crops(examples, held, (options.batch, options.steps), net.delay)
-        check = Validation(examples, held, net.delay)
         state = Training(net, torch.optim.Adam(net.parameters(), lr=options.rate), generator)
+        lessons = _Lessons(net, examples, held, options, lips)
         if folder is None or not state.go_on(folder):
-            state.look(check.error(net))
+            state.look(lessons.check.error(net))
+        elif state.late_s:
+            lessons.retime(state.late_s)
+        retime_at = {round(share * options.updates) for share in options.retime_at}
         while state.update < options.updates and not (
             options.patience and state.update - state.best[0] >= options.patience
         ):
             state.update += 1
-            _update(state, _sounded(batches.draw(generator), options, lips, generator), options, lips)
+            _update(state, lessons.draw(generator), options, lips)
+            if state.update in retime_at and any(late_s := lessons.late_s(net)):
+                lessons.retime(late_s)
+                state.retime(late_s, lessons.check.error(net))
             if state.update % options.validate_every == 0 or state.update == options.updates:
-                state.look(check.error(net))
+                state.look(lessons.check.error(net))
                 if watch is not None:
                     watch(*state.curve[-1])
             if folder is not None:
@@ -179,7 +195,8 @@ def fit(
             progress(state.update, options.updates, LABEL)
     progress(options.updates, options.updates, LABEL)
     net.load_state_dict(state.best_weights)
-    return Fit(net.eval(), tuple(state.curve), state.best, check.mean_error(examples, held), tuple(held))
+    late = state.late_s or (0.0,) * len(examples)
+    return Fit(net.eval(), tuple(state.curve), state.best, lessons.mean_error(), tuple(held), late)
 
 
 def _kept(state: Training, options: LearnOptions, folder: Path | None) -> str:
@@ -188,17 +205,63 @@ def _kept(state: Training, options: LearnOptions, folder: Path | None) -> str:
     return f"{state.update} of {options.updates} updates are made; the same command goes on from there"
 
 
-def _sounded(batch: Batch, options: LearnOptions, lips: Lips | None, generator: np.random.Generator) -> Batch:
-    """Vary the sounds of a batch, and let nobody speak in some of its crops."""
-    if options.sounds is None:
-        return batch
-    features, shapes, known = batch
-    features = torch.from_numpy(varied(features.numpy(), options.sounds, generator))
-    if lips is not None:
-        count = int(generator.binomial(features.shape[0], options.sounds.silences))
-        features[:count] = torch.from_numpy(silences(count, features.shape[1], options.sounds, generator))
-        shapes[:count], known[:count] = torch.from_numpy(lips.rest), 1.0
-    return features, shapes, known
+class _Lessons:
+    """What is learned from and judged by, made ready once; sounds are varied by a generator of their own."""
+
+    def __init__(
+        self,
+        net: MouthModel,
+        examples: Sequence[Example],
+        held: Sequence[Rows],
+        options: LearnOptions,
+        lips: Lips | None,
+    ) -> None:
+        self._plain, self._held, self._options, self._lips = examples, held, options, lips
+        self._delay = net.delay
+        self._examples = [replace(example, features=heard(net, example.features)) for example in examples]
+        self._ways: list[list[Floats]] = []
+        self._quiet: Tensor | None = None
+        if options.sounds is not None:
+            generator = np.random.default_rng(options.seed)
+            self._ways = variants(net, [example.features for example in examples], options.sounds, generator)
+            if lips is not None:
+                self._quiet = torch.from_numpy(quiet(net, options.steps, options.sounds, generator))
+        self.retime(())
+
+    def retime(self, late_s: Sequence[float]) -> None:
+        """Put the clips on the clock of their sounds; empty for as they are."""
+        offsets = late_s if len(late_s) else (0.0,) * len(self._examples)
+        self._timed = [moved(example, late) for example, late in zip(self._examples, offsets, strict=True)]
+        size = (self._options.batch, self._options.steps)
+        clean = self._options.sounds.clean if self._options.sounds is not None else 1.0
+        self._crops = Crops(self._timed, self._held, size, self._delay, self._ways, clean)
+        self.check = Validation(self._timed, self._held, self._delay)
+
+    def draw(self, generator: np.random.Generator) -> Batch:
+        """A batch; bands and rows of some crops are hidden, and in some nobody speaks."""
+        features, shapes, known = self._crops.draw(generator)
+        sounds = self._options.sounds
+        if sounds is None:
+            return features, shapes, known
+        mask(features.numpy()[..., :BANDS], sounds, generator)
+        if self._quiet is not None and self._lips is not None:
+            count = int(generator.binomial(features.shape[0], sounds.silences))
+            features[:count] = self._quiet[torch.from_numpy(generator.integers(0, len(self._quiet), count))]
+            shapes[:count], known[:count] = torch.from_numpy(self._lips.rest), 1.0
+        return features, shapes, known
+
+    def late_s(self, net: MouthModel) -> tuple[float, ...]:
+        """By how much the sound of each clip comes after its mouth, beside the usual; zeros for too few clips."""
+        if len(self._plain) < LEAST_CLIPS:
+            return (0.0,) * len(self._plain)
+        net.eval()
+        with torch.no_grad():
+            made = [net.shapes_of(torch.from_numpy(example.features)).numpy() for example in self._plain]
+        return jitter_s(made, self._plain)
+
+    def mean_error(self) -> float:
+        """The error of always answering the mean mouth."""
+        return self.check.mean_error(self._timed, self._held)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from lipsync.closure import Closure, fit_closure, lips_from
 from lipsync.crops import Example
 from lipsync.features import row_times_s
 from lipsync.index import ClipMouths, examples_of, gather, in_spans, rest_shape, speech_s
+from lipsync.jitter import moved
 from lipsync.learn import LEARNING, Fit, LearnOptions, fit, longer_for
 from lipsync.mouth import COEFFICIENTS, LIP_POINTS, MouthBasis, MouthSpace, fit_basis
 from lipsync.options import OffsetChoice, VoiceOptions
@@ -70,6 +71,7 @@ def learn_voice(
     force: bool = False,
     progress: Progress = silent,
     tell: Callable[[str], None] | None = None,
+    gathered: Sequence[ClipMouths] | None = None,
 ) -> tuple[JsonObject, bool]:
     """Learn how a person's mouth moves to speech, and keep the mouths.
 
@@ -77,6 +79,7 @@ def learn_voice(
     ----------
     footage : clips of one speaker, >= 1, some with their own sound.
     tell : hears what the clips serve as, and the held-out error while the network is fitted.
+    gathered : what `gather` found in the footage, where that is known already, with the recipe's features.
 
     Returns
     -------
@@ -103,13 +106,14 @@ def learn_voice(
         facts: JsonObject = {}
         kept = _training_folder(wanted, options)
         with artefact(output, KIND, SCHEMA, wanted, force, details=facts) as partial:
-            facts.update(_learn(footage, partial, options, kept, progress, tell or (lambda _: None)))
+            facts.update(_learn(footage, gathered, partial, options, kept, progress, tell or (lambda _: None)))
         shutil.rmtree(kept, ignore_errors=True)
         return facts, False
 
 
 def _learn(
     footage: Sequence[Path],
+    gathered: Sequence[ClipMouths] | None,
     partial: Path,
     options: VoiceOptions,
     kept: Path,
@@ -117,7 +121,10 @@ def _learn(
     tell: Callable[[str], None],
 ) -> JsonObject:
     counts: Counter[str] = Counter()
-    clips = gather(footage, cache_folder(), options.person, counts, progress, options.finder, options.recipe)
+    if gathered is None:
+        clips = gather(footage, cache_folder(), options.person, counts, progress, options.finder, options.recipe)
+    else:
+        clips, counts["frames"] = list(gathered), sum(len(clip.indices) for clip in gathered)
     servings = roles.decide(clips, roles.given_roles(footage, options.roles), options, progress)
     for line in roles.lines_of(servings, clips):
         tell(line)
@@ -136,11 +143,21 @@ def _learn(
     examples = examples_of(clips, space.basis)
     learning = longer_for(heard, _learning(options)) if options.updates is None else _learning(options)
     found = fit(examples, learning, progress, _watch(tell), lips_from(space.basis, space.rest), kept)
+    spread_ms = 1000.0 * float(np.std(found.late_s))
+    if spread_ms > 0.0:
+        tell(f"the clips' sounds came {spread_ms:.0f} ms (standard deviation) before or after the usual; taken out")
+    examples = [moved(example, late) for example, late in zip(examples, found.late_s, strict=True)]
     save_mouths(partial, pool, space, _closure(found, clips, examples, space.basis), plane)
     facts = (
         {"recipe": options.recipe}
         | _facts(found, heard, counts)
-        | {"textures": int(pool.rows.shape[0]), "teeth": teeth, "clips": len(clips), "offsets": offsets}
+        | {
+            "jitter_ms": round(spread_ms, 1),
+            "textures": int(pool.rows.shape[0]),
+            "teeth": teeth,
+            "clips": len(clips),
+            "offsets": offsets,
+        }
         | {"roles": roles.facts_of(servings, clips)}
     )
     save_net(partial, found.net, found.best[0], facts)

@@ -99,8 +99,9 @@ class Renderer:
     def _options(self, row: str, voice: Voice, clip: HeldClip) -> SyncOptions:
         if row != ORACLE:
             return replace(SyncOptions(voice=voice.folder, speech=clip.path), **PICTURE_SIDE.get(row, {}))
-        times_s = np.arange(int(float(clip.times_s[-1]) * FEATURE_RATE_HZ) + 1) / FEATURE_RATE_HZ
-        shapes = resample_track(voice.basis.encode(clip.lips), clip.times_s, times_s)
+        seen_s = clip.times_s - clip.late_s
+        times_s = np.arange(int(float(seen_s[-1]) * FEATURE_RATE_HZ) + 1) / FEATURE_RATE_HZ
+        shapes = resample_track(voice.basis.encode(clip.lips), seen_s, times_s)
         track = MouthTrack(times_s, shapes, np.zeros(len(times_s), dtype=np.float32))
         self._folder.mkdir(parents=True, exist_ok=True)
         place = self._folder / f"{clip.path.stem}.csv"

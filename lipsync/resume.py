@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ class Training:
     update : updates made.
     curve : (update, held-out error) of each look, the first before any update.
     best : the entry whose weights `best_weights` are.
+    late_s : by how much the sound of each clip was found to come late (`lipsync.jitter`); empty until it is looked for.
     """
 
     net: MouthModel
@@ -39,6 +41,7 @@ class Training:
     curve: list[tuple[int, float]] = field(default_factory=list)
     best: tuple[int, float] = (0, float("inf"))
     best_weights: dict[str, Tensor] = field(default_factory=dict)
+    late_s: tuple[float, ...] = ()
     _saved_s: float = field(default_factory=time.monotonic)
 
     def look(self, error: float) -> None:
@@ -46,6 +49,12 @@ class Training:
         self.curve.append((self.update, error))
         if error <= self.best[1]:
             self.best, self.best_weights = self.curve[-1], copy.deepcopy(self.net.state_dict())
+
+    def retime(self, late_s: Sequence[float], error: float) -> None:
+        """Take up found offsets; errors before them are on another clock, and none of them is the best."""
+        self.late_s = tuple(late_s)
+        self.best = (self.update, error)
+        self.best_weights = copy.deepcopy(self.net.state_dict())
 
     def save(self, folder: Path, now: bool = False) -> None:
         """Write the state, but not more often than each `SAVE_EVERY_S` unless it shall be now."""
@@ -55,6 +64,7 @@ class Training:
             "update": self.update,
             "curve": self.curve,
             "best": self.best,
+            "late_s": self.late_s,
             "generator": self.generator.bit_generator.state,
         }
         tensors = gather(
@@ -79,6 +89,7 @@ class Training:
             self.update = int(found.facts["update"])
             self.curve = [(int(update), float(error)) for update, error in found.facts["curve"]]
             self.best = (int(found.facts["best"][0]), float(found.facts["best"][1]))
+            self.late_s = tuple(float(late) for late in found.facts["late_s"])
             self.best_weights = found.part("best")
         except (WeightsError, KeyError, ValueError, RuntimeError):
             self.net.load_state_dict(fresh)

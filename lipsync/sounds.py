@@ -1,7 +1,7 @@
 """Sounds varied in training, so that another voice, room or microphone still drives the mouth, and silence rests it.
 
-All of it happens on rows of log-mel power (`lipsync.logmel`), a batch at a time: powers of sounds that have nothing to
-do with each other add, a microphone is a factor on each band, a room a decaying tail, a vocal tract a stretch of the
+All of it happens on rows of log-mel power (`lipsync.logmel`), some sounds at a time: powers of sounds that have nothing
+to do with each other add, a microphone is a factor on each band, a room a decaying tail, a vocal tract a stretch of the
 mel axis (Jaitly and Hinton 2013), and what is masked must be guessed from its neighbours (SpecAugment, Park et al.
 2019). Nothing is decoded or transformed twice, and the shapes stay where they are.
 """
@@ -34,8 +34,10 @@ DECAY_DB: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class SoundOptions:
-    """How far sounds are varied; shares are those of the crops of a batch, [0, 1]."""
+    """How far sounds are varied; shares are those of the sounds, or of the crops of a batch, [0, 1]."""
 
+    clean: float = 0.4
+    """Share of crops that are heard as they were recorded."""
     gain_db: float = 4.0
     """Standard deviation of the level."""
     tilt_db: float = 3.0
@@ -61,7 +63,7 @@ class SoundOptions:
     gated_db: tuple[float, float] = (10.0, 60.0)
     """...and are made so much quieter."""
     masks: float = 0.4
-    """Share with hidden bands, and with hidden rows."""
+    """Share of crops with hidden bands, and with hidden rows."""
     masked: tuple[int, int] = (6, 8)
     """Most hidden bands and rows."""
     silences: float = 0.1
@@ -71,7 +73,7 @@ class SoundOptions:
 
 
 def varied(features: Floats, options: SoundOptions, rng: np.random.Generator) -> Floats:
-    """Vary crops of speech.
+    """Vary sounds of speech.
 
     Parameters
     ----------
@@ -91,18 +93,14 @@ def varied(features: Floats, options: SoundOptions, rng: np.random.Generator) ->
     chosen = _chosen(options.rooms, crops, rng)
     power[chosen] = _in_rooms(power[chosen], options, rng)
     power += _around(power, options, rng)
-    bands = np.log(power + np.float32(FLOOR))
-    _mask(bands, options, rng)
-    return bands
+    return np.asarray(np.log(power + np.float32(FLOOR)))
 
 
 def silences(count: int, rows: int, options: SoundOptions, rng: np.random.Generator) -> Floats:
     """Crops in which nobody speaks: noises at any level, digital silence among them: (count, rows, 40) float32."""
     level = _within(options.silence_dbfs, count, rng) - LOUDNESS_DBFS
     power = _noise(count, rows, rng) * _factor(level) * _microphones(count, options, rng)
-    bands: Floats = np.log(power + np.float32(FLOOR))
-    _mask(bands, options, rng)
-    return bands
+    return np.asarray(np.log(power + np.float32(FLOOR)))
 
 
 def _factor(decibels: Doubles) -> Floats:
@@ -177,8 +175,8 @@ def _other_tracts(features: Floats, largest: float, rng: np.random.Generator) ->
     return np.asarray(first + share * (second - first))
 
 
-def _mask(bands: Floats, options: SoundOptions, rng: np.random.Generator) -> None:
-    """Hide some bands and some rows under the crop's mean, in place."""
+def mask(bands: Floats, options: SoundOptions, rng: np.random.Generator) -> None:
+    """Hide some bands and some rows of crops (B, T, 40) under the crop's mean, in place."""
     for axis, most in ((2, options.masked[0]), (1, options.masked[1])):
         size = bands.shape[axis]
         for crop in np.flatnonzero(rng.random(bands.shape[0]) < options.masks):

@@ -57,6 +57,10 @@ class Audio2Mouth(nn.Module):
         hidden, state = self.lstm((features - self.input_mean) / self.input_std, state)
         return self.read_out(hidden), state
 
+    def heard(self, features: Tensor) -> Tensor:
+        """Sounds with all that training does not change: here the sounds (B, T, inputs) alone."""
+        return features
+
     def crops(self, features: Tensor) -> Tensor:
         """Map crops (B, T, inputs) to (B, T, outputs), each from an empty state; the output lags by the delay."""
         return self.read_out(self.lstm((features - self.input_mean) / self.input_std)[0])  # type: ignore[no-any-return]

@@ -124,10 +124,14 @@ class MouthNet(nn.Module):
         ----------
         centre : of the whole sound, as of `Ear.centre`, where `features` are a part of it.
         """
+        return self._mapped(features, None if self.ear is None else self.ear(features, STRIDE, centre))
+
+    def _mapped(self, features: Tensor, shares: Tensor | None) -> Tensor:
+        """Map (B, T, inputs) and the log shares of phones at their steps (B, S, 42)."""
         rows = features.shape[1]
         heard = self.second(gelu(self.first(self.bands(features))))
-        if self.ear is not None and self.phones is not None:
-            heard = heard + self.phones(self.scaled(self.ear(features, STRIDE, centre)))
+        if shares is not None and self.phones is not None:
+            heard = heard + self.phones(self.scaled(shares))
         heard = gelu(heard)
         for layer in self.layers:
             heard = heard + self.drop(gelu(layer(heard)))
@@ -152,10 +156,14 @@ class MouthNet(nn.Module):
         shapes: Tensor = (self.read_near(near) + self.read_far(far)) * self.output_scale
         return shapes
 
-    def crops(self, features: Tensor) -> Tensor:
-        """What `forward` gives: crops are mapped alone, as whole clips are."""
-        mapped: Tensor = self(features)
-        return mapped
+    def heard(self, features: Tensor) -> Tensor:
+        """Sounds (B, T, inputs) with all that training does not change: phones beside them, (B, T, inputs + 42)."""
+        return features if self.ear is None else torch.cat([features, self.ear(features, 1)], dim=2)
+
+    def crops(self, heard: Tensor) -> Tensor:
+        """Map crops of what was `heard` to (B, T, outputs), each alone, as whole clips are."""
+        features, shares = heard[..., : self.config.inputs], heard[:, ::STRIDE, self.config.inputs :]
+        return self._mapped(features, None if self.ear is None else shares)
 
     def shapes_of(self, features: Tensor, block: int = BLOCK, context: int = CONTEXT) -> Tensor:
         """Mouth shapes of a whole clip, in blocks that overlap; a live network goes on from block to block instead.
@@ -197,7 +205,7 @@ def _trunk(config: MouthNetConfig, dilation: int) -> Conv:
 
 
 MouthModel: TypeAlias = Audio2Mouth | MouthNet
-"""What maps sound to mouths: `crops`, `shapes_of`, `normalise_by`, `delay` and `config` mean the same in both."""
+"""What maps sound to mouths; `heard`, `crops`, `shapes_of`, `normalise_by`, `delay`, `config` mean the same in both."""
 
 
 def open_loss(gaps: Tensor, wanted: Tensor, known: Tensor, closed_cm: float) -> Tensor:

@@ -94,5 +94,5 @@ def test_lips_are_judged_on_what_training_did_not_see_where_there_is_enough_of_i
     example = Example(made, real, np.ones(2000, dtype=bool))
     clip = cast(ClipMouths, SimpleNamespace(features=made, voiced=((0.0, 30.0),)))
     net = cast(MouthModel, SimpleNamespace(shapes_of=lambda features: features))
-    closure = _closure(Fit(net, (), (0, 0.0), 0.0, (held,)), [clip], [example], basis)
+    closure = _closure(Fit(net, (), (0, 0.0), 0.0, (held,), (0.0,)), [clip], [example], basis)
     assert (closure.threshold_cm > 0.1) == threshold

@@ -100,7 +100,7 @@ def speaker(
     monkeypatch.setattr(module, "open_voice", lambda folder: replace(voice, folder=folder))
     monkeypatch.setattr(module, "detected_again", again)
     monkeypatch.setattr("lipsync.rows.measure_lag", partial(measure_lag, options=LagOptions(rounds=20)))
-    for name in ("lipsync.evaluate.load_sound", "lipsync.baselines.load_sound"):
+    for name in ("lipsync.evaluate.load_sound", "lipsync.baselines.load_sound", "lipsync.index.load_sound"):
         monkeypatch.setattr(name, lambda path, *_: heard(int(path.stem)))
     return learned
 

@@ -12,6 +12,7 @@ import torch
 
 from lipsync.closure import Lips
 from lipsync.crops import Example
+from lipsync.jitter import moved
 from lipsync.learn import LEARNING, LearnOptions, fit, longer_for
 from lipsync.logmel import log_mel
 from lipsync.options import RecipeName
@@ -217,3 +218,37 @@ def test_a_damaged_state_begins_anew(tmp_path: Path) -> None:
 def test_more_speech_is_learned_from_longer_but_for_the_paper_s(speech_s: float, updates: int) -> None:
     assert longer_for(speech_s, LEARNING["default"]) == replace(LEARNING["default"], updates=updates)
     assert longer_for(speech_s, LEARNING["paper"]) == LEARNING["paper"]
+
+
+def jittered(count: int, recipe: RecipeName) -> tuple[list[Example], list[float]]:
+    """Clips whose sounds come up to 30 ms early or late."""
+    late = [0.01 * round(3 * np.sin(number)) for number in range(count)]
+    return [moved(echo_clip(500, number, recipe), -one) for number, one in enumerate(late)], late
+
+
+@both
+def test_what_clips_are_off_against_each_other_is_taken_out(recipe: RecipeName) -> None:
+    clips, late = jittered(16, recipe)
+    options = replace(SHORT[recipe], updates=300)
+    found = fit(clips, options)
+    left = np.subtract(found.late_s, late)
+    assert np.std(left) < 0.7 * np.std(late)
+    assert found.best[1] < 0.9 * fit(clips, replace(options, retime_at=())).best[1]
+
+
+def test_a_training_broken_off_keeps_the_offsets_it_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clips, _ = jittered(12, "paper")
+    few = replace(PAPER, updates=150)
+    whole = fit(clips, few)
+    assert any(whole.late_s)
+    monkeypatch.setattr("lipsync.resume.SAVE_EVERY_S", 0.0)
+
+    def stop(done: float, total: float, label: str) -> None:  # noqa: ARG001
+        if done == 80:
+            raise PowerCutError
+
+    with pytest.raises(PowerCutError):
+        fit(clips, few, stop, folder=tmp_path)
+    again = fit(clips, few, folder=tmp_path)
+    assert again.late_s == whole.late_s
+    assert again.curve == whole.curve

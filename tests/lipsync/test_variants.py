@@ -1,0 +1,66 @@
+"""What a network is trained on: varied sounds, heard once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from lipsync import variants
+from lipsync.recipes import fresh_model
+from lipsync.sounds import SoundOptions
+from models.ear import PHONES
+from models.mouthnet import MouthNet
+from shared.types import Floats
+
+
+@pytest.fixture
+def net() -> MouthNet:
+    made = fresh_model("default", 20, phones=False)
+    assert isinstance(made, MouthNet)
+    return made
+
+
+@pytest.fixture
+def sounds() -> list[Floats]:
+    rng = np.random.default_rng(0)
+    return [rng.uniform(11.0, 15.0, (rows, 40)).astype(np.float32) for rows in (150, 80)]
+
+
+def test_each_way_holds_each_sound_varied_otherwise(net: MouthNet, sounds: list[Floats]) -> None:
+    made = variants.variants(net, sounds, SoundOptions(), np.random.default_rng(0))
+    assert len(made) == variants.MOST
+    assert [one.shape for one in made[0]] == [(150, 40), (80, 40)]
+    assert len({float(way[0].mean()) for way in made} | {float(sounds[0].mean())}) == variants.MOST + 1
+
+
+def test_a_long_sound_is_varied_piece_by_piece(
+    net: MouthNet, sounds: list[Floats], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(variants, "PIECE", 50)
+    louder = SoundOptions(gain_db=10, tilt_db=0, voices=0, rooms=0, noises=0, gates=0)
+    (way, *_) = variants.variants(net, sounds, louder, np.random.default_rng(0))
+    gains = way[0] - sounds[0]
+    for start in (0, 50, 100):
+        np.testing.assert_allclose(gains[start : start + 50], gains[start, 0], atol=0.01)
+    assert len(set(gains[:, 0].round(1).tolist())) >= 3
+
+
+def test_much_footage_is_varied_in_fewer_ways_but_never_in_none() -> None:
+    assert [variants.ways_for(rows) for rows in (0, 18_000, 270_000, 10_000_000)] == [5, 5, 2, 1]
+
+
+def test_crops_of_what_was_heard_are_mapped_as_crops_of_the_sound_are(sounds: list[Floats]) -> None:
+    net = fresh_model("default", 20).eval()
+    assert isinstance(net, MouthNet)
+    sound = sounds[0]
+    heard = variants.heard(net, sound)
+    assert heard.shape == (150, 40 + len(PHONES))
+    with torch.no_grad():
+        torch.testing.assert_close(net.crops(torch.from_numpy(heard)[None]), net(torch.from_numpy(sound)[None]))
+
+
+def test_crops_of_silence_are_as_long_as_asked_for_and_differ(net: MouthNet) -> None:
+    made = variants.quiet(net, 60, SoundOptions(), np.random.default_rng(0))
+    assert made.shape == (variants.SILENCES, 60, 40)
+    assert np.ptp(made.mean(axis=(1, 2))) > 3.0

@@ -138,10 +138,23 @@ class Validation:
         """Root of the held-out mean squared error; infinite where nothing could be held out."""
         if not bool(self._known.any()):
             return float("inf")
+        return float(masked_loss(self._predicted(net), self._shapes, self._known).sqrt())
+
+    def shyness(self, net: MouthModel) -> float:
+        """How many times as far from the mean mouth the held-out mouths are as they are told, (0, inf).
+
+        Half-way (geometric mean) between the factor with the least squared error and that with which both spread
+        alike: what is told never follows perfectly, and full spread would cost distance. 1 where nothing is held out.
+        """
+        told, real = (every * self._known.unsqueeze(-1) for every in (self._predicted(net), self._shapes))
+        power = float(told.square().sum())
+        fit = float((told * real).sum()) / power if power > 0 else 1.0
+        return (fit * (float(real.square().sum()) / power) ** 0.5) ** 0.5 if fit > 0 and power > 0 else 1.0
+
+    def _predicted(self, net: MouthModel) -> Tensor:
         net.eval()
         with torch.no_grad():
-            predicted = net.crops(self._features)[:, self._delay :]
-        return float(masked_loss(predicted, self._shapes, self._known).sqrt())
+            return net.crops(self._features)[:, self._delay :]
 
     def mean_error(self, examples: Sequence[Example], held: Sequence[Rows]) -> float:
         """The error of always answering the mean shape of the rows that were not held out."""

@@ -117,6 +117,10 @@ class MouthNet(nn.Module):
         if self.ear is not None and self.ear.live:
             self.ear.usual_from(features)
 
+    def widen(self, gain: float) -> None:
+        """Let all mouths lie so many times as far from the mean mouth."""
+        self.output_scale.mul_(gain)
+
     def forward(self, features: Tensor, centre: Tensor | None = None) -> Tensor:
         """Map (B, T, inputs) to (B, T, outputs), T >= 1; output row k belongs to input row k.
 

@@ -9,15 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from lipsync.closure import Lips
-from lipsync.crops import Example
+from lipsync.crops import Example, Validation, hold_out
 from lipsync.jitter import moved
 from lipsync.learn import LEARNING, LearnOptions, fit, longer_for
 from lipsync.logmel import log_mel
 from lipsync.options import RecipeName
 from lipsync.sounds import SoundOptions
-from models.mouthnet import MouthNet
+from models.mouthnet import MouthNet, MouthNetConfig
 from shared.types import Sound
 
 WIDTHS: dict[RecipeName, int] = {"paper": 28, "default": 40}
@@ -119,6 +120,31 @@ def test_a_face_seen_in_the_held_out_stretch_alone_is_learned_all_the_same() -> 
     assert all(bool(torch.isfinite(weight).all()) for weight in found.net.parameters())
 
 
+@pytest.mark.parametrize(("told", "gain"), [(0.9, 1 / 0.9), (1.25, 0.8), (0.0, 1.0), (-1.0, 1.0)])
+def test_shyness_is_how_much_further_the_real_mouths_go(told: float, gain: float) -> None:
+    clips = [echo_clip(300, seed, "default") for seed in range(3)]
+    held = hold_out(clips, 0.1, np.random.default_rng(0))
+    check = Validation([Example(told * one.shapes, one.shapes, one.known) for one in clips], held, 0)
+    assert check.shyness(Echo()) == pytest.approx(gain, rel=1e-4)
+
+
+class Echo(MouthNet):
+    """Answers with what it is given."""
+
+    def __init__(self) -> None:
+        super().__init__(MouthNetConfig(phones=False))
+
+    def crops(self, heard: Tensor) -> Tensor:
+        return heard
+
+
+def test_a_shy_network_is_widened_and_no_further_than_allowed() -> None:
+    clips = [echo_clip(400, seed, "default") for seed in range(12)]
+    shy, wide = (fit(clips, replace(DEFAULT, updates=30, widest=widest)).net for widest in (1.0, 1.05))
+    sound = torch.from_numpy(clips[0].features)
+    torch.testing.assert_close(wide.shapes_of(sound), 1.05 * shy.shapes_of(sound))
+
+
 def test_nothing_known_is_refused() -> None:
     clip = echo_clip(100, 0)
     with pytest.raises(ValueError, match="no known rows"):
@@ -214,7 +240,7 @@ def test_a_damaged_state_begins_anew(tmp_path: Path) -> None:
     assert fit(clips, few, folder=tmp_path).curve == fit(clips, few).curve
 
 
-@pytest.mark.parametrize(("speech_s", "updates"), [(2.0, 600), (300.0, 600), (450.0, 900), (600.0, 1200), (9e3, 1200)])
+@pytest.mark.parametrize(("speech_s", "updates"), [(2.0, 600), (300.0, 600), (450.0, 900), (600.0, 1200), (9e3, 1500)])
 def test_more_speech_is_learned_from_longer_but_for_the_paper_s(speech_s: float, updates: int) -> None:
     assert longer_for(speech_s, LEARNING["default"]) == replace(LEARNING["default"], updates=updates)
     assert longer_for(speech_s, LEARNING["paper"]) == LEARNING["paper"]

@@ -112,18 +112,20 @@ LEARNING: Final[Mapping[RecipeName, LearnOptions]] = {
 
 
 LONGER_FROM_S: Final = 300.0
-"""From so much speech on the default network is trained longer: of three quarters of an hour (GRID) its held-out error
-still fell at the 600th update, when that of three minutes had long been rising."""
+"""From so much speech on the default network is trained longer, in larger steps: of three quarters of an hour (GRID) its
+held-out error still fell at the 600th update, when that of three minutes had long been rising."""
 MOST_LONGER: Final = 2.5
+FASTEST: Final = 2e-3
 
 
 def longer_for(speech_s: float, options: LearnOptions) -> LearnOptions:
-    """Options with as many updates as so much speech is worth; the paper's has its own number whatever the footage."""
+    """Options with the updates and the rate that so much speech is worth; the paper's are the same for any footage."""
     if options.recipe == "paper":
         return options
     times = min(max(speech_s / LONGER_FROM_S, 1.0), MOST_LONGER)
     step = options.validate_every
-    return replace(options, updates=round(options.updates * times / step) * step)
+    rate = min(options.rate * times, max(FASTEST, options.rate))
+    return replace(options, updates=round(options.updates * times / step) * step, rate=rate)
 
 
 @dataclass(frozen=True, slots=True)

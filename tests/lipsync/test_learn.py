@@ -240,9 +240,13 @@ def test_a_damaged_state_begins_anew(tmp_path: Path) -> None:
     assert fit(clips, few, folder=tmp_path).curve == fit(clips, few).curve
 
 
-@pytest.mark.parametrize(("speech_s", "updates"), [(2.0, 600), (300.0, 600), (450.0, 900), (600.0, 1200), (9e3, 1500)])
-def test_more_speech_is_learned_from_longer_but_for_the_paper_s(speech_s: float, updates: int) -> None:
-    assert longer_for(speech_s, LEARNING["default"]) == replace(LEARNING["default"], updates=updates)
+@pytest.mark.parametrize(
+    ("speech_s", "updates", "rate"),
+    [(2.0, 600, 1e-3), (300.0, 600, 1e-3), (450.0, 900, 1.5e-3), (600.0, 1200, 2e-3), (9e3, 1500, 2e-3)],
+)
+def test_more_speech_is_learned_from_longer_but_for_the_paper_s(speech_s: float, updates: int, rate: float) -> None:
+    found = longer_for(speech_s, LEARNING["default"])
+    assert found == replace(LEARNING["default"], updates=updates, rate=pytest.approx(rate))
     assert longer_for(speech_s, LEARNING["paper"]) == LEARNING["paper"]
 
 

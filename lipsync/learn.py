@@ -112,8 +112,8 @@ LEARNING: Final[Mapping[RecipeName, LearnOptions]] = {
 
 
 LONGER_FROM_S: Final = 300.0
-"""From so much speech on the default network is trained longer, in larger steps: of three quarters of an hour (GRID) its
-held-out error still fell at the 600th update, when that of three minutes had long been rising."""
+"""From so much speech on the default network is trained longer, in larger steps: of three quarters of an hour (GRID)
+its held-out error still fell at the 600th update, when that of three minutes had long been rising."""
 MOST_LONGER: Final = 2.5
 FASTEST: Final = 2e-3
 

@@ -7,7 +7,7 @@ precision, so that they glide with the face instead of stepping; `feather` is th
 from __future__ import annotations
 
 import math
-from typing import cast
+from functools import partial
 
 import cv2
 import numpy as np
@@ -133,15 +133,13 @@ def erode(mask: Floats, px: float) -> Floats:
     """
     whole = int(abs(px))
     part = np.float32(abs(px) - whole)
-    padded = np.pad(_checked(mask), whole + 1)
-    step = cv2.erode if px > 0 else cv2.dilate
+    step = partial(cv2.erode if px > 0 else cv2.dilate, borderType=cv2.BORDER_CONSTANT, borderValue=(0.0,))
+    stepped = np.asarray(_checked(mask))
     for count in range(whole):
-        padded = np.asarray(step(padded, _brush(count)), dtype=np.float32)
+        stepped = np.asarray(step(stepped, _brush(count)))
     if part > 0:
-        further = np.asarray(step(padded, _brush(whole)), dtype=np.float32)
-        padded = padded * (1 - part) + further * part
-    inside = padded[whole + 1 : whole + 1 + mask.shape[0], whole + 1 : whole + 1 + mask.shape[1]]
-    return cast(Floats, np.ascontiguousarray(inside, dtype=np.float32))
+        stepped = stepped * (1 - part) + np.asarray(step(stepped, _brush(whole))) * part
+    return np.array(stepped, dtype=np.float32)
 
 
 def feather(mask: Floats, px: float) -> Floats:

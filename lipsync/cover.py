@@ -80,7 +80,7 @@ def uncovered(mask: Floats, box: IntBox, front: Floats, pose: FacePose) -> Float
     front : on the plane `SEEN_ON`, float32, 1 = in front.
     """
     box_from_frame = np.array([[1.0, 0.0, -box[0]], [0.0, 1.0, -box[1]], [0.0, 0.0, 1.0]])
-    box_from_front = box_from_frame @ np.linalg.inv(SEEN_ON.texture_from_frame(pose))
+    box_from_front = box_from_frame @ invert(SEEN_ON.texture_from_frame(pose))
     return np.asarray(mask * (1.0 - warp_picture(front, box_from_front, mask.shape, "zero")), dtype=np.float32)
 
 

@@ -187,7 +187,10 @@ def _with_lips(points: Floats, lips: Floats) -> Floats:
 def _unsharp(picture: Floats, gain: float) -> Floats:
     if gain <= 0.0:
         return picture
-    return np.clip(picture + np.float32(gain) * (picture - gaussian(picture, UNSHARP_SIGMA_PX)), 0.0, 1.0)
+    sharp = picture - gaussian(picture, UNSHARP_SIGMA_PX)
+    sharp *= np.float32(gain)
+    sharp += picture
+    return np.clip(sharp, 0.0, 1.0, out=sharp)
 
 
 def _resampled(picture: Floats) -> Floats:

@@ -109,8 +109,9 @@ class _Pull:
     def __init__(self, places: Floats, shifts: Floats, width: float) -> None:
         self._places = places.astype(np.float64)
         self._width = max(width, 1.0)
-        squares = ((self._places[:, np.newaxis] - self._places) ** 2).sum(axis=2)
-        kernel = np.exp(-squares / (2 * self._width**2)) + STIFFNESS * np.eye(places.shape[0])
+        x, y = self._places.T
+        squares = (x[:, np.newaxis] - x) ** 2 + (y[:, np.newaxis] - y) ** 2
+        kernel = np.exp(squares / (-2 * self._width**2)) + STIFFNESS * np.eye(places.shape[0])
         self._weights = np.linalg.solve(kernel, shifts.astype(np.float64)).astype(np.float32)
 
     def at(self, points: Floats) -> Floats:

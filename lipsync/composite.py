@@ -262,7 +262,7 @@ def _shown(waiting: deque[_Shown], place: int, track: int) -> Wish:
 def _steady_front(waiting: deque[_Shown], place: int, one: _Made) -> Floats:
     """What is in front now, and softly what is so just before or after: things do not pop."""
     known = [shown.of(one.face.track) for shown in waiting]
-    if not any(made.front.mask.any() for made in known if made is not None):
+    if not any(made.front.seen for made in known if made is not None):
         return one.front.mask
     near = known[max(place - 1, 0) : place + 2]
     return np.maximum(one.front.below, np.mean([made.front.below for made in near if made is not None], axis=0))

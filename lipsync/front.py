@@ -74,11 +74,13 @@ class Front:
     mask : (H, W) float32 on `SEEN_ON`, 1 = something is in front.
     below : the same, if what is seen under the chin alone is a thing too.
     mouth : share of the lips that it covers, [0, 1].
+    seen : whether the mask is anything but 0.
     """
 
     mask: Floats
     below: Floats
     mouth: float
+    seen: bool
 
 
 @dataclass(slots=True)
@@ -133,7 +135,7 @@ class Fronts:
         known = self._tracks.pop(track, None) or self._started(seen)
         if known is None:
             nothing = np.zeros(SEEN_ON.size, dtype=np.float32)
-            return Front(nothing, nothing, 0.0)
+            return Front(nothing, nothing, 0.0, seen=False)
         self._tracks[track] = known  # the last seen last
         for other in list(self._tracks)[:-MOST_TRACKS]:
             del self._tracks[other]
@@ -142,7 +144,7 @@ class Fronts:
         wide = grown(region, 0, GROW_PX)
         self._learn(known, seen, wide, apart)
         below = grown(region | _found(apart, seen, known.level, seen.laid), 0, GROW_PX)
-        return Front(wide.astype(np.float32), below.astype(np.float32), covered)
+        return Front(wide.astype(np.float32), below.astype(np.float32), covered, bool(wide.any()))
 
     def _seen(self, frame: Frame, free: FreeFace) -> _Seen:
         size, flat = SEEN_ON.size, SEEN_ON.to_texture(free.flat)

@@ -208,7 +208,7 @@ def _make(scene: Scene, role: _Role, synthesiser: Synthesiser, remembered: Remem
     light = light_between(texture, own, skin)
     told = None if scene.frame.index % EVERY else light
     shade = None if told is None else shade_between(texture, own, skin, told)
-    mean = None if light is None else np.asarray(np.average(own[skin > 0], axis=0, weights=skin[skin > 0]), np.float32)
+    mean = None if light is None else np.asarray(np.tensordot(skin, own, 2) / skin.sum(), dtype=np.float32)
     teeth = None if synthesiser.teeth is None else synthesiser.teeth.see(lower.texture, lower.flat)
     return _Made(face, free, lower, teeth, front, light, shade, mean)
 
@@ -262,7 +262,7 @@ def _shown(waiting: deque[_Shown], place: int, track: int) -> Wish:
 def _steady_front(waiting: deque[_Shown], place: int, one: _Made) -> Floats:
     """What is in front now, and softly what is so just before or after: things do not pop."""
     known = [shown.of(one.face.track) for shown in waiting]
-    if not any(made.front.mask.any() for made in known if made is not None):
+    if not any(made.front.seen for made in known if made is not None):
         return one.front.mask
     near = known[max(place - 1, 0) : place + 2]
     return np.maximum(one.front.below, np.mean([made.front.below for made in near if made is not None], axis=0))
@@ -287,9 +287,8 @@ def _with_teeth(one: _Made, waiting: deque[_Shown], place: int, teeth: Teeth) ->
         for made in shown.made
         if abs(index - place) <= STEADY_REACH and made.face.track == one.face.track and made.teeth is not None
     ]
-    lower = one.lower
-    texture = teeth.lay(lower.texture, lower.flat, steady_teeth(near), lower.teeth_sharpness)
-    return replace(lower, texture=texture)
+    texture = teeth.lay(one.lower.texture, steady_teeth(near), one.lower.teeth_sharpness)
+    return replace(one.lower, texture=texture)
 
 
 def _patch(

@@ -80,7 +80,7 @@ def uncovered(mask: Floats, box: IntBox, front: Floats, pose: FacePose) -> Float
     front : on the plane `SEEN_ON`, float32, 1 = in front.
     """
     box_from_frame = np.array([[1.0, 0.0, -box[0]], [0.0, 1.0, -box[1]], [0.0, 0.0, 1.0]])
-    box_from_front = box_from_frame @ np.linalg.inv(SEEN_ON.texture_from_frame(pose))
+    box_from_front = box_from_frame @ invert(SEEN_ON.texture_from_frame(pose))
     return np.asarray(mask * (1.0 - warp_picture(front, box_from_front, mask.shape, "zero")), dtype=np.float32)
 
 
@@ -122,10 +122,10 @@ def _cloth(frame: Frame, box: IntBox, skin_rgb: Floats, faces: tuple[Floats, Flo
     small_from_frame = resize_matrix(size, small) @ box_from_frame
     own = to_float(warp(frame, small_from_frame, small))
     old, new = (transform(small_from_frame, points[:17]) for points in faces)
-    return resize(
-        np.asarray(_unlike(gaussian(own, BLUR_PX), skin_rgb) * (1 - polygon_mask(old, small, new)), dtype=np.float32),
-        size,
-    )
+    share = 1 - polygon_mask(old, small, new)
+    outside = share > 0
+    share[outside] *= _unlike(gaussian(own, BLUR_PX)[outside], skin_rgb)
+    return resize(share, size)
 
 
 def _unlike(colours: Floats, skin_rgb: Floats) -> Floats:

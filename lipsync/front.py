@@ -74,11 +74,13 @@ class Front:
     mask : (H, W) float32 on `SEEN_ON`, 1 = something is in front.
     below : the same, if what is seen under the chin alone is a thing too.
     mouth : share of the lips that it covers, [0, 1].
+    seen : whether the mask is anything but 0.
     """
 
     mask: Floats
     below: Floats
     mouth: float
+    seen: bool
 
 
 @dataclass(slots=True)
@@ -99,6 +101,7 @@ class _Seen:
     bare : (H, W) float32, skin without lips, by which light is judged.
     inside, lips, around : (H, W) the face below the nose, its lips, and these with what moves around them.
     laid : (H, W) the face with the neck under its chin, that is laid over.
+    lively : (H, W) float32, by how much differences count less.
     """
 
     own: Floats
@@ -107,6 +110,7 @@ class _Seen:
     lips: Region
     around: Region
     laid: Region
+    lively: Floats
 
     @property
     def ring(self) -> Region:
@@ -131,7 +135,7 @@ class Fronts:
         known = self._tracks.pop(track, None) or self._started(seen)
         if known is None:
             nothing = np.zeros(SEEN_ON.size, dtype=np.float32)
-            return Front(nothing, nothing, 0.0)
+            return Front(nothing, nothing, 0.0, seen=False)
         self._tracks[track] = known  # the last seen last
         for other in list(self._tracks)[:-MOST_TRACKS]:
             del self._tracks[other]
@@ -140,7 +144,7 @@ class Fronts:
         wide = grown(region, 0, GROW_PX)
         self._learn(known, seen, wide, apart)
         below = grown(region | _found(apart, seen, known.level, seen.laid), 0, GROW_PX)
-        return Front(wide.astype(np.float32), below.astype(np.float32), covered)
+        return Front(wide.astype(np.float32), below.astype(np.float32), covered, bool(wide.any()))
 
     def _seen(self, frame: Frame, free: FreeFace) -> _Seen:
         size, flat = SEEN_ON.size, SEEN_ON.to_texture(free.flat)
@@ -149,7 +153,8 @@ class Fronts:
         inside = (face > 0.5) & self._skin
         lips, around = (mouth_mask(flat, size, grow) > 0.5 for grow in (1.0, LIPS_GROW))
         laid = inside | ((polygon_mask(lower_face_outline(flat), size) > 0.5) & self._neck)
-        return _Seen(own, bare_skin(face, flat) * self._skin, inside, lips, around, laid)
+        lively = 1.0 + (LIVELY - 1.0) * gaussian(lips.astype(np.float32), 1.0)
+        return _Seen(own, bare_skin(face, flat) * self._skin, inside, lips, around, laid, lively)
 
     def _started(self, seen: _Seen) -> _Track | None:
         """What is usual by the first frame of a track; None where it shows no skin."""
@@ -205,10 +210,12 @@ def _level(apart: Floats) -> float:
 
 def _found(apart: Floats, seen: _Seen, level: float, where: Region) -> Region:
     """The region that is in front, by differences (H, W) in Lab units; it begins where it is told to."""
-    lively = 1.0 + (LIVELY - 1.0) * gaussian(seen.lips.astype(np.float32), 1.0)
-    score = gaussian(np.asarray(apart / (lively * level), dtype=np.float32), SCORE_BLUR_PX)
+    score = gaussian(np.asarray(apart / (seen.lively * level), dtype=np.float32), SCORE_BLUR_PX)
+    strong = where & (score > STRONG)
+    if not strong.any():
+        return strong
     reach = erode(seen.inside.astype(np.float32), -BEYOND_PX) > 0.5
-    region = joined(reach & (score > WEAK), where & (score > STRONG), LEAST_PX)
+    region = joined(reach & (score > WEAK), strong, LEAST_PX)
     for part in parts(region):
         if (part & where & ~seen.around).sum() < LEAST_PX:
             region &= ~part

@@ -18,13 +18,14 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lipsync.mouth import FreeFace
 from lipsync.plane import TexturePlane
 from shared.face.landmarks import canonical_face, eye_distance
 from shared.face.pose import FLIP, FacePose
 from shared.picture.mask import widened_jaw
-from shared.picture.warp import resize, transform
+from shared.picture.warp import invert, resize, transform
 from shared.types import Face, Floats, IntBox, Matrix
 
 _JAW: Final = (0.0, 0.0, 0.0, 0.3, 0.65, 0.9, 1.0, 1.0, 1.0, 1.0, 1.0, 0.9, 0.65, 0.3, 0.0, 0.0, 0.0)
@@ -91,16 +92,10 @@ def texture_maps(
     map_x, map_y : (h, w) float32 texture pixels.
     """
     texture_from_frame = plane.texture_from_frame(pose)
-    frame_from_texture: Matrix = np.asarray(np.linalg.inv(texture_from_frame), dtype=np.float64)
-    laid = transform(frame_from_texture, plane.to_texture(flat))
+    laid = transform(invert(texture_from_frame), plane.to_texture(flat))
     wanted = landmarks[STEERED]
     pull = _Pull(wanted, laid[STEERED] - wanted, STEER_WIDTH * eye_distance(landmarks))
-    shift_x, shift_y = pull.on_box(box)
-    columns, rows = np.arange(box[0], box[2], dtype=np.float32), np.arange(box[1], box[3], dtype=np.float32)
-    x, y = columns[np.newaxis, :] + shift_x, rows[:, np.newaxis] + shift_y
-    m = texture_from_frame
-    map_x, map_y = m[0, 0] * x + m[0, 1] * y + m[0, 2], m[1, 0] * x + m[1, 1] * y + m[1, 2]
-    return map_x.astype(np.float32), map_y.astype(np.float32)
+    return pull.through(texture_from_frame, box)
 
 
 def skin_outline(landmarks: Floats) -> Floats:
@@ -114,9 +109,10 @@ class _Pull:
     def __init__(self, places: Floats, shifts: Floats, width: float) -> None:
         self._places = places.astype(np.float64)
         self._width = max(width, 1.0)
-        squares = ((self._places[:, np.newaxis] - self._places) ** 2).sum(axis=2)
-        kernel = np.exp(-squares / (2 * self._width**2)) + STIFFNESS * np.eye(places.shape[0])
-        self._weights = np.linalg.solve(kernel, shifts.astype(np.float64))
+        x, y = self._places.T
+        squares = (x[:, np.newaxis] - x) ** 2 + (y[:, np.newaxis] - y) ** 2
+        kernel = np.exp(squares / (-2 * self._width**2)) + STIFFNESS * np.eye(places.shape[0])
+        self._weights = np.linalg.solve(kernel, shifts.astype(np.float64)).astype(np.float32)
 
     def at(self, points: Floats) -> Floats:
         """Shifts (N, 2) at points (N, 2)."""
@@ -128,17 +124,31 @@ class _Pull:
         squares += (near[:, 1:] - places[:, 1]) ** 2
         squares *= np.float32(-1 / (2 * self._width**2))
         pulls = np.exp(squares, out=squares)
-        return np.stack([np.einsum("np,p->n", pulls, column) for column in self._weights.T.astype(np.float32)], axis=1)
+        return np.stack([np.einsum("np,p->n", pulls, column) for column in self._weights.T], axis=1)
 
-    def on_box(self, box: IntBox) -> tuple[Floats, Floats]:
-        """Shifts in x and in y, each (h, w), computed on a lattice much finer than the kernel and interpolated."""
+    def through(self, to_from: Matrix, box: IntBox) -> tuple[Floats, Floats]:
+        """Where the pixels of a box come to lie by their shifts and then an affine map: x and y, each (h, w).
+
+        Computed on a lattice much finer than the kernel, a step larger than the box, and interpolated.
+        """
         step = max(1, int(self._width / LATTICE))
         height, width = box[3] - box[1], box[2] - box[0]
-        count_y, count_x = -(-height // step), -(-width // step)
-        # Centres of blocks of step x step pixels: where a linear enlargement puts its samples.
-        columns = box[0] + (np.arange(count_x) + 0.5) * step - 0.5
-        rows = box[1] + (np.arange(count_y) + 0.5) * step - 0.5
-        x, y = np.meshgrid(columns, rows)
-        coarse = self.at(np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float32)).reshape(count_y, count_x, 2)
-        fine = resize(coarse, (count_y * step, count_x * step))[:height, :width]
-        return fine[..., 0], fine[..., 1]
+        columns, rows = _middles(box[0], width, step), _middles(box[1], height, step)
+        # A Gaussian of two coordinates is a product of two of one. Products of matrices wake threads.
+        across, down = (
+            np.exp((self._places[:, axis, np.newaxis] - lines) ** 2 / (-2 * self._width**2)).astype(np.float32)
+            for axis, lines in enumerate((columns, rows))
+        )
+        shift_x, shift_y = (np.einsum("yp,px->yx", down.T * weights, across) for weights in self._weights.T)
+        x, y = columns + shift_x, rows[:, np.newaxis] + shift_y
+        map_x, map_y = (
+            resize((by_x * x + by_y * y + rest).astype(np.float32), (step * rows.size, step * columns.size))
+            for by_x, by_y, rest in to_from[:2]
+        )
+        inside = slice(step, step + height), slice(step, step + width)
+        return map_x[inside], map_y[inside]
+
+
+def _middles(start: int, length: int, step: int) -> NDArray[np.float64]:
+    """Middles of steps, one before `start`, one past the length: where a linear enlargement puts its samples."""
+    return np.asarray(start + (np.arange(-1, -(-length // step) + 1) + 0.5) * step - 0.5, dtype=np.float64)

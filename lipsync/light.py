@@ -47,13 +47,14 @@ def light_between(texture: Floats, own: Floats, skin: Floats) -> Light | None:
     total = float(skin.sum())
     if total < FEWEST_PIXELS:
         return None
-    inside = skin > 0
-    weight = skin[inside].astype(np.float64) / total
+    inside = np.flatnonzero(skin > 0)
+    weight = skin.reshape(-1)[inside].astype(np.float64) / total
     basis = _basis(skin.shape)[inside]
-    seen, known = (gaussian(picture, BLUR_PX)[inside] for picture in (own, texture))
+    seen, known = (gaussian(picture, BLUR_PX).reshape(-1, 3)[inside] for picture in (own, texture))
     ratio = np.log((seen + DARKEST) / (known + DARKEST))
     held = STIFFNESS * np.diag([0.0, 1.0, 1.0])
-    terms = np.linalg.solve((basis * weight[:, None]).T @ basis + held, (basis * weight[:, None]).T @ ratio)
+    weighed = (basis * weight[:, np.newaxis]).T
+    terms = np.linalg.solve(weighed @ basis + held, weighed @ ratio)
     return Light(np.asarray(terms, dtype=np.float64))
 
 
@@ -90,13 +91,18 @@ def _exponent(light: Light, size: tuple[int, int]) -> Floats:
     """Logarithm of the gain over a texture of a size, (H, W, 3) float32."""
     (constant, across, down), rows, columns = light.terms, *(np.linspace(-1.0, 1.0, side) for side in size)
     along = (constant + rows[:, np.newaxis] * down).astype(np.float32)
-    return np.asarray(along[:, np.newaxis] + (columns[:, np.newaxis] * across).astype(np.float32), dtype=np.float32)
+    aside = (columns[:, np.newaxis] * across).astype(np.float32)
+    exponent = np.empty((*size, 3), dtype=np.float32)
+    for channel in range(3):  # sums along an axis of three are slow
+        np.add(along[:, np.newaxis, channel], aside[:, channel], out=exponent[..., channel])
+    return exponent
 
 
 @functools.lru_cache(maxsize=8)
 def _basis(size: tuple[int, ...]) -> NDArray[np.float64]:
+    """1, x and y for each pixel of a size, (H W, 3)."""
     rows, columns = np.linspace(-1.0, 1.0, size[0]), np.linspace(-1.0, 1.0, size[1])
     y, x = np.meshgrid(rows, columns, indexing="ij")
-    basis = np.stack([np.ones_like(x), x, y], axis=-1)
+    basis = np.stack([np.ones_like(x), x, y], axis=-1).reshape(-1, 3)
     basis.flags.writeable = False
     return basis

@@ -17,16 +17,20 @@ BLOCK = 2048
 """Samples worked on at a time, so that sums and bounds of a block stay in the first-level cache."""
 
 
-def weighted_median(stack: NDArray[np.uint8], weights: Floats) -> NDArray[np.uint8]:
+def weighted_median(
+    stack: NDArray[np.uint8], weights: Floats, rows: NDArray[np.intp] | None = None
+) -> NDArray[np.uint8]:
     """Return the weighted median over the first axis.
 
     Parameters
     ----------
-    stack : (n, ...) uint8, one texture a candidate.
+    stack : (N, ...) uint8, one texture a candidate.
     weights : (n,) float32 >= 0, not all 0. Where exactly half of the weight lies on either side of a gap, the lower
         end of the gap is taken.
+    rows : (n,) which of the stack are candidates; all where None.
     """
-    if stack.dtype != np.uint8 or stack.ndim < 2 or stack.shape[0] != weights.shape[0]:
+    count = stack.shape[0] if rows is None else rows.shape[0]
+    if stack.dtype != np.uint8 or stack.ndim < 2 or count != weights.shape[0]:
         raise ValueError(f"need uint8 (n, ...) and n weights, got {stack.dtype} {stack.shape} and {weights.shape}")
     total = float(weights.sum(dtype=np.float64))
     if total <= 0 or float(weights.min()) < 0:
@@ -35,7 +39,7 @@ def weighted_median(stack: NDArray[np.uint8], weights: Floats) -> NDArray[np.uin
     out = np.empty(flat.shape[1], dtype=np.uint8)
     # Heaviest first: float32 sums then lose least, and the order does not depend on how candidates were listed.
     order = np.argsort(-weights, kind="stable")
-    _medians(flat, order, (weights[order] / total).astype(np.float32), out)
+    _medians(flat, order if rows is None else rows[order], (weights[order] / total).astype(np.float32), out)
     return out.reshape(stack.shape[1:])
 
 
@@ -57,6 +61,6 @@ def _medians(flat: NDArray[np.uint8], order: NDArray[np.int64], weights: Floats,
                 row = flat[order[k], start : start + size]
                 for p in range(size):
                     below[p] += weight if row[p] < middle[p] else np.float32(0.0)
+            # A sum, not a branch: its way is as good as random, and the compiler would not run many at a time.
             for p in range(size):
-                if below[p] < np.float32(0.5):
-                    found[p] = middle[p]
+                found[p] += np.uint8(below[p] < np.float32(0.5)) * step

@@ -15,8 +15,8 @@ import numpy as np
 from lipsync.plane import DEPTH_CM
 from shared.face.landmarks import canonical_face, landmarks_from_mesh
 from shared.face.pose import FacePose, fit_pose, fit_pose_68
-from shared.picture.warp import transform
-from shared.types import Face, Floats, Matrix
+from shared.picture.warp import invert, transform
+from shared.types import Face, Floats
 
 LIP_POINTS: Final = (*range(48, 60), 61, 62, 63, 65, 66, 67)
 """The 18 iBUG points of a shape: both lips without the inner corners 60 and 64."""
@@ -65,8 +65,7 @@ def free_face(face: Face) -> FreeFace:
 
 
 def _on_plane(pose: FacePose, depth_cm: float, points: Floats) -> Floats:
-    plane_from_frame: Matrix = np.asarray(np.linalg.inv(pose.frame_from_plane(float(depth_cm))), dtype=np.float64)
-    return transform(plane_from_frame, points)
+    return transform(invert(pose.frame_from_plane(float(depth_cm))), points)
 
 
 @dataclass(frozen=True, slots=True)

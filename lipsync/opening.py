@@ -135,6 +135,15 @@ def shifted(picture: Floats, offset: Floats) -> Floats:
     return warp_picture(picture, moved, (picture.shape[0], picture.shape[1]), border="zero")
 
 
+def around(region: Floats, room_px: int) -> tuple[slice, slice] | None:
+    """Rows and columns of a (h, w) region that is not 0, with some pixels around it; None where it is 0 everywhere."""
+    rows, columns = (np.flatnonzero(region.any(axis=axis)) for axis in (1, 0))
+    if rows.size == 0:
+        return None
+    first, last = (slice(max(0, int(lines[0]) - room_px), int(lines[-1]) + 1 + room_px) for lines in (rows, columns))
+    return first, last
+
+
 def ramp(levels: Floats, ends: tuple[float, float]) -> Floats:
     """Rise smoothly from 0 at the first level to 1 at the second, which may be the lower one."""
     share = np.clip((levels - ends[0]) / (ends[1] - ends[0]), 0.0, 1.0)

@@ -85,7 +85,9 @@ def spread_colours(pictures: Floats) -> Palette:
 
 
 def _weighted(rgb: Floats) -> Floats:
-    return np.asarray(lab_from_rgb(rgb) * np.array([LIGHT_WEIGHT, 1.0, 1.0], dtype=np.float32), dtype=np.float32)
+    lab = lab_from_rgb(rgb)
+    lab[..., 0] *= np.float32(LIGHT_WEIGHT)
+    return lab
 
 
 def _squared(apart: Floats) -> Floats:

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from shared.face.pose import FacePose
-from shared.picture.warp import transform
+from shared.picture.warp import invert, transform
 from shared.types import Floats, Matrix
 
 HALF_WIDTH_CM: Final = 8.4
@@ -52,8 +52,7 @@ class TexturePlane:
 
     def texture_from_frame(self, pose: FacePose) -> Matrix:
         """Frame pixels to texture pixels for a head at `pose`."""
-        plane_from_frame = np.linalg.inv(pose.frame_from_plane(DEPTH_CM))
-        matrix: Matrix = self.texture_from_plane @ plane_from_frame
+        matrix: Matrix = self.texture_from_plane @ invert(pose.frame_from_plane(DEPTH_CM))
         return matrix
 
     def to_texture(self, points: Floats) -> Floats:

@@ -112,7 +112,7 @@ class Synthesiser:
             np.einsum("n,npc->pc", found.weights, every[found.indices]).astype(np.float32)
             for every in (self._voice.pool.points, self._voice.pool.flat)
         )
-        texture = weighted_median(self._stack(found.indices), found.weights)
+        texture = self._median(found)
         if self.steadiness is not None:
             points = _with_lips(points, self._voice.basis.decode(shape).reshape(-1, 2))
         teeth = self._voice.teeth if self._sharpen else None
@@ -125,8 +125,8 @@ class Synthesiser:
         turned = self._weight * np.clip(angles_deg, self._low, self._high)
         return self._retriever.find(np.concatenate([shape, turned]).astype(np.float32), without)
 
-    def _stack(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
-        return np.asarray(self._voice.textures[self._voice.pool.rows[indices]])
+    def _median(self, found: Candidates) -> NDArray[np.uint8]:
+        return weighted_median(self._voice.textures, found.weights, self._voice.pool.rows[found.indices])
 
     def _lost_detail(self) -> float:
         """Gain at which medians, once resampled, are as detailed around the mouth as the footage before its warp."""
@@ -137,8 +137,8 @@ class Synthesiser:
             found = self._without(int(row))
             if found is None:
                 continue
-            median = to_float(weighted_median(self._stack(found.indices), found.weights))
-            own = to_float(self._stack(row[np.newaxis])[0])
+            median = to_float(self._median(found))
+            own = to_float(self._voice.textures[pool.rows[row]])
             window = _window(self._voice.plane.to_texture(pool.flat[row, MOUTH]), own.shape)
             real += _detail(own, window)
             shifted += _detail(_resampled(own), window)
@@ -187,7 +187,10 @@ def _with_lips(points: Floats, lips: Floats) -> Floats:
 def _unsharp(picture: Floats, gain: float) -> Floats:
     if gain <= 0.0:
         return picture
-    return np.clip(picture + np.float32(gain) * (picture - gaussian(picture, UNSHARP_SIGMA_PX)), 0.0, 1.0)
+    sharp = picture - gaussian(picture, UNSHARP_SIGMA_PX)
+    sharp *= np.float32(gain)
+    sharp += picture
+    return np.clip(sharp, 0.0, 1.0, out=sharp)
 
 
 def _resampled(picture: Floats) -> Floats:

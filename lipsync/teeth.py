@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from lipsync.opening import ROWS, MouthWindow, TeethRow, in_row, ramp, shifted, smooth_inside
+from lipsync.opening import ROWS, MouthWindow, TeethRow, around, in_row, ramp, shifted, smooth_inside
 from lipsync.plane import TexturePlane
 from shared.errors import ArtefactError
 from shared.picture.mask import erode
@@ -42,6 +42,8 @@ STEADY_REACH: Final = 3
 UNSHARP_SIGMA_PX: Final = 1.0
 GAINS: Final = (-1.0, 2.0)
 """Least and largest gain of the unsharp mask over the teeth; below 0 it softens."""
+ROOM_PX: Final = 6
+"""Around the opening: as far as the unsharp mask and a shifted Laplacian look."""
 QUARTER: Final[Floats] = np.array([0.25, 0.25], dtype=np.float32)
 """Shift whose loss of detail is an average linear warp's."""
 
@@ -92,10 +94,13 @@ class SeenTeeth:
     ----------
     region : (h, w) float32 in [0, 1] over the mouth's window, 1 = teeth.
     offsets : (proxies, 2) float32 texture pixels from each proxy's teeth to this mouth's.
+    opening, depth : (h, w) float32, as of `MouthWindow.opening`.
     """
 
     region: Floats
     offsets: Floats
+    opening: Floats
+    depth: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +125,12 @@ class Teeth:
 
     def see(self, texture: Floats, flat: Floats) -> SeenTeeth:
         """Find the teeth of a lower face (H, W, 3), whose landmarks lie at `flat` (68, 2) on the plane."""
-        region = self.window.teeth(self.window.cut(texture), flat, self.window.opening(flat)[0])
+        opening, depth = self.window.opening(flat)
+        region = self.window.teeth(self.window.cut(texture), flat, opening)
         offsets = [self.window.offset(detail.proxy.row, detail.proxy.flat, flat) for detail in self._details]
-        return SeenTeeth(region, np.array(offsets, dtype=np.float32))
+        return SeenTeeth(region, np.array(offsets, dtype=np.float32), opening, depth)
 
-    def lay(self, texture: Floats, flat: Floats, seen: SeenTeeth, sharpness: float) -> Floats:
+    def lay(self, texture: Floats, seen: SeenTeeth, sharpness: float) -> Floats:
         """Give the teeth of a lower face their detail; nothing outside its inner lips changes.
 
         Parameters
@@ -132,15 +138,17 @@ class Teeth:
         texture : (H, W, 3) float32 in [0, 1].
         sharpness : what teeth have in the footage of such a mouth (`SpeakerTeeth`); 0 leaves it as it comes.
         """
-        window = self.window.cut(texture)
-        opening, depth = self.window.opening(flat)
-        region = self._strength * seen.region * opening
-        high, valid = self._moved(seen.offsets, depth)
+        made = texture.copy()
+        part = around(seen.opening, ROOM_PX)
+        if part is None:
+            return made
+        window, opening = self.window.cut(made)[part], seen.opening[part]
+        region = self._strength * seen.region[part] * opening
+        high, valid = (moved[part] for moved in self._moved(seen.offsets, seen.depth))
         low = smooth_inside(window, opening, self.window.sigma_px)
         mixed = window + (SHARE * region * valid)[..., np.newaxis] * (overlay(low, high) - window)
-        made = texture.copy()
         # Textures have lost detail on their way out of the footage.
-        self.window.cut(made)[:] = _sharpened(mixed, region, sharpness / self._kept)
+        window[:] = _sharpened(mixed, region, sharpness / self._kept)
         return made
 
     def _detail(self, proxy: TeethProxy) -> _Detail:
@@ -184,7 +192,7 @@ def steady_teeth(near: Sequence[tuple[int, SeenTeeth]]) -> SeenTeeth:
         np.tensordot(weights, np.stack(parts), 1)
         for parts in ([seen.region for _, seen in near], [seen.offsets for _, seen in near])
     )
-    return SeenTeeth(region, offsets)
+    return replace(next(seen for distance, seen in near if distance == 0), region=region, offsets=offsets)
 
 
 def overlay(picture: Floats, detail: Floats) -> Floats:

@@ -48,11 +48,15 @@ class LabStatistics:
 def lab_from_rgb(rgb: Floats) -> Floats:
     """CIE Lab of sRGB, float32, any shape that ends in 3."""
     encoded = np.clip(rgb, 0.0, 1.0).astype(np.float32, copy=False)
-    linear = _power((encoded + np.float32(0.055)) / np.float32(1.055), 2.4)
-    np.copyto(linear, encoded / np.float32(12.92), where=encoded <= 0.04045)
+    linear = encoded + np.float32(0.055)
+    linear /= np.float32(1.055)
+    linear = _power(linear, 2.4)
+    dark = encoded <= 0.04045
+    linear[dark] = encoded[dark] / np.float32(12.92)
     share = _mixed(linear, SHARE_FROM_LINEAR)
     curve = _power(share, 1 / 3)
-    np.copyto(curve, share * np.float32(LINE_SLOPE) + np.float32(LINE_START), where=share <= CBRT_ABOVE)
+    dark = share <= CBRT_ABOVE
+    curve[dark] = share[dark] * np.float32(LINE_SLOPE) + np.float32(LINE_START)
     return _mixed(curve, LAB_FROM_CURVE)
 
 
@@ -112,9 +116,9 @@ def delta_e(first: Floats, second: Floats) -> Floats:
     return cast(Floats, np.sqrt(np.sum((first - second) ** 2, axis=-1)).astype(np.float32))
 
 
-def _power(values: NDArray[np.floating], exponent: float) -> Floats:
-    flat = np.maximum(values, 0.0).astype(np.float32, copy=False)
-    return np.asarray(cv2.pow(flat.reshape(-1, 1), exponent), dtype=np.float32).reshape(flat.shape)
+def _power(values: Floats, exponent: float) -> Floats:
+    """A power of numbers >= 0."""
+    return np.asarray(cv2.pow(values.reshape(-1, 1), exponent), dtype=np.float32).reshape(values.shape)
 
 
 def _mixed(values: Floats, matrix: NDArray[np.float64]) -> Floats:

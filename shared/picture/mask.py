@@ -7,7 +7,7 @@ precision, so that they glide with the face instead of stepping; `feather` is th
 from __future__ import annotations
 
 import math
-from typing import cast
+from functools import partial
 
 import cv2
 import numpy as np
@@ -46,19 +46,21 @@ def polygon_mask(points: ArrayLike, size: tuple[int, int], *others: ArrayLike) -
     polygons = [np.clip(_corners(one), -FARTHEST, FARTHEST) for one in (points, *others)]
     mask = np.zeros(size, dtype=np.float32)
     # Only where the polygons are: most are small parts of a face.
-    all_corners = np.concatenate(polygons) if others else polygons[0]
-    (left, top), (right, bottom) = all_corners.min(axis=0).tolist(), all_corners.max(axis=0).tolist()
-    left, right = max(0, math.floor(left) - 1), min(size[1], math.ceil(right) + 2)
-    top, bottom = max(0, math.floor(top) - 1), min(size[0], math.ceil(bottom) + 2)
+    xs, ys = (np.concatenate(polygons) if others else polygons[0]).T.tolist()
+    left, right = max(0, math.floor(min(xs)) - 1), min(size[1], math.ceil(max(xs)) + 2)
+    top, bottom = max(0, math.floor(min(ys)) - 1), min(size[0], math.ceil(max(ys)) + 2)
     if right <= left or bottom <= top:
         return mask
-    canvas = np.zeros(((bottom - top) * SUPERSAMPLE, (right - left) * SUPERSAMPLE), dtype=np.uint8)
+    height, width = bottom - top, right - left
+    canvas = np.zeros((height * SUPERSAMPLE, width * SUPERSAMPLE), dtype=np.uint8)
     for corners in polygons:
         fine = (corners - (left - 0.5, top - 0.5)) * SUPERSAMPLE - 0.5
         fixed = np.rint(fine * 2**FIXED_POINT_BITS).astype(np.int32)
-        cv2.fillPoly(canvas, [fixed], 255, lineType=cv2.LINE_8, shift=FIXED_POINT_BITS)
-    small = cv2.resize(canvas, (right - left, bottom - top), interpolation=cv2.INTER_AREA)
-    np.multiply(small, np.float32(1 / 255), out=mask[top:bottom, left:right])
+        cv2.fillPoly(canvas, [fixed], SUPERSAMPLE**2, lineType=cv2.LINE_8, shift=FIXED_POINT_BITS)
+    # Halved twice, which OpenCV does several times as fast as by four at once; of so many samples the means are whole.
+    half = cv2.resize(canvas, (2 * width, 2 * height), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(half, (width, height), interpolation=cv2.INTER_AREA)
+    np.multiply(small, np.float32(1 / SUPERSAMPLE**2), out=mask[top:bottom, left:right])
     return mask
 
 
@@ -118,12 +120,12 @@ def widened_jaw(landmarks: ArrayLike, margins: NDArray[np.float64]) -> Floats:
     margins : (17,) in distances of the outer eye corners; negative ones move inwards.
     """
     points = _points68(landmarks)
-    eyes_px = float(np.linalg.norm(points[45] - points[36]))
+    eyes_px = math.dist(points[45], points[36])
     if eyes_px <= 0:
         raise ValueError("the two eyes of these landmarks fall together")
     away = points[JAW] - points[OUTER_LIP].mean(axis=0)
-    away /= np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-6)
-    return np.asarray(points[JAW] + away * (margins[:, np.newaxis] * eyes_px), dtype=np.float32)
+    shares = margins * eyes_px / np.maximum(np.hypot(away[:, 0], away[:, 1]), 1e-6)
+    return np.asarray(points[JAW] + away * shares[:, np.newaxis], dtype=np.float32)
 
 
 def erode(mask: Floats, px: float) -> Floats:
@@ -133,15 +135,13 @@ def erode(mask: Floats, px: float) -> Floats:
     """
     whole = int(abs(px))
     part = np.float32(abs(px) - whole)
-    padded = np.pad(_checked(mask), whole + 1)
-    step = cv2.erode if px > 0 else cv2.dilate
+    step = partial(cv2.erode if px > 0 else cv2.dilate, borderType=cv2.BORDER_CONSTANT, borderValue=(0.0,))
+    stepped = np.asarray(_checked(mask))
     for count in range(whole):
-        padded = np.asarray(step(padded, _brush(count)), dtype=np.float32)
+        stepped = np.asarray(step(stepped, _brush(count)))
     if part > 0:
-        further = np.asarray(step(padded, _brush(whole)), dtype=np.float32)
-        padded = padded * (1 - part) + further * part
-    inside = padded[whole + 1 : whole + 1 + mask.shape[0], whole + 1 : whole + 1 + mask.shape[1]]
-    return cast(Floats, np.ascontiguousarray(inside, dtype=np.float32))
+        stepped = stepped * (1 - part) + np.asarray(step(stepped, _brush(whole))) * part
+    return np.array(stepped, dtype=np.float32)
 
 
 def feather(mask: Floats, px: float) -> Floats:

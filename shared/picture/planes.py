@@ -7,7 +7,9 @@ re-exported here as the other half of the same door.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import cv2
@@ -16,13 +18,29 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from shared.picture.composite import changed_support, composite
-from shared.picture.warp import eight_bit
+from shared.picture.warp import eight_bit, invert, scale_of
 from shared.picture.yuv import LUMA_WEIGHTS, black_sample, chroma_from_luma, rgb_from_samples
 from shared.types import ColourSpec, Frame, IntBox, Matrix, Picture, PixelFormat, Plane
 
 __all__ = ["changed_support", "composite", "cut", "luma", "thumbnail", "upright_from_coded", "warp"]
 
 Border = Literal["replicate", "zero"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How a crop is read from planes of one size.
+
+    Attributes
+    ----------
+    part : rows and columns of the plane that are averaged.
+    factor : side of the blocks that are averaged first; 1 where none are.
+    small_from_crop : where each pixel of the crop lies among their averages.
+    """
+
+    part: tuple[slice, slice]
+    factor: int
+    small_from_crop: Matrix
 
 
 def upright_from_coded(frame: Frame) -> Matrix:
@@ -65,16 +83,17 @@ def warp(frame: Frame, crop_from_frame: Matrix, size: tuple[int, int], border: B
     -------
     (height, width, 3) RGB, uint8 or (deep input) uint16.
     """
-    if crop_from_frame.shape != (3, 3) or not np.allclose(crop_from_frame[2], (0.0, 0.0, 1.0)):
+    if crop_from_frame.shape != (3, 3) or np.abs(crop_from_frame[2] - (0.0, 0.0, 1.0)).max() > 1e-8:
         raise ValueError(f"crop_from_frame must be a (3, 3) affine matrix, got {crop_from_frame!r}")
     crop_from_coded = crop_from_frame @ upright_from_coded(frame)
-    chroma = crop_from_coded
+    first = rest = _reading(frame.planes[0].shape, crop_from_coded, size)
     if frame.pixels.kind == "yuv" and frame.pixels.chroma_shift != (0, 0):
-        chroma = crop_from_coded @ np.linalg.inv(chroma_from_luma(frame.colour, frame.pixels))
+        crop_from_chroma = crop_from_coded @ invert(chroma_from_luma(frame.colour, frame.pixels))
+        rest = _reading(frame.planes[1].shape, crop_from_chroma, size)
     parts = []
     for number, plane in enumerate(frame.planes):
         outside = None if border == "replicate" else black_sample(frame.colour, frame.pixels, number)
-        parts.append(_warp_plane(plane, chroma if number else crop_from_coded, size, outside))
+        parts.append(_warp_plane(plane, rest if number else first, size, outside))
     return picture_from_planes(parts, frame.colour, frame.pixels)
 
 
@@ -113,43 +132,46 @@ def picture_from_planes(planes: Sequence[Plane], colour: ColourSpec, pixels: Pix
     return _picture(cv2.transform(cv2.merge(three), rgb_from_samples(colour, pixels)))
 
 
-def _warp_plane(plane: Plane, crop_from_plane: Matrix, size: tuple[int, int], outside: float | None) -> Plane:
-    scale = float(np.sqrt(abs(np.linalg.det(crop_from_plane[:2, :2]))))
+def _reading(shape: tuple[int, ...], crop_from_plane: Matrix, size: tuple[int, int]) -> _Reading:
+    """Choose how a crop of `size` reads planes of a shape; blocks are averaged only in the part that it sees."""
+    scale = scale_of(crop_from_plane)
     if not scale > 0.0:
         raise ValueError("crop_from_frame must be invertible")
+    plane_from_crop = invert(crop_from_plane)
     factor = int(1.0 / scale)
-    if factor >= 2:
-        plane, crop_from_plane = _preshrink(plane, crop_from_plane, size, factor)
+    if factor < 2:
+        return _Reading((slice(None), slice(None)), 1, plane_from_crop)
+    height, width = size
+    corners = np.array([[-1.0, width, -1.0, width], [-1.0, -1.0, height, height], [1, 1, 1, 1]])
+    seen = plane_from_crop[:2] @ corners
+    starts, stops = [], []
+    for low, high, length in zip(seen.min(axis=1).tolist(), seen.max(axis=1).tolist(), shape[::-1], strict=True):
+        start = min(max(math.floor(low) - factor, 0), length - 1)
+        starts.append(start)
+        stops.append(min(max(math.ceil(high) + 1 + factor, start + 1), length))
+    part = slice(starts[1], stops[1]), slice(starts[0], stops[0])
+    half = (factor - 1) / 2.0
+    plane_from_small = np.array([[factor, 0, starts[0] + half], [0, factor, starts[1] + half], [0, 0, 1.0]])
+    return _Reading(part, factor, invert(plane_from_small) @ plane_from_crop)
+
+
+def _warp_plane(plane: Plane, reading: _Reading, size: tuple[int, int], outside: float | None) -> Plane:
+    part, factor = plane[reading.part], reading.factor
+    if factor > 1:
+        spare_y, spare_x = -part.shape[0] % factor, -part.shape[1] % factor
+        if spare_x or spare_y:
+            part = _plane(cv2.copyMakeBorder(part, 0, spare_y, 0, spare_x, cv2.BORDER_REPLICATE))
+        small = (part.shape[1] // factor, part.shape[0] // factor)
+        part = _plane(cv2.resize(part, small, interpolation=cv2.INTER_AREA))
     warped = cv2.warpAffine(
-        plane,
-        np.linalg.inv(crop_from_plane)[:2],
+        part,
+        reading.small_from_crop[:2],
         (size[1], size[0]),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE if outside is None else cv2.BORDER_CONSTANT,
         borderValue=(outside or 0.0,),
     )
     return _plane(warped)
-
-
-def _preshrink(plane: Plane, crop_from_plane: Matrix, size: tuple[int, int], factor: int) -> tuple[Plane, Matrix]:
-    """Average blocks of `factor` x `factor` in the part of the plane that the crop sees."""
-    height, width = size
-    corners = np.array([[-1.0, width, -1.0, width], [-1.0, -1.0, height, height], [1, 1, 1, 1]])
-    seen = (np.linalg.inv(crop_from_plane) @ corners)[:2]
-    starts, stops = [], []
-    for axis, length in ((0, plane.shape[1]), (1, plane.shape[0])):
-        start = int(np.clip(np.floor(seen[axis].min()) - factor, 0, length - 1))
-        stop = int(np.clip(np.ceil(seen[axis].max()) + 1 + factor, start + 1, length))
-        starts.append(start)
-        stops.append(stop)
-    part = plane[starts[1] : stops[1], starts[0] : stops[0]]
-    spare_y, spare_x = -part.shape[0] % factor, -part.shape[1] % factor
-    if spare_x or spare_y:
-        part = _plane(cv2.copyMakeBorder(part, 0, spare_y, 0, spare_x, cv2.BORDER_REPLICATE))
-    small = cv2.resize(part, (part.shape[1] // factor, part.shape[0] // factor), interpolation=cv2.INTER_AREA)
-    half = (factor - 1) / 2.0
-    plane_from_small = np.array([[factor, 0, starts[0] + half], [0, factor, starts[1] + half], [0, 0, 1.0]])
-    return _plane(small), crop_from_plane @ plane_from_small
 
 
 def _small_size(frame: Frame, long_side_px: int) -> tuple[tuple[int, int], float]:

@@ -6,6 +6,7 @@ OpenCV's own convention, so no half-pixel shifts are needed except where sizes a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, TypeVar, cast
@@ -110,13 +111,26 @@ def transform(matrix: Matrix, points: ArrayLike) -> Floats:
 
 
 def invert(matrix: Matrix) -> Matrix:
-    """The map the other way: ``invert(crop_from_frame)`` is ``frame_from_crop``."""
-    return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
+    """The affine map the other way: ``invert(crop_from_frame)`` is ``frame_from_crop``.
+
+    Raises
+    ------
+    ValueError
+        The map has no inverse.
+    """
+    # Written out, it takes a fifth of the time of a solver for any matrix.
+    (a, b, x), (c, d, y), _ = matrix.tolist()
+    area = a * d - b * c
+    if area == 0.0:
+        raise ValueError(f"this map has no inverse: {matrix!r}")
+    a, b, c, d = d / area, -b / area, -c / area, a / area
+    return np.array([[a, b, -(a * x + b * y)], [c, d, -(c * x + d * y)], [0.0, 0.0, 1.0]])
 
 
 def scale_of(matrix: Matrix) -> float:
     """How many output pixels one input pixel becomes, along one side: the root of the area's growth."""
-    return float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
+    (a, b, _), (c, d, _) = matrix[:2].tolist()
+    return math.sqrt(abs(a * d - b * c))
 
 
 def box_around(points: ArrayLike, grow: float = 1.0) -> IntBox:

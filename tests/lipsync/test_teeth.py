@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from lipsync.plane import TexturePlane
 from lipsync.teeth import (
     FILE_NAME,
-    SeenTeeth,
     SpeakerTeeth,
     Teeth,
     TeethProxy,
@@ -84,7 +83,7 @@ def test_blurred_teeth_get_the_detail_of_both_rows(
 ) -> None:
     picture, flat, truth = toothed(1.4, raised_cm=0.15)
     soft = blurred(picture, flat, fine_plane)
-    made = teeth().lay(soft, flat, teeth().see(soft, flat), 0.05)
+    made = teeth().lay(soft, teeth().see(soft, flat), 0.05)
     middle = fine_plane.to_texture(flat[[62, 66]]).mean(axis=0)[1]
     above = np.arange(fine_plane.size[0])[:, np.newaxis] < middle
     wanted = fine_detail(filmed(picture))
@@ -105,7 +104,7 @@ def test_where_rows_meet_each_has_its_own_detail(
         Teeth(replace(speaker, proxies=proxies), flats, fine_plane, 1.0)
         for proxies in (speaker.proxies, speaker.proxies[:1], speaker.proxies[1:])
     )
-    made, above, below = (one.lay(soft, flat, one.see(soft, flat), 0.0) for one in (both, upper, lower))
+    made, above, below = (one.lay(soft, one.see(soft, flat), 0.0) for one in (both, upper, lower))
     depth = np.full(fine_plane.size, 0.5, dtype=np.float32)
     both.window.cut(depth)[:] = both.window.opening(flat)[1]
     for half, alone, other in (((depth < 0.35), above, below), ((depth > 0.65), below, above)):
@@ -121,8 +120,8 @@ def test_nothing_changes_outside_the_inner_lips(
     picture, flat, _ = toothed(1.1)
     soft = blurred(picture, flat, fine_plane)
     found = teeth().see(soft, flat)
-    seen = SeenTeeth(np.ones_like(found.region), found.offsets)  # as if its neighbours had teeth everywhere
-    made = teeth().lay(soft, flat, seen, 0.05)
+    seen = replace(found, region=np.ones_like(found.region))  # as if its neighbours had teeth everywhere
+    made = teeth().lay(soft, seen, 0.05)
     inside = polygon_mask(fine_plane.to_texture(flat)[60:68], fine_plane.size) > 0
     np.testing.assert_array_equal(made[~inside], soft[~inside])
     assert float(np.abs(made - soft)[inside].max()) > 0.1
@@ -134,7 +133,7 @@ def test_the_dark_of_the_mouth_stays_dark(
 ) -> None:
     picture, flat, _ = toothed(1.9)
     dark = to_float(picture.astype(np.uint8))
-    made = teeth().lay(dark, flat, teeth().see(dark, flat), 0.05)
+    made = teeth().lay(dark, teeth().see(dark, flat), 0.05)
     inside = polygon_mask(fine_plane.to_texture(flat)[60:68], fine_plane.size) == 1
     cavity = inside & (dark.max(axis=-1) < 0.12)
     assert int(cavity.sum()) > 100
@@ -145,7 +144,7 @@ def test_strength_is_how_far_it_goes(teeth: Callable[..., Teeth], toothed: Drawn
     picture, flat, _ = toothed(1.1)
     soft = blurred(picture, flat, fine_plane)
     changes = [
-        float(np.abs(teeth(strength).lay(soft, flat, teeth(strength).see(soft, flat), 0.0) - soft).sum())
+        float(np.abs(teeth(strength).lay(soft, teeth(strength).see(soft, flat), 0.0) - soft).sum())
         for strength in (0.0, 0.5, 1.0)
     ]
     assert changes[0] == 0.0
@@ -163,7 +162,7 @@ def test_teeth_become_as_sharp_as_the_footage_before_its_own_warp(
     weight = np.zeros(fine_plane.size, dtype=np.float32)
     x0, y0, x1, y1 = one.window.box
     weight[y0:y1, x0:x1] = seen.region
-    made = one.lay(median, flat, seen, sharpness(once_more_resampled(frame), weight))
+    made = one.lay(median, seen, sharpness(once_more_resampled(frame), weight))
     reached = sharpness(once_more_resampled(made), weight) / sharpness(frame, weight)
     assert reached == pytest.approx(1.0, abs=0.2)
     left = sharpness(once_more_resampled(median), weight) / sharpness(frame, weight)
@@ -188,8 +187,8 @@ def test_teeth_that_come_and_go_are_steadied(
     )
     assert after < 0.5 * before
     assert before > 0.0
-    made = [one.lay(soft, flat, part, 0.05) for part in steady]
-    unsteady = [one.lay(soft, flat, part, 0.05) for part in seen[2:-2]]
+    made = [one.lay(soft, part, 0.05) for part in steady]
+    unsteady = [one.lay(soft, part, 0.05) for part in seen[2:-2]]
     flicker = [float(np.abs(np.diff(parts, axis=0))[:, truth > 0].mean()) for parts in (unsteady, made)]
     assert flicker[1] < 0.5 * flicker[0]
 

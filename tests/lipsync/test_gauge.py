@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -47,6 +49,18 @@ def openings(seed: int) -> Floats:
     rng = np.random.default_rng(seed)
     waves = 0.35 + 0.3 * np.sin(np.arange(FRAMES) * rng.uniform(0.5, 0.8) + seed)
     return np.asarray(np.maximum(waves + rng.normal(0, 0.1, FRAMES), 0.0), dtype=np.float32)
+
+
+def test_a_clip_whose_sound_comes_late_is_put_on_its_clock() -> None:
+    faces = SimpleNamespace(lips=np.zeros((FRAMES, 36), dtype=np.float32))
+    clip = SimpleNamespace(
+        path=Path("a.mp4"), indices=np.arange(FRAMES), times_s=np.arange(FRAMES) / 25.0, lips=faces.lips,
+        voiced=((1.0, 2.0),),
+    )  # fmt: skip
+    made = held_clip(cast(ClipMouths, clip), Sound(np.zeros(48_000, dtype=np.float32), 16_000), Marks(), late_s=0.06)
+    assert made.late_s == 0.06
+    assert made.times_s[0] == pytest.approx(0.06)
+    assert made.times_s[made.speech].min() == pytest.approx(1.02)  # the frame that was shown at 0.96 s
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ import numpy as np
 from lipsync.cover import cover, uncovered, without_surroundings
 from lipsync.fade import MOST_COVERED, NOBODY, STEADY_COVER, Wish, faded, note_of, wish_of
 from lipsync.front import Front, Fronts
+from lipsync.inside import Insides, darkened
 from lipsync.jaw import moved_landmarks, texture_maps, with_landmarks
 from lipsync.light import Light, light_between, relight, steady_light
 from lipsync.mouth import FreeFace, free_face
@@ -63,6 +64,7 @@ class Remembered:
 
     fronts: Fronts
     seats: Seats
+    insides: Insides
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,8 @@ class _Made:
     """What that leaves, smooth; asked in some frames."""
     skin_rgb: Floats | None
     """(3,) mean colour of the clip's own lower face."""
+    inside: float
+    """How bright the inside of the mouth may be, as a share of what the light makes of it."""
     wish: Wish | None = None
     """What its frame wishes of it, once the frames around are known."""
 
@@ -129,8 +133,8 @@ def open_stage(
     track = replace(track, times_s=track.times_s + float(clip_origin(clip.clip)))
     synthesiser = Synthesiser(voice, options)
     palette = palette_of(voice)
-    seats = Seats(usual_of(voice.pool), faces_in(clip))
-    return lambda scenes: _stage(scenes, track, synthesiser, Remembered(Fronts(voice, palette), seats), options)
+    remembered = Remembered(Fronts(voice, palette), Seats(usual_of(voice.pool), faces_in(clip)), Insides())
+    return lambda scenes: _stage(scenes, track, synthesiser, remembered, options)
 
 
 def _stage(
@@ -208,9 +212,11 @@ def _make(scene: Scene, role: _Role, synthesiser: Synthesiser, remembered: Remem
     light = light_between(texture, own, skin)
     told = None if scene.frame.index % EVERY else light
     shade = None if told is None else shade_between(texture, own, skin, told)
+    if light is not None and front.mouth < MOST_COVERED:
+        remembered.insides.see(face.track, plane, (own, free.flat), (texture, lower.flat), light)
     mean = None if light is None else np.asarray(np.tensordot(skin, own, 2) / skin.sum(), dtype=np.float32)
     teeth = None if synthesiser.teeth is None else synthesiser.teeth.see(lower.texture, lower.flat)
-    return _Made(face, free, lower, teeth, front, light, shade, mean)
+    return _Made(face, free, lower, teeth, front, light, shade, mean, remembered.insides.share(face.track))
 
 
 def _finish(
@@ -230,7 +236,8 @@ def _finish(
         light, shade, skin = _along_track(one, waiting, place)
         lower = one.lower if teeth is None else _with_teeth(one, waiting, place, teeth)
         if light is not None and options.match_colour > 0.0:
-            lower = replace(lower, texture=relight(lower.texture, light, options.match_colour, shade))
+            texture = relight(lower.texture, light, options.match_colour, shade)
+            lower = replace(lower, texture=darkened(texture, lower.flat, plane, one.inside**options.match_colour))
         landmarks = moved_landmarks(one.face, one.free, lower.points)
         patch = _patch(scene.frame, one, lower, landmarks, plane, skin, options.feather)
         front = _steady_front(waiting, place, one)

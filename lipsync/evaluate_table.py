@@ -39,12 +39,17 @@ def summary(found: Evaluation) -> str:
     held = held_facts(found)
     opened = held["open_in_pauses_share"]
     pauses = f"; the real mouth is open in {opened:.1%} of its pauses" if np.isfinite(opened) else ""
+    late_ms = held["late_ms"]
+    late = (
+        f"; their sounds came {late_ms['mean']:+.0f} ms after the mouth (standard deviation {late_ms['deviation']:.0f} "
+        "ms), which was taken out"
+        if late_ms["deviation"] > 0.0
+        else ""
+    )
     return (
         f"learned from {len(found.names_learned)} clips ({found.learned_s / 60:.1f} minutes), measured on "
         f"{held['clips']} clips that no recipe has seen ({held['frames']} frames, {held['speech_frames']} in speech, "
-        f"{held['pause_frames']} in pauses, {held['closures']} closures){pauses}; their sounds came "
-        f"{held['late_ms']['mean']:+.0f} ms after the mouth, with a standard deviation of "
-        f"{held['late_ms']['deviation']:.0f} ms; taken out"
+        f"{held['pause_frames']} in pauses, {held['closures']} closures){pauses}{late}"
     )
 
 

@@ -14,6 +14,7 @@ import pytest
 from lipsync import composite as module
 from lipsync.composite import AHEAD, BLOCK, ROOM, STEADY_FRAMES, Remembered, _Role, _settled, _stage
 from lipsync.front import Fronts
+from lipsync.inside import Insides
 from lipsync.mouth import FreeFace
 from lipsync.options import SyncOptions
 from lipsync.palette import palette_of
@@ -80,7 +81,7 @@ def opened(
 
 
 def remembered_of(voice: Voice) -> Remembered:
-    return Remembered(Fronts(voice, palette_of(voice)), Seats(usual_of(voice.pool), lambda _: []))
+    return Remembered(Fronts(voice, palette_of(voice)), Seats(usual_of(voice.pool), lambda _: []), Insides())
 
 
 @pytest.mark.parametrize("count", [0, 1, STEADY_FRAMES, 3 * STEADY_FRAMES + 5])

@@ -146,6 +146,8 @@ class Validation:
         Half-way (geometric mean) between the factor with the least squared error and that with which both spread
         alike: what is told never follows perfectly, and full spread would cost distance. 1 where nothing is held out.
         """
+        if not bool(self._known.any()):
+            return 1.0
         told, real = (every * self._known.unsqueeze(-1) for every in (self._predicted(net), self._shapes))
         power = float(told.square().sum())
         fit = float((told * real).sum()) / power if power > 0 else 1.0

@@ -53,7 +53,7 @@ def test_a_network_maps_what_its_recipe_hears(recipe: RecipeName) -> None:
     assert whole.shape == (101, 20)
     # Crops are aligned as whole clips are, but for the delay that a causal network answers with.
     padded = torch.cat([features, features[-1:].expand(net.delay, -1)])
-    torch.testing.assert_close(net.crops(padded[None])[0, net.delay :], whole, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(net.crops(net.heard(padded[None]))[0, net.delay :], whole, atol=1e-5, rtol=1e-4)
 
 
 def test_a_voice_older_than_the_second_recipe_is_the_paper_s() -> None:

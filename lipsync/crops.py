@@ -78,20 +78,23 @@ class Crops:
         clean: float = 1.0,
     ) -> None:
         self._batch, self._steps = size
-        self._delay, self._clean = delay, clean
-        tail = self._steps + delay
-        self._ways = [_end_to_end(one, tail) for one in ([example.features for example in examples], *ways)]
-        shapes, known, starts, place = [], [], [], 0
-        for example, rows in zip(examples, held, strict=True):
+        self._delay, self._clean, self._held = delay, clean, held
+        self._tail = self._steps + delay
+        self._ways = [_end_to_end(one, self._tail) for one in ([example.features for example in examples], *ways)]
+        self.show(examples)
+
+    def show(self, examples: Sequence[Example]) -> None:
+        """Take shapes, and which rows are known, from the same clips on another clock; features stay."""
+        self._shapes = _end_to_end([example.shapes for example in examples], self._tail)
+        known, starts, place = [], [], 0
+        for example, rows in zip(examples, self._held, strict=True):
             usable = example.known & ~rows
-            shapes.append(np.pad(example.shapes, ((0, tail), (0, 0)), mode="edge"))
-            known.append(np.pad(usable, (0, tail)))
+            known.append(np.pad(usable, (0, self._tail)))
             # A crop may begin where at least half of it can be learned from (all of it, but near a gap).
             ahead = np.convolve(usable, np.ones(self._steps), mode="full")[self._steps - 1 :]
             least = min(self._steps, int(ahead.max(initial=0))) / 2
             starts.append(place + np.flatnonzero((ahead >= least) & (ahead > 0)))
-            place += example.known.shape[0] + tail
-        self._shapes = torch.from_numpy(np.concatenate(shapes))
+            place += example.known.shape[0] + self._tail
         self._known = torch.from_numpy(np.concatenate(known).astype(np.float32))
         self._starts = np.concatenate(starts)
 
@@ -110,8 +113,8 @@ class Crops:
         return torch.stack([self._ways[way][crop] for way, crop in zip(chosen, rows, strict=True)])
 
 
-def _end_to_end(features: Sequence[Floats], tail: int) -> Tensor:
-    return torch.from_numpy(np.concatenate([np.pad(one, ((0, tail), (0, 0)), mode="edge") for one in features]))
+def _end_to_end(tracks: Sequence[Floats], tail: int) -> Tensor:
+    return torch.from_numpy(np.concatenate([np.pad(one, ((0, tail), (0, 0)), mode="edge") for one in tracks]))
 
 
 class Validation:

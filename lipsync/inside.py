@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from lipsync.light import Light, gain_of
+from lipsync.opening import around
 from lipsync.plane import TexturePlane
 from shared.face.landmarks import INNER_LIP_68
 from shared.picture.mask import polygon_mask
@@ -32,6 +33,8 @@ BELIEVED: Final = 0.7
 """Share of a difference that is taken out: what lips show between them depends on what they say, too."""
 DARKEST_SHARE: Final = 0.6
 SOFT_PX: Final = 1.5
+ROOM_PX: Final = 6
+"""Around the opening: as far as its edge is softened."""
 
 
 @dataclass(slots=True)
@@ -93,13 +96,10 @@ def darkened(texture: Floats, flat: Floats, plane: TexturePlane, share: float) -
     """A texture (H, W, 3) whose opening is so much darker, softly at its edge."""
     if share >= 1.0:
         return texture
-    points = plane.to_texture(flat)[INNER_LIP_68]
-    low = np.clip(np.floor(points.min(axis=0)).astype(int) - 6, 0, None)
-    high = np.ceil(points.max(axis=0)).astype(int) + 7
-    part = slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
+    inside = polygon_mask(plane.to_texture(flat)[INNER_LIP_68], plane.size)
+    part = around(inside, ROOM_PX)
+    if part is None:
+        return texture
     made = texture.copy()
-    height, width = made[part].shape[:2]
-    if height and width:
-        inside = gaussian(polygon_mask(points - low.astype(np.float32), (height, width)), SOFT_PX)
-        made[part] *= 1.0 - np.float32(1.0 - share) * inside[..., np.newaxis]
+    made[part] *= 1.0 - np.float32(1.0 - share) * gaussian(inside[part], SOFT_PX)[..., np.newaxis]
     return made

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipsync.crops import Example
-from shared.clock import FEATURE_RATE_HZ
+from shared.clock import FEATURE_RATE_HZ, resample_track
 from shared.metrics.track import parabolic_peak
 from shared.types import Floats
 
@@ -66,9 +66,9 @@ def moved(example: Example, late: float) -> Example:
     if late == 0.0:
         return example
     count = len(example.known)
-    places = np.clip(np.arange(count) - late * FEATURE_RATE_HZ, 0.0, count - 1.0)
+    rows = np.arange(count, dtype=np.float64)
+    places = np.clip(rows - late * FEATURE_RATE_HZ, 0.0, count - 1.0)
     before = np.minimum(places.astype(np.intp), max(count - 2, 0))
     after = np.minimum(before + 1, count - 1)
-    share = (places - before).astype(np.float32)[:, np.newaxis]
-    shapes = example.shapes[before] * (1.0 - share) + example.shapes[after] * share
-    return replace(example, shapes=shapes.astype(np.float32), known=example.known[before] & example.known[after])
+    shapes = resample_track(example.shapes, rows, places)
+    return replace(example, shapes=shapes, known=example.known[before] & example.known[after])

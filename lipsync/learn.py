@@ -229,23 +229,25 @@ class _Lessons:
         self._plain, self._held, self._options, self._lips = examples, held, options, lips
         self._delay = net.delay
         self._examples = [replace(example, features=heard(net, example.features)) for example in examples]
-        self._ways: list[list[Floats]] = []
         self._quiet: Tensor | None = None
+        ways: list[list[Floats]] = []
+        clean = 1.0
         if options.sounds is not None:
-            generator = np.random.default_rng(options.seed)
-            self._ways = variants(net, [example.features for example in examples], options.sounds, generator)
+            generator, clean = np.random.default_rng(options.seed), options.sounds.clean
+            ways = variants(net, [example.features for example in examples], options.sounds, generator)
             if lips is not None:
                 self._quiet = torch.from_numpy(quiet(net, options.steps, options.sounds, generator))
-        self.retime(())
+        self._crops = Crops(self._examples, held, (options.batch, options.steps), net.delay, ways, clean)
+        self._judge_by(self._examples)
 
     def retime(self, late_s: Sequence[float]) -> None:
-        """Put the clips on the clock of their sounds; empty for as they are."""
-        offsets = late_s if len(late_s) else (0.0,) * len(self._examples)
-        self._timed = [moved(example, late) for example, late in zip(self._examples, offsets, strict=True)]
-        size = (self._options.batch, self._options.steps)
-        clean = self._options.sounds.clean if self._options.sounds is not None else 1.0
-        self._crops = Crops(self._timed, self._held, size, self._delay, self._ways, clean)
-        self.check = Validation(self._timed, self._held, self._delay)
+        """Put the clips on the clock of their sounds."""
+        timed = [moved(example, late) for example, late in zip(self._examples, late_s, strict=True)]
+        self._crops.show(timed)
+        self._judge_by(timed)
+
+    def _judge_by(self, examples: Sequence[Example]) -> None:
+        self._timed, self.check = examples, Validation(examples, self._held, self._delay)
 
     def draw(self, generator: np.random.Generator) -> Batch:
         """A batch; bands and rows of some crops are hidden, and in some nobody speaks."""

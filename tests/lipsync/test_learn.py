@@ -197,6 +197,17 @@ class PowerCutError(Exception):
     """Ends a training where it stands."""
 
 
+def break_off(clips: list[Example], options: LearnOptions, at: int, folder: Path) -> None:
+    """Train up to an update, and no further."""
+
+    def stop(done: float, total: float, label: str) -> None:  # noqa: ARG001
+        if done == at:
+            raise PowerCutError
+
+    with pytest.raises(PowerCutError):
+        fit(clips, options, stop, folder=folder)
+
+
 @both
 def test_a_training_broken_off_goes_on_to_the_same_weights(
     recipe: RecipeName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -206,12 +217,7 @@ def test_a_training_broken_off_goes_on_to_the_same_weights(
     whole = fit(clips, few)
     monkeypatch.setattr("lipsync.resume.SAVE_EVERY_S", 0.0)
 
-    def stop(done: float, total: float, label: str) -> None:  # noqa: ARG001
-        if done == 7:
-            raise PowerCutError
-
-    with pytest.raises(PowerCutError):
-        fit(clips, few, stop, folder=tmp_path)
+    break_off(clips, few, 7, tmp_path)
     heard: list[float] = []
     again = fit(clips, few, lambda done, *_: heard.append(done), folder=tmp_path)
     assert heard[0] == 8
@@ -276,12 +282,7 @@ def test_a_training_broken_off_keeps_the_offsets_it_found(tmp_path: Path, monkey
     assert any(whole.late_s)
     monkeypatch.setattr("lipsync.resume.SAVE_EVERY_S", 0.0)
 
-    def stop(done: float, total: float, label: str) -> None:  # noqa: ARG001
-        if done == 80:
-            raise PowerCutError
-
-    with pytest.raises(PowerCutError):
-        fit(clips, few, stop, folder=tmp_path)
+    break_off(clips, few, 80, tmp_path)
     again = fit(clips, few, folder=tmp_path)
     assert again.late_s == whole.late_s
     assert again.curve == whole.curve

@@ -67,8 +67,9 @@ def moved(example: Example, late: float) -> Example:
         return example
     count = len(example.known)
     rows = np.arange(count, dtype=np.float64)
-    places = np.clip(rows - late * FEATURE_RATE_HZ, 0.0, count - 1.0)
+    wanted = rows - late * FEATURE_RATE_HZ
+    places = np.clip(wanted, 0.0, count - 1.0)
     before = np.minimum(places.astype(np.intp), max(count - 2, 0))
     after = np.minimum(before + 1, count - 1)
     shapes = resample_track(example.shapes, rows, places)
-    return replace(example, shapes=shapes, known=example.known[before] & example.known[after])
+    return replace(example, shapes=shapes, known=example.known[before] & example.known[after] & (places == wanted))

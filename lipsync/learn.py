@@ -135,8 +135,8 @@ class Fit:
     Attributes
     ----------
     curve : (update, root of the mean squared error on what was held out), in the shapes' unit; infinite where nothing
-        could be held out.
-    best : the entry of the curve whose weights `net` holds.
+        could be held out. What comes before clips are retimed is on another clock.
+    best : (update, error) of the look whose weights `net` holds, as it is: on the last clock, widened.
     mean_mouth : the same error of always answering the mean of the training shapes.
     held : rows of each example that training did not see, (T,) bool.
     late_s : by how much the sound of each example came after its mouth, beside the usual; it was taken out.
@@ -189,7 +189,7 @@ def fit(
             _update(state, lessons.draw(generator), options, lips)
             if state.update in retime_at and any(late_s := lessons.late_s(net)):
                 lessons.retime(late_s)
-                state.retime(late_s, lessons.check.error(net))
+                state.retime(late_s, lessons.check.error)
             if state.update % options.validate_every == 0 or state.update == options.updates:
                 state.look(lessons.check.error(net))
                 if watch is not None:
@@ -205,8 +205,9 @@ def fit(
         # Dropout, varied sounds and what no sound tells make a network shy: 1.06 is best for its distance too (GRID,
         # 3 and 45 minutes: M-LMD -.03 and .00 px, standard deviation of the opening from .91 to .96 of the real).
         net.widen(min(max(lessons.check.shyness(net), 1.0), options.widest))
+    best = (state.best[0], lessons.check.error(net))
     late = state.late_s or (0.0,) * len(examples)
-    return Fit(net.eval(), tuple(state.curve), state.best, lessons.mean_error(), tuple(held), late)
+    return Fit(net.eval(), tuple(state.curve), best, lessons.mean_error(), tuple(held), late)
 
 
 def _kept(state: Training, options: LearnOptions, folder: Path | None) -> str:

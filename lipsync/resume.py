@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ class Training:
     generator : draws the crops.
     update : updates made.
     curve : (update, held-out error) of each look, the first before any update.
-    best : the entry whose weights `best_weights` are.
+    best : of the look whose weights `best_weights` are, its error on the clips' present clock (`retime`).
     late_s : by how much the sound of each clip was found to come late (`lipsync.jitter`); empty until it is looked for.
     """
 
@@ -50,11 +50,18 @@ class Training:
         if error <= self.best[1]:
             self.best, self.best_weights = self.curve[-1], copy.deepcopy(self.net.state_dict())
 
-    def retime(self, late_s: Sequence[float], error: float) -> None:
-        """Take up found offsets; errors before them are on another clock, and none of them is the best."""
+    def retime(self, late_s: Sequence[float], judge: Callable[[MouthModel], float]) -> None:
+        """Take up found offsets, and judge the best weights anew: their error was on another clock.
+
+        Parameters
+        ----------
+        judge : tells the held-out error of a network on the new clock.
+        """
         self.late_s = tuple(late_s)
-        self.best = (self.update, error)
-        self.best_weights = copy.deepcopy(self.net.state_dict())
+        now = copy.deepcopy(self.net.state_dict())
+        self.net.load_state_dict(self.best_weights)
+        self.best = (self.best[0], judge(self.net))
+        self.net.load_state_dict(now)
 
     def save(self, folder: Path, now: bool = False) -> None:
         """Write the state, but not more often than each `SAVE_EVERY_S` unless it shall be now."""
@@ -78,20 +85,24 @@ class Training:
 
     def go_on(self, folder: Path) -> bool:
         """Take up what `save` wrote, if there is any that fits; whether there was."""
-        fresh = copy.deepcopy(self.net.state_dict())
+        fresh = copy.deepcopy((self.net.state_dict(), self.generator.bit_generator.state)), torch.get_rng_state()
         try:
             found = load_checkpoint(folder / FILE)
+            update = int(found.facts["update"])
+            curve = [(int(number), float(error)) for number, error in found.facts["curve"]]
+            best = (int(found.facts["best"][0]), float(found.facts["best"][1]))
+            late_s = tuple(float(late) for late in found.facts["late_s"])
             state: dict[str, Any] = found.facts["generator"]
+            self.net.load_state_dict(found.part("best"))
             self.net.load_state_dict(found.part("net"))
-            restore_optimiser(self.optimiser, found.part("optimiser"))
             self.generator.bit_generator.state = state
             torch.set_rng_state(found.part("torch")["state"])
-            self.update = int(found.facts["update"])
-            self.curve = [(int(update), float(error)) for update, error in found.facts["curve"]]
-            self.best = (int(found.facts["best"][0]), float(found.facts["best"][1]))
-            self.late_s = tuple(float(late) for late in found.facts["late_s"])
-            self.best_weights = found.part("best")
-        except (WeightsError, KeyError, ValueError, RuntimeError):
-            self.net.load_state_dict(fresh)
+            restore_optimiser(self.optimiser, found.part("optimiser"))  # the last that may refuse: it has no way back
+        except (WeightsError, LookupError, TypeError, ValueError, RuntimeError):
+            (weights, self.generator.bit_generator.state), torch_state = fresh
+            self.net.load_state_dict(weights)
+            torch.set_rng_state(torch_state)
             return False
+        self.update, self.curve, self.best, self.late_s = update, curve, best, late_s
+        self.best_weights = found.part("best")
         return True

@@ -53,7 +53,7 @@ class SoundOptions:
     room_db: tuple[float, float] = (0.0, 15.0)
     """Direct to reverberant sound."""
     noises: float = 0.4
-    """Share in noise, a quarter of it (`BABBLE`) speech played backwards, of the batch that is varied."""
+    """Share in noise, a quarter of it (`BABBLE`) speech of others played backwards."""
     noise_db: tuple[float, float] = (5.0, 35.0)
     """Speech to noise."""
     gates: float = 0.2
@@ -72,12 +72,13 @@ class SoundOptions:
     """Its level."""
 
 
-def varied(features: Floats, options: SoundOptions, rng: np.random.Generator) -> Floats:
+def varied(features: Floats, others: Floats, options: SoundOptions, rng: np.random.Generator) -> Floats:
     """Vary sounds of speech.
 
     Parameters
     ----------
     features : (B, T, 40) float32 log-mel rows of speech at the usual loudness; not changed.
+    others : (N, B, T, 40) float32, the same of what N others may say beside each, N >= 1.
 
     Returns
     -------
@@ -92,7 +93,7 @@ def varied(features: Floats, options: SoundOptions, rng: np.random.Generator) ->
     power *= _gates(power, options, rng)
     chosen = _chosen(options.rooms, crops, rng)
     power[chosen] = _in_rooms(power[chosen], options, rng)
-    power += _around(power, options, rng)
+    power += _around(others, options, rng)
     return np.asarray(np.log(power + np.float32(FLOOR)))
 
 
@@ -144,11 +145,11 @@ def _in_rooms(power: Floats, options: SoundOptions, rng: np.random.Generator) ->
     return np.asarray(power + tail * _factor(-_within(options.room_db, power.shape[0], rng)))
 
 
-def _around(power: Floats, options: SoundOptions, rng: np.random.Generator) -> Floats:
-    """What else is heard: noise, or three others of the batch backwards, whose mouths nobody could follow."""
-    crops, rows = power.shape[:2]
+def _around(others: Floats, options: SoundOptions, rng: np.random.Generator) -> Floats:
+    """Power of what else is heard: noise, or others backwards, whose mouths nobody could follow."""
+    crops, rows = others.shape[1:3]
     chosen, voices = (_chosen(share, crops, rng)[:, np.newaxis, np.newaxis] for share in (options.noises, BABBLE))
-    babble = np.mean([np.roll(power, shift, axis=0)[:, ::-1] for shift in (1, 2, 3)], axis=0)
+    babble = np.exp(others[:, :, ::-1]).mean(axis=0) - np.float32(FLOOR)
     level = np.where(chosen, _factor(-_within(options.noise_db, crops, rng)), np.float32(0.0))
     return np.asarray(np.where(voices, babble, _noise(crops, rows, rng)) * level)
 

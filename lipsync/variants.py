@@ -24,6 +24,8 @@ ROWS: Final = 900_000
 """...as long as all of them together have not more rows than this: 300 MB."""
 PIECE: Final = 3000
 """Rows (30 s) that are varied as one: the next piece of a long clip has another room and another noise."""
+TALKERS: Final = 3
+"""Voices in babble."""
 SILENCES: Final = 200
 """Crops in which nobody speaks."""
 
@@ -46,7 +48,11 @@ def variants(
     ways = ways_for(sum(sound.shape[0] for sound in sounds))
     made: list[list[Floats]] = [[] for _ in range(ways)]
     for sound in sounds:
-        pieces = [_varied(net, sound[at : at + PIECE], ways, options, generator) for at in range(0, len(sound), PIECE)]
+        pieces = []
+        for at in range(0, len(sound), PIECE):
+            piece = np.repeat(sound[np.newaxis, at : at + PIECE], ways, axis=0)
+            others = _others(sounds, (TALKERS, *piece.shape[:2]), generator)
+            pieces.append([heard(net, one) for one in varied(piece, others, options, generator)])
         for number, way in enumerate(made):
             way.append(np.concatenate([piece[number] for piece in pieces]))
     return made
@@ -57,7 +63,11 @@ def quiet(net: MouthModel, rows: int, options: SoundOptions, generator: np.rando
     return np.array([heard(net, one) for one in silences(SILENCES, rows, options, generator)])
 
 
-def _varied(
-    net: MouthModel, piece: Floats, ways: int, options: SoundOptions, generator: np.random.Generator
-) -> list[Floats]:
-    return [heard(net, one) for one in varied(np.repeat(piece[np.newaxis], ways, axis=0), options, generator)]
+def _others(sounds: Sequence[Floats], size: tuple[int, int, int], generator: np.random.Generator) -> Floats:
+    """Pieces (N, B, T, inputs) of sounds, each of any of them from any of its rows on, round and round."""
+    talkers, ways, rows = size
+    pieces = []
+    for number in generator.integers(0, len(sounds), talkers * ways):
+        sound = sounds[number]
+        pieces.append(sound[(generator.integers(0, len(sound)) + np.arange(rows)) % len(sound)])
+    return np.array(pieces).reshape(talkers, ways, rows, -1)

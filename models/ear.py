@@ -52,6 +52,8 @@ SOUNDS_WIDTH: Final = 0.5
 """...and how softly: of the logistic curve around it."""
 MEMORY_ROWS: Final = 1000.0
 """A running mean forgets over ten seconds of sound, so that another voice or microphone is got used to..."""
+RUNNING_ROWS: Final = 100_000
+"""Rows over which what is forgotten is summed at once: over seven times as many it would exceed float64."""
 USUAL_ROWS: Final = 50.0
 """...and begins with the training's own mean, which counts as half a second."""
 
@@ -140,6 +142,10 @@ class Ear(nn.Module):
         if before is None:
             begun = USUAL_ROWS * torch.cat([self.usual.double(), self.usual.new_ones(1, dtype=torch.float64)])
             before = begun.expand(features.shape[0], 1, -1)
+        if features.shape[1] > RUNNING_ROWS:
+            first, sums = self.running(features[:, :RUNNING_ROWS], before)
+            rest, sums = self.running(features[:, RUNNING_ROWS:], sums)
+            return torch.cat([first, rest], dim=1), sums
         heard = _heard(features)
         counted = torch.cat([(features @ self.cepstra).double(), torch.ones_like(heard)], dim=2) * heard
         fading = torch.log1p(-heard / MEMORY_ROWS).cumsum(dim=1)

@@ -23,9 +23,13 @@ def crops(count: int = 8, rows: int = 120, seed: int = 0) -> Floats:
     return np.maximum(bands, np.log(FLOOR)).astype(np.float32)
 
 
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
 def vary(options: SoundOptions, features: Floats, seed: int = 0) -> Floats:
     before = features.copy()
-    made = varied(features, options, np.random.default_rng(seed))
+    made = varied(features, crops(3 * len(features), features.shape[1]).reshape(3, *features.shape), options, rng(seed))
     np.testing.assert_array_equal(features, before)
     assert made.dtype == np.float32
     assert made.shape == features.shape
@@ -83,6 +87,17 @@ def test_noise_fills_the_pauses_to_its_level_and_hardly_touches_speech() -> None
     noisy = vary(replace(STILL, noises=1.0, noise_db=(20.0, 20.0)), speech)
     assert (noisy >= speech - 1e-3).all()
     assert np.median(noisy[:, 50:60] - speech[:, 50:60]) > 3 * np.median(noisy[:, :50] - speech[:, :50])
+
+
+def test_a_quarter_of_the_noise_is_the_others_backwards() -> None:
+    quiet = np.full((400, 60, 40), np.log(FLOOR), dtype=np.float32)
+    others = np.full((3, *quiet.shape), np.log(FLOOR), dtype=np.float32)
+    others[1, :, :10, 7] = 30.0
+    made = varied(quiet, others, replace(STILL, noises=1.0, noise_db=(0.0, 0.0)), rng())
+    babbling = made[:, -1, 7] > 25.0
+    assert babbling.mean() == pytest.approx(0.25, abs=0.06)
+    np.testing.assert_allclose(made[babbling, -10:, 7], 30.0 - np.log(3.0), atol=1e-3)
+    np.testing.assert_allclose(made[babbling, :-10], np.log(FLOOR), atol=1e-3)
 
 
 def test_gates_quieten_pauses_alone() -> None:

@@ -38,12 +38,25 @@ def test_a_long_sound_is_varied_piece_by_piece(
     net: MouthNet, sounds: list[Floats], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(variants, "PIECE", 50)
-    louder = SoundOptions(gain_db=10, tilt_db=0, voices=0, rooms=0, noises=0, gates=0)
+    louder = SoundOptions(gain_db=5, tilt_db=0, voices=0, rooms=0, noises=0, gates=0)
     (way, *_) = variants.variants(net, sounds, louder, np.random.default_rng(0))
     gains = way[0] - sounds[0]
     for start in (0, 50, 100):
         np.testing.assert_allclose(gains[start : start + 50], gains[start, 0], atol=0.01)
     assert len(set(gains[:, 0].round(1).tolist())) >= 3
+
+
+def test_babble_is_cut_out_of_all_sounds_and_goes_round(sounds: list[Floats]) -> None:
+    marked = [
+        np.full_like(sound, number) + np.arange(len(sound), dtype=np.float32)[:, None] / 1e3
+        for number, sound in enumerate(sounds)
+    ]
+    pieces = variants._others(marked, (3, 4, 200), np.random.default_rng(0))
+    assert pieces.shape == (3, 4, 200, 40)
+    assert {int(value) for value in pieces[:, :, 0, 0].ravel()} == {0, 1}
+    steps = np.diff(pieces[..., 0], axis=2).ravel()
+    assert np.isclose(steps, 1e-3, atol=1e-5).mean() > 0.97
+    assert set(np.round(1e3 * steps[steps < 0]).tolist()) == {-149.0, -79.0}
 
 
 def test_much_footage_is_varied_in_fewer_ways_but_never_in_none() -> None:

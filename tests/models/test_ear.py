@@ -17,6 +17,7 @@ from models.ear import (
     LOWEST_HZ,
     MEMORY_ROWS,
     PHONES,
+    RUNNING_ROWS,
     SHARPNESS,
     SOUNDS_FROM,
     SOUNDS_WIDTH,
@@ -155,6 +156,16 @@ def test_a_running_mean_is_that_of_one_row_after_the_other() -> None:
     ear, features = live_ear(), sounds(2000)
     centres, _ = ear.running(features)
     np.testing.assert_allclose(centres[0].numpy(), slow_running(ear, features[0].double().numpy()), atol=2e-4)
+
+
+def test_a_running_mean_of_hours_stays_finite_and_is_made_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert RUNNING_ROWS * -np.log1p(-1.0 / MEMORY_ROWS) < np.log(np.finfo(np.float64).max) / 2
+    ear, features = live_ear(), sounds(100)
+    whole, kept = ear.running(features)
+    monkeypatch.setattr("models.ear.RUNNING_ROWS", 30)
+    parts, sums = ear.running(features)
+    torch.testing.assert_close(parts, whole)
+    torch.testing.assert_close(sums, kept)
 
 
 def test_a_running_mean_goes_on_from_what_is_kept() -> None:

@@ -7,7 +7,7 @@ of candidates. Intervals are over held-out clips, drawn again with replacement; 
 
 A held-out clip's own sound may come some tens of milliseconds before or after its mouth (`lipsync.jitter`), which no
 predictor can know. That is told by the baseline's network, the last that would favour another recipe, and taken out of
-the clip for all rows alike, but for rendered voices: their pictures follow the clip's sound as it is.
+the clip for all rows alike, rendered ones too.
 """
 
 from __future__ import annotations

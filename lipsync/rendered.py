@@ -2,7 +2,8 @@
 
 Each clip is re-synced to its own sound with the mouths of the learned clips, laid into its own frames and compared
 with them before any encoding; the mouth is detected again on the result. The retrieval oracle is rendered from the
-true shapes with the last recipe's voice: what its picture side alone loses.
+true shapes with the last recipe's voice: what its picture side alone loses. Of a clip whose sound comes late, all rows
+are put on the clock of its pictures.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from lipsync.mouth import free_face
 from lipsync.options import SyncOptions
 from lipsync.picture_figures import Rgb, Shot, add_shot, clip_sums
 from lipsync.plane import TexturePlane
-from lipsync.predict import MouthTrack
+from lipsync.predict import MouthTrack, predict_track
 from lipsync.synthesise import MOUTH
 from lipsync.voice import Voice
 from models.tensors import pick_device
@@ -76,7 +77,7 @@ class Renderer:
     Parameters
     ----------
     voices : by the names of their rows.
-    folder : where the curves of the oracle go.
+    folder : where the curves of mouths go.
     """
 
     def __init__(self, voices: dict[str, Voice], folder: Path, person: PersonChoice, finder: FinderName) -> None:
@@ -97,16 +98,20 @@ class Renderer:
         return _measured(clip, shots, _Window(voice), self._finder, pictures=row != REAL)
 
     def _options(self, row: str, voice: Voice, clip: HeldClip) -> SyncOptions:
-        if row != ORACLE:
-            return replace(SyncOptions(voice=voice.folder, speech=clip.path), **PICTURE_SIDE.get(row, {}))
-        seen_s = clip.times_s - clip.late_s
-        times_s = np.arange(int(float(seen_s[-1]) * FEATURE_RATE_HZ) + 1) / FEATURE_RATE_HZ
-        shapes = resample_track(voice.basis.encode(clip.lips), seen_s, times_s)
-        track = MouthTrack(times_s, shapes, np.zeros(len(times_s), dtype=np.float32))
+        """What `sync` is told: a curve on the clock of the clip's pictures, beside which its sound may be late."""
+        usual = SyncOptions(voice=voice.folder, speech=clip.path)
+        if row == ORACLE:
+            shapes, heard_s = voice.basis.encode(clip.lips), clip.times_s
+        else:
+            made = predict_track(voice, clip.sound, usual)
+            shapes, heard_s = made.shapes, made.times_s
+        seen_s = heard_s - clip.late_s
+        times_s = np.arange(max(int(float(seen_s[-1]) * FEATURE_RATE_HZ), 0) + 1) / FEATURE_RATE_HZ
+        track = MouthTrack(times_s, resample_track(shapes, seen_s, times_s), np.zeros(len(times_s), dtype=np.float32))
         self._folder.mkdir(parents=True, exist_ok=True)
         place = self._folder / f"{clip.path.stem}.csv"
         write_curve(place, track, controls_of(voice), voice.basis, force=True)
-        return SyncOptions(voice=voice.folder, speech=None, mouth=place)
+        return replace(usual, speech=None, mouth=place, **PICTURE_SIDE.get(row, {}))
 
     def _shots(self, clip: HeldClip, options: SyncOptions | None) -> Iterator[Shot]:
         device = "cpu" if self._finder_name == "mesh" else str(pick_device("auto"))

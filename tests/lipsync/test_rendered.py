@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,11 @@ from scipy import ndimage
 
 from lipsync import rendered as module
 from lipsync.alignment import Marks
+from lipsync.curve import read_curve
 from lipsync.gauge import Gauge, HeldClip
+from lipsync.mouth import COEFFICIENTS
 from lipsync.picture_figures import PICTURES, Shot, mouth_box
+from lipsync.predict import MouthTrack
 from lipsync.rendered import ClipPictures, Renderer
 from lipsync.rendered_table import RenderedTable, rendered_table, some_of
 from lipsync.voice import Voice, lips_of
@@ -177,6 +181,31 @@ def test_the_mouth_is_measured_on_the_picture_and_absent_frames_are_left_out(
     assert len(made.strip) == 10
     assert set(made.sums) == {one.key for one in PICTURES}
     assert renderer.render("real", clip).sums == {}
+
+
+@pytest.mark.parametrize("row", ["retrieval oracle", "default"])
+def test_mouths_of_a_clip_whose_sound_is_late_are_drawn_on_the_clock_of_its_pictures(
+    voice: Voice, clip: HeldClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: str
+) -> None:
+    rows_s = np.arange(40) / 100
+    said = np.outer(np.sin(9.0 * rows_s), np.eye(COEFFICIENTS)[0]).astype(np.float32)
+    track = MouthTrack(rows_s, said, np.zeros(40, dtype=np.float32))
+    monkeypatch.setattr(module, "predict_track", lambda *_: track)
+    late = replace(clip, late_s=0.05, times_s=clip.times_s + 0.05)
+    curves = []
+    for name, one in (("in sync", clip), ("late", late)):
+        renderer = Renderer({"default": voice}, tmp_path / name, "largest", "mesh")
+        options = renderer._options(row, voice, one)
+        assert options.speech is None
+        assert options.mouth is not None
+        curves.append(read_curve(options.mouth))
+    # The real mouths lie where the pictures are, whatever the sound does; those of a sound follow it 50 ms later.
+    shift = 0 if row == "retrieval oracle" else 5
+    size = len(curves[0].times_s) - 5
+    in_sync, moved = (every.shapes for every in curves)
+    assert in_sync is not None
+    assert moved is not None
+    np.testing.assert_allclose(moved[: size - shift], in_sync[shift:size], atol=2e-3)
 
 
 def test_what_changes_outside_the_mask_is_found(

@@ -64,7 +64,7 @@ class Crops:
     ----------
     size : crops a batch, rows a crop.
     delay : rows by which features are taken later.
-    ways : the features of all examples once more, in each way in which they are varied.
+    ways : the features of all examples once more, in each way in which they are varied, in any precision.
     clean : share of the crops that are taken from the examples' own, where there are others.
     """
 
@@ -74,7 +74,7 @@ class Crops:
         held: Sequence[Rows],
         size: tuple[int, int],
         delay: int,
-        ways: Sequence[Sequence[Floats]] = (),
+        ways: Sequence[Sequence[NDArray[np.floating]]] = (),
         clean: float = 1.0,
     ) -> None:
         self._batch, self._steps = size
@@ -110,11 +110,19 @@ class Crops:
             return self._ways[0][rows]
         clean = generator.random(self._batch) < self._clean
         chosen = np.where(clean, 0, generator.integers(1, len(self._ways), self._batch))
-        return torch.stack([self._ways[way][crop] for way, crop in zip(chosen, rows, strict=True)])
+        return torch.stack([self._ways[way][crop].float() for way, crop in zip(chosen, rows, strict=True)])
 
 
-def _end_to_end(tracks: Sequence[Floats], tail: int) -> Tensor:
-    return torch.from_numpy(np.concatenate([np.pad(one, ((0, tail), (0, 0)), mode="edge") for one in tracks]))
+def _end_to_end(tracks: Sequence[NDArray[np.floating]], tail: int) -> Tensor:
+    """Tracks (T, D), each followed by its last row `tail` times; nothing is kept twice on the way."""
+    rows = sum(len(one) + tail for one in tracks)
+    laid = np.empty((rows, tracks[0].shape[1]), dtype=tracks[0].dtype)
+    place = 0
+    for one in tracks:
+        laid[place : place + len(one)] = one
+        laid[place + len(one) : place + len(one) + tail] = one[-1]
+        place += len(one) + tail
+    return torch.from_numpy(laid)
 
 
 class Validation:

@@ -30,12 +30,11 @@ from lipsync.options import RecipeName
 from lipsync.recipes import fresh_model
 from lipsync.resume import Training
 from lipsync.sounds import SoundOptions, mask
-from lipsync.variants import heard, quiet, variants
+from lipsync.variants import Halves, heard, quiet, variants
 from models.audio2mouth import masked_loss
 from models.mouthnet import MouthModel, MouthNet, open_loss, velocity_loss
 from shared.interrupt import postponed
 from shared.progress import Progress, silent
-from shared.types import Floats
 
 LABEL = "learning mouths (updates)"
 Batch: TypeAlias = tuple[Tensor, Tensor, Tensor]
@@ -231,11 +230,12 @@ class _Lessons:
         self._delay = net.delay
         self._examples = [replace(example, features=heard(net, example.features)) for example in examples]
         self._quiet: Tensor | None = None
-        ways: list[list[Floats]] = []
+        ways: list[list[Halves]] = []
         clean = 1.0
         if options.sounds is not None:
             generator, clean = np.random.default_rng(options.seed), options.sounds.clean
-            ways = variants(net, [example.features for example in examples], options.sounds, generator)
+            tail = options.steps + net.delay
+            ways = variants(net, [example.features for example in examples], options.sounds, generator, tail)
             if lips is not None:
                 self._quiet = torch.from_numpy(quiet(net, options.steps, options.sounds, generator))
         self._crops = Crops(self._examples, held, (options.batch, options.steps), net.delay, ways, clean)

@@ -8,20 +8,22 @@ fixed ways, one of them as recorded and drawn for two crops in five, r of openin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from lipsync.sounds import SoundOptions, silences, varied
 from models.mouthnet import MouthModel
 from shared.types import Floats
 
+Halves: TypeAlias = NDArray[np.float16]
 MOST: Final = 5
 """Ways in which a sound is varied..."""
 FEWEST: Final = 1
-ROWS: Final = 900_000
-"""...as long as all of them together have not more rows than this: 300 MB."""
+ROWS: Final = 1_800_000
+"""...as long as all of them together, laid end to end, have not more rows than this: 300 MB in half precision."""
 PIECE: Final = 3000
 """Rows (30 s) that are varied as one: the next piece of a long clip has another room and another noise."""
 TALKERS: Final = 3
@@ -38,15 +40,20 @@ def heard(net: MouthModel, features: Floats) -> Floats:
 
 def ways_for(rows: int) -> int:
     """In how many ways sounds of so many rows in all are varied."""
-    return int(np.clip(ROWS // max(rows, 1) - 1, FEWEST, MOST))
+    return int(np.clip(ROWS // max(rows, 1), FEWEST, MOST))
 
 
 def variants(
-    net: MouthModel, sounds: Sequence[Floats], options: SoundOptions, generator: np.random.Generator
-) -> list[list[Floats]]:
-    """Each sound (T, inputs) varied in a few ways: for each way a list of them as `heard`."""
-    ways = ways_for(sum(sound.shape[0] for sound in sounds))
-    made: list[list[Floats]] = [[] for _ in range(ways)]
+    net: MouthModel, sounds: Sequence[Floats], options: SoundOptions, generator: np.random.Generator, tail: int = 0
+) -> list[list[Halves]]:
+    """Each sound (T, inputs) varied in a few ways: for each way a list of them as `heard`, in half precision.
+
+    Parameters
+    ----------
+    tail : rows that will be kept after each sound; they count for memory.
+    """
+    ways = ways_for(sum(sound.shape[0] + tail for sound in sounds))
+    made: list[list[Halves]] = [[] for _ in range(ways)]
     for sound in sounds:
         pieces = []
         for at in range(0, len(sound), PIECE):
@@ -54,7 +61,7 @@ def variants(
             others = _others(sounds, (TALKERS, *piece.shape[:2]), generator)
             pieces.append([heard(net, one) for one in varied(piece, others, options, generator)])
         for number, way in enumerate(made):
-            way.append(np.concatenate([piece[number] for piece in pieces]))
+            way.append(np.concatenate([piece[number] for piece in pieces]).astype(np.float16))
     return made
 
 

@@ -42,7 +42,7 @@ def test_a_long_sound_is_varied_piece_by_piece(
     (way, *_) = variants.variants(net, sounds, louder, np.random.default_rng(0))
     gains = way[0] - sounds[0]
     for start in (0, 50, 100):
-        np.testing.assert_allclose(gains[start : start + 50], gains[start, 0], atol=0.01)
+        np.testing.assert_allclose(gains[start : start + 50], gains[start, 0], atol=0.02)
     assert len(set(gains[:, 0].round(1).tolist())) >= 3
 
 
@@ -60,7 +60,15 @@ def test_babble_is_cut_out_of_all_sounds_and_goes_round(sounds: list[Floats]) ->
 
 
 def test_much_footage_is_varied_in_fewer_ways_but_never_in_none() -> None:
-    assert [variants.ways_for(rows) for rows in (0, 18_000, 270_000, 10_000_000)] == [5, 5, 2, 1]
+    assert [variants.ways_for(rows) for rows in (0, 30_000, 700_000, 10_000_000)] == [5, 5, 2, 1]
+
+
+def test_what_follows_each_sound_counts_for_memory_too(
+    net: MouthNet, sounds: list[Floats], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(variants, "ROWS", 2 * 430)
+    assert len(variants.variants(net, sounds, SoundOptions(), np.random.default_rng(0))) == 3
+    assert len(variants.variants(net, sounds, SoundOptions(), np.random.default_rng(0), tail=100)) == 2
 
 
 def test_crops_of_what_was_heard_are_mapped_as_crops_of_the_sound_are(sounds: list[Floats]) -> None:

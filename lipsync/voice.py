@@ -31,7 +31,7 @@ from shared.store.artefact import open_artefact
 from shared.types import Floats, JsonObject
 
 KIND: Final = "voice"
-SCHEMA: Final = 3
+SCHEMA: Final = 4
 MOUTHS: Final = "mouths.safetensors"
 TEXTURES: Final = "textures.safetensors"
 NET: Final = "net"
@@ -101,7 +101,8 @@ def save_mouths(folder: Path, pool: Pool, space: MouthSpace, closure: Closure, p
         "repertoire": basis.encode(space.lips),
         "rest": space.rest,
         "closure.direction": closure.direction,
-        "closure.threshold_cm": np.array([closure.threshold_cm], dtype=np.float64),
+        "closure.made_cm": closure.made_cm,
+        "closure.real_cm": closure.real_cm,
         "px_per_cm": np.array([plane.px_per_cm], dtype=np.float64),
     }
     save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / MOUTHS)
@@ -129,7 +130,7 @@ def open_voice(folder: Path) -> Voice:
         pool = Pool(**{field.name: arrays[field.name] for field in fields(Pool)})
         basis = MouthBasis(arrays["basis.mean"], arrays["basis.components"])
         rest, plane = arrays["rest"], TexturePlane(float(arrays["px_per_cm"][0]))
-        closure = Closure(float(arrays["closure.threshold_cm"][0]), arrays["closure.direction"])
+        closure = Closure(arrays["closure.made_cm"], arrays["closure.real_cm"], arrays["closure.direction"])
     except (OSError, SafetensorError, ValueError, KeyError, struct.error) as error:
         raise ArtefactError(
             f"{folder}: this voice is damaged ({error}); remove the folder and learn it again"

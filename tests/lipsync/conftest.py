@@ -12,7 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from lipsync.closure import Closure
+from lipsync.closure import open_as_made
 from lipsync.mouth import FreeFace, fit_basis
 from lipsync.plane import HALF_WIDTH_CM, TOP_CM, TexturePlane
 from lipsync.voice import Pool, Voice, lips_of
@@ -96,7 +96,7 @@ def small_voice(folder: Path = Path()) -> Voice:
     shapes = basis.encode(lips_of(points))
     textures = np.array([texture_of(float(opening)) for opening in openings])
     net = Audio2Mouth(Audio2MouthConfig()).eval()
-    return Voice(folder, net, basis, shapes[0], Closure(0.0, shapes[0]), pool, shapes, shapes, PLANE, textures)
+    return Voice(folder, net, basis, shapes[0], open_as_made(shapes[0]), pool, shapes, shapes, PLANE, textures)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 import pytest
 
-from lipsync.closure import CLOSED_CM, REACH, WIDEST_CM, Closure, close_lips, fit_closure, lips_from
+from lipsync.closure import CLOSED_CM, REACH, WIDEST_CM, close_lips, fit_closure, lips_from
 from lipsync.crops import Example
 from lipsync.index import ClipMouths
 from lipsync.learn import Fit
@@ -45,33 +45,52 @@ def test_lips_close_as_often_as_the_speaker_s(basis: MouthBasis, shapes_of: Call
     assert float(np.mean(closed)) == pytest.approx(float(np.mean(real <= CLOSED_CM)), abs=0.06)
 
 
+def test_closed_lips_are_as_tight_as_the_speaker_s(basis: MouthBasis, shapes_of: Callable[..., Floats]) -> None:
+    real = np.clip(np.random.default_rng(0).normal(0.6, 0.6, 600), 0.02, None)
+    shy = 0.15 + 0.8 * real
+    closed = gaps_of(close_lips(shapes_of(shy), basis, fit_closure(shapes_of(shy), shapes_of(real), basis)), basis)
+    shares = np.linspace(0.02, np.mean(real <= CLOSED_CM) - 0.02, 9)
+    np.testing.assert_allclose(np.quantile(closed, shares), np.quantile(real, shares), atol=0.02)
+
+
 def test_open_mouths_stay_and_order_is_kept(basis: MouthBasis, shapes_of: Callable[..., Floats]) -> None:
-    closure = Closure(
-        0.2, fit_closure(shapes_of(np.linspace(0, 2, 200)), shapes_of(np.linspace(0, 2, 200)), basis).direction
-    )
+    real = np.clip(np.random.default_rng(0).normal(0.6, 0.6, 600), 0, None)
+    closure = fit_closure(shapes_of(0.2 + 0.7 * real), shapes_of(real), basis)
     before = np.linspace(0, 2, 81)
     after = gaps_of(close_lips(shapes_of(before), basis, closure), basis)
-    np.testing.assert_allclose(after[before >= 0.2 * REACH], before[before >= 0.2 * REACH], atol=1e-3)
-    np.testing.assert_allclose(after[before <= 0.2], 0.0, atol=1e-3)
+    wide = before >= closure.made_cm[-1]
+    assert closure.made_cm[-1] < 1.0
+    np.testing.assert_allclose(after[wide], before[wide], atol=1e-3)
+    assert (after <= before + 1e-3).all()
     assert np.diff(after).min() > -1e-3
+
+
+def test_lips_that_close_enough_are_hardly_touched(basis: MouthBasis, shapes_of: Callable[..., Floats]) -> None:
+    real = np.clip(np.random.default_rng(0).normal(0.6, 0.6, 600), 0, None)
+    closure = fit_closure(shapes_of(real), shapes_of(real), basis)
+    np.testing.assert_allclose(close_lips(shapes_of(real), basis, closure), shapes_of(real), atol=1e-3)
 
 
 def test_a_speaker_who_never_closes_is_left_alone(basis: MouthBasis, shapes_of: Callable[..., Floats]) -> None:
     real = np.linspace(0.5, 1.5, 200)
     closure = fit_closure(shapes_of(real), shapes_of(real), basis)
-    assert closure.threshold_cm == 0.0
     np.testing.assert_array_equal(close_lips(shapes_of(real), basis, closure), shapes_of(real))
 
 
-def test_a_threshold_has_its_bound(basis: MouthBasis, shapes_of: Callable[..., Floats]) -> None:
+def test_no_open_mouth_is_shut(basis: MouthBasis, shapes_of: Callable[..., Floats]) -> None:
     closed = np.zeros(300)
     closed[:30] = 1.0
-    assert fit_closure(shapes_of(np.linspace(1, 2, 300)), shapes_of(closed), basis).threshold_cm == WIDEST_CM
+    made = shapes_of(np.linspace(0.3, 2, 300))
+    after = gaps_of(close_lips(made, basis, fit_closure(made, shapes_of(closed), basis)), basis)
+    before = gaps_of(made, basis)
+    assert (after[before < 0.9 * WIDEST_CM] < CLOSED_CM).all()
+    assert (after[before > 1.4 * WIDEST_CM] > CLOSED_CM).all()
+    np.testing.assert_array_equal(after[before > REACH * WIDEST_CM], before[before > REACH * WIDEST_CM])
 
 
 def test_too_little_speech_fits_nothing(basis: MouthBasis, shapes_of: Callable[..., Floats]) -> None:
     few = shapes_of(np.linspace(0, 1, 30))
-    assert fit_closure(few, few, basis).threshold_cm == 0.0
+    np.testing.assert_array_equal(close_lips(few, basis, fit_closure(few, few, basis)), few)
 
 
 def test_the_gap_of_a_straight_mouth_is_linear_in_its_shape(
@@ -83,9 +102,9 @@ def test_the_gap_of_a_straight_mouth_is_linear_in_its_shape(
     np.testing.assert_array_equal(lips.rest, shapes[0])
 
 
-@pytest.mark.parametrize(("held_s", "threshold"), [(10.0, True), (1.0, False)])
+@pytest.mark.parametrize(("held_s", "narrowed"), [(10.0, True), (1.0, False)])
 def test_lips_are_judged_on_what_training_did_not_see_where_there_is_enough_of_it(
-    basis: MouthBasis, shapes_of: Callable[..., Floats], held_s: float, threshold: bool
+    basis: MouthBasis, shapes_of: Callable[..., Floats], held_s: float, narrowed: bool
 ) -> None:
     real = shapes_of(np.abs(np.random.default_rng(0).normal(0.0, 0.6, 2000)))
     made = real.copy()  # learned by heart...
@@ -95,4 +114,5 @@ def test_lips_are_judged_on_what_training_did_not_see_where_there_is_enough_of_i
     clip = cast(ClipMouths, SimpleNamespace(features=made, voiced=((0.0, 30.0),)))
     net = cast(MouthModel, SimpleNamespace(shapes_of=lambda features: features))
     closure = _closure(Fit(net, (), (0, 0.0), 0.0, (held,), (0.0,)), [clip], [example], basis)
-    assert (closure.threshold_cm > 0.1) == threshold
+    shut = gaps_of(close_lips(shapes_of(np.array([0.3])), basis, closure), basis)[0] < CLOSED_CM
+    assert shut == narrowed

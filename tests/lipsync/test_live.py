@@ -93,10 +93,16 @@ def test_pieces_of_any_size_give_what_the_network_makes_of_the_whole(live: Voice
     np.testing.assert_array_equal(track.resting, 0.0)
 
 
+def closing_of(voice: Voice) -> Closure:
+    return Closure(
+        np.array([0.0, 0.6, 1.4], dtype=np.float32), np.array([0.0, 0.0, 1.4], dtype=np.float32), voice.shapes[-1] / 2.0
+    )
+
+
 @pytest.mark.parametrize("size", [160, 16_000])
 def test_rest_and_closing_do_not_hang_on_the_pieces_either(live: Voice, size: int) -> None:
     samples = np.concatenate([speech(0.6), np.zeros(40_000, dtype=np.float32), speech(0.5)])
-    closing = replace(live, closure=Closure(0.6, live.shapes[-1] / 2.0))
+    closing = replace(live, closure=closing_of(live))
     one, other = (joined(follow(LiveMouth(closing), pieces(samples, count))) for count in (size, 777))
     np.testing.assert_allclose(one.shapes, other.shapes, atol=1e-4)
     np.testing.assert_array_equal(one.resting, other.resting)
@@ -148,7 +154,7 @@ def test_a_live_network_is_believed_in_pauses_too(live: Voice) -> None:
 
 
 def test_lips_close_as_in_a_whole_recording(live: Voice) -> None:
-    closing = replace(live, closure=Closure(0.6, live.shapes[-1] / 2.0))
+    closing = replace(live, closure=closing_of(live))
     plain, closed = (
         joined(follow(LiveMouth(closing, LiveOptions(rest=False, close=close)), pieces(speech(1.0), 500)))
         for close in (False, True)

@@ -136,7 +136,12 @@ def test_nearly_closed_lips_are_shut_and_open_ones_stay(
     with torch.no_grad():
         voice.net.read_out.weight.zero_()
         voice.net.read_out.bias.copy_(torch.from_numpy(voice.shapes[row]))
-    shy = replace(voice, closure=Closure(0.3, opening))
+    shy = replace(
+        voice,
+        closure=Closure(
+            np.array([0.0, 0.3, 0.7], dtype=np.float32), np.array([0.0, 0.0, 0.7], dtype=np.float32), opening
+        ),
+    )
     plain = SyncOptions(voice=Path(), speech=Path(), rest=False, close=False)
     gaps = [
         aperture_cm(voice.basis.decode(predict_track(shy, speech, options).shapes)).mean()

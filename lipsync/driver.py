@@ -38,12 +38,14 @@ LEAST_STRETCH, MOST_STRETCH = 0.6, 1.7
 """No direction of the lips' motion is made smaller or larger than this."""
 TURNED_DEG: Final = 40.0
 """Frames in which the driver looks further aside tell nothing of his mouth."""
+SMOOTH_MS: Final = 15.0
+"""Usual smoothing: detected lips tremble."""
 GAP_S: Final = 0.3
 """Over shorter gaps the mouth moves straight on; in longer ones it comes to rest."""
 
 
 def driven_track(
-    voice: Voice, controls: Controls, driver: Path, smooth_ms: float, progress: Progress = silent
+    voice: Voice, controls: Controls, driver: Path, smooth_ms: float | None, progress: Progress = silent
 ) -> MouthTrack:
     """The mouth that follows the largest face of a video, from its first picture on.
 
@@ -63,8 +65,9 @@ def driven_track(
     times = times_of_rows(int(shown_s[-1] * FEATURE_RATE_HZ) + 1, FEATURE_RATE_HZ)
     resting = rest_share(times, _spans(shown_s))
     shapes = voice.rest + resample_track(matched, shown_s, times) * (1.0 - resting)[:, np.newaxis]
-    if smooth_ms > 0:
-        shapes = gaussian_filter1d(shapes, smooth_ms * 1e-3 * FEATURE_RATE_HZ, axis=0, mode="nearest")
+    rows = (SMOOTH_MS if smooth_ms is None else smooth_ms) * 1e-3 * FEATURE_RATE_HZ
+    if rows > 0:
+        shapes = gaussian_filter1d(shapes, rows, axis=0, mode="nearest")
     opening = controls.measure(shapes)[:, 0]
     lowest = np.minimum(controls.closed_mm, 0.0)
     met = np.stack([np.maximum(opening, lowest), np.full_like(opening, np.nan)], axis=1)

@@ -138,8 +138,9 @@ class SyncOptions:
     """Close the mouth where voice activity hears no speech (the network alone opens it by luck)."""
     close: bool = True
     """Shut lips that the network leaves a little open, as often as the speaker shuts them."""
-    smooth_ms: float = 15.0
-    """Standard deviation of the Gaussian over predicted shapes, milliseconds, >= 0; 0 leaves them as they are."""
+    smooth_ms: float | None = None
+    """Standard deviation of the Gaussian over shapes, milliseconds, >= 0; 0 leaves them as they are. None is 15 for a
+    driver's lips and a voice of the paper's recipe, and 5 for others, which move smoothly by themselves."""
     candidates: int = 50
     """Frames of the footage behind each texture (the paper's n), >= 1; small pools use fewer."""
     pose_weight: float = 0.1

@@ -90,6 +90,16 @@ def test_smoothing_lowers_the_jitter_and_not_the_mean(voice: Voice, speech: Soun
     np.testing.assert_allclose(smooth.mean(axis=0), raw.mean(axis=0), atol=0.01)
 
 
+@pytest.mark.parametrize(("recipe", "usual_ms"), [("paper", 15.0), ("default", 5.0)])
+def test_each_recipe_has_its_usual_smoothing(voice: Voice, speech: Sound, recipe: RecipeName, usual_ms: float) -> None:
+    own = replace(voice, net=fresh_model(recipe, 20, phones=False).eval())
+    usual, same = (
+        predict_track(own, speech, SyncOptions(voice=Path(), speech=Path(), smooth_ms=ms)).shapes
+        for ms in (None, usual_ms)
+    )
+    np.testing.assert_array_equal(usual, same)
+
+
 def test_a_voice_of_the_default_recipe_hears_its_own_features(voice: Voice, speech: Sound) -> None:
     net = fresh_model("default", 20).eval()
     shapes = predict_rows(replace(voice, net=net), speech)

@@ -10,8 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.audio2mouth import masked_loss
-from models.mouthnet import MouthModel
+from models.mouthnet import MouthModel, shape_loss
 from shared.types import Floats
 
 CONTEXT = 200
@@ -149,7 +148,7 @@ class Validation:
         """Root of the held-out mean squared error; infinite where nothing could be held out."""
         if not bool(self._known.any()):
             return float("inf")
-        return float(masked_loss(self._predicted(net), self._shapes, self._known).sqrt())
+        return float(shape_loss(self._predicted(net) - self._shapes, self._known).sqrt())
 
     def shyness(self, net: MouthModel) -> float:
         """How many times as far from the mean mouth the held-out mouths are as they are told, (0, inf).
@@ -175,4 +174,4 @@ class Validation:
             return float("inf")
         seen = [example.shapes[example.known & ~rows] for example, rows in zip(examples, held, strict=True)]
         mean = torch.from_numpy(np.concatenate(seen).mean(axis=0))
-        return float(masked_loss(mean.expand_as(self._shapes), self._shapes, self._known).sqrt())
+        return float(shape_loss(mean - self._shapes, self._known).sqrt())

@@ -31,8 +31,7 @@ from lipsync.recipes import fresh_model
 from lipsync.resume import Training
 from lipsync.sounds import SoundOptions, mask
 from lipsync.variants import Halves, heard, quiet, variants
-from models.audio2mouth import masked_loss
-from models.mouthnet import MouthModel, MouthNet, open_loss, velocity_loss
+from models.mouthnet import MouthModel, MouthNet, mean_square, open_loss, shape_loss, velocity_loss
 from shared.interrupt import postponed
 from shared.progress import Progress, silent
 
@@ -65,8 +64,11 @@ class LearnOptions:
     falling: bool = False
     """Whether the step falls to nothing along half a cosine."""
     clip_norm: float = 10.0
+    softness_cm: float = 0.0
+    """Distances of a lip point well under this count squared, those well over it as they are (`PointCost`); 0 counts
+    the squares of all. Only where the lips are known."""
     velocity: float = 0.0
-    """Weight of the error of the change over 40 ms beside that of the shape, >= 0."""
+    """Weight of the squares of the change over 40 ms beside the cost of the shape, >= 0."""
     widest: float = 1.0
     """How many times as far from the mean mouth the default network's mouths are put at most, where those held out are
     (`Validation.shyness`)."""
@@ -100,6 +102,7 @@ LEARNING: Final[Mapping[RecipeName, LearnOptions]] = {
         rate=1e-3,
         falling=True,
         clip_norm=1.0,
+        softness_cm=0.04,
         velocity=1.0,
         widest=1.1,
         sounds=SoundOptions(),
@@ -310,9 +313,10 @@ def _update(state: Training, batch: Batch, options: LearnOptions, lips: Lips | N
 
 
 def _loss(made: Tensor, shapes: Tensor, known: Tensor, options: LearnOptions, lips: Lips | None) -> Tensor:
-    loss = masked_loss(made, shapes, known)
+    cost = mean_square if lips is None or options.softness_cm == 0.0 else lips.cost(options.softness_cm)
+    loss = shape_loss(made - shapes, known, cost)
     if options.velocity > 0:
-        loss = loss + options.velocity * velocity_loss(made, shapes, known)
+        loss = loss + options.velocity * velocity_loss(made - shapes, known)
     if options.closure > 0 and lips is not None:
         gap = torch.from_numpy(lips.gap)
         gaps, wanted = (every @ gap + lips.gap_cm for every in (made, shapes))

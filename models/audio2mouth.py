@@ -89,9 +89,3 @@ class Audio2Mouth(nn.Module):
                 shapes, state = self(padded[None, start : start + block], state)
                 parts.append(shapes[0])
         return torch.cat(parts)[self.delay :]
-
-
-def masked_loss(predicted: Tensor, wanted: Tensor, known: Tensor) -> Tensor:
-    """Mean squared error over known rows; `known` is (B, T) in {0, 1}."""
-    squares = ((predicted - wanted) ** 2).mean(dim=-1)
-    return (squares * known).sum() / known.sum().clamp_min(1.0)

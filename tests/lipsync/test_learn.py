@@ -19,7 +19,7 @@ from lipsync.logmel import log_mel
 from lipsync.options import RecipeName
 from lipsync.sounds import SoundOptions
 from models.mouthnet import MouthNet, MouthNetConfig
-from shared.types import Sound
+from shared.types import Floats, Sound
 
 WIDTHS: dict[RecipeName, int] = {"paper": 28, "default": 40}
 PAPER = LearnOptions(updates=120, batch=24, validate_every=40, rate=1e-2)
@@ -175,11 +175,30 @@ def test_patience_ends_a_training_that_gets_no_better() -> None:
     assert calls[-1][:2] == (400, 400)
 
 
+def lips_at(rest: Floats) -> Lips:
+    """Ten lip points whose places are the shape itself; the first of them opens the mouth."""
+    every = np.eye(20, dtype=np.float32)
+    return Lips(rest, every[0], 0.0, every, np.ones(10, dtype=np.float32))
+
+
+def test_mouths_that_may_be_two_are_told_as_the_likelier_one() -> None:
+    clip = echo_clip(400, 0, "default")
+    shapes = np.zeros_like(clip.shapes)
+    shapes[:, 0] = np.where(np.random.default_rng(0).random(400) < 0.3, 1.0, 0.0)  # nothing says when
+    made = []
+    for softness_cm in (0.0, 0.05):
+        options = replace(DEFAULT, updates=60, sounds=None, velocity=0.0, softness_cm=softness_cm)
+        found = fit([Example(clip.features, shapes, clip.known)], options, lips=lips_at(np.zeros(20, dtype=np.float32)))
+        made.append(float(np.median(found.net.shapes_of(torch.from_numpy(clip.features))[:, 0])))
+    assert made[0] == pytest.approx(0.3, abs=0.08)
+    assert made[1] < 0.15
+
+
 def test_a_net_told_of_silence_rests_in_it_and_one_that_is_not_does_not() -> None:
     clips = [echo_clip(300, seed, "default") for seed in range(3)]
     rest = np.zeros(20, dtype=np.float32)
     rest[0] = -1.0
-    lips = Lips(rest, np.eye(20, dtype=np.float32)[0], 0.0)
+    lips = lips_at(rest)
     often = replace(DEFAULT, updates=150, sounds=SoundOptions(silences=0.5))
     quiet = torch.from_numpy(log_mel(Sound(np.zeros(16_000, dtype=np.float32), 16_000)))
     told, untold = (fit(clips, often, lips=known).net.shapes_of(quiet).numpy() for known in (lips, None))
@@ -192,7 +211,7 @@ def test_the_closure_term_closes_lips_that_should_be_closed() -> None:
     clip = echo_clip(400, 0, "default")
     shapes = np.zeros_like(clip.shapes)
     shapes[:, 0] = np.where(rng.random(400) < 0.4, 0.0, 1.0)  # nothing says when: the mean is 0.6 open
-    lips = Lips(np.zeros(20, dtype=np.float32), np.eye(20, dtype=np.float32)[0], 0.0)
+    lips = lips_at(np.zeros(20, dtype=np.float32))
     gaps = []
     for weight in (0.0, 20.0):
         options = replace(DEFAULT, updates=40, sounds=None, closure=weight)

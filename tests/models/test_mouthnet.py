@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models.ear import CEPSTRA, DENSITIES, PHONES, STATES, STREAMS, Ear, Mixtures
-from models.mouthnet import MouthNet, MouthNetConfig, open_loss, velocity_loss
+from models.mouthnet import MouthNet, MouthNetConfig, PointCost, open_loss, shape_loss, velocity_loss
 
 CENTRES = torch.linspace(250.0, 2700.0, 40)
 
@@ -133,16 +133,29 @@ def test_wrong_features_are_refused() -> None:
 
 
 def test_velocity_is_taken_over_forty_milliseconds_where_both_ends_are_known() -> None:
-    wanted = torch.zeros(1, 10, 20)
-    predicted = wanted + 5.0
-    assert velocity_loss(predicted, wanted, torch.ones(1, 10)).item() == 0.0  # a constant error has no velocity
-    predicted = torch.arange(10.0)[None, :, None].expand(1, 10, 20)
-    assert velocity_loss(predicted, wanted, torch.ones(1, 10)).item() == pytest.approx(16.0)
-    predicted = predicted.clone()
-    predicted[0, 9] = 1e3
+    assert velocity_loss(torch.full((1, 10, 20), 5.0), torch.ones(1, 10)).item() == 0.0  # constant: no velocity
+    error = torch.arange(10.0)[None, :, None].expand(1, 10, 20)
+    assert velocity_loss(error, torch.ones(1, 10)).item() == pytest.approx(16.0)
+    error = error.clone()
+    error[0, 9] = 1e3
     known = torch.ones(1, 10)
     known[0, 9] = 0.0
-    assert velocity_loss(predicted, wanted, known).item() == pytest.approx(16.0)
+    assert velocity_loss(error, known).item() == pytest.approx(16.0)
+
+
+def test_small_distances_of_points_cost_their_square_and_large_ones_their_length() -> None:
+    points = torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 2.0]])
+    cost = PointCost(points, torch.tensor([3.0, 1.0]), 0.05)
+    tiny = cost(torch.tensor([[[0.003, 0.004]]])).item()
+    assert tiny == pytest.approx((3 * 0.005**2 + 0.008**2) / 4, rel=0.02)
+    large = cost(torch.tensor([[[30.0, 40.0]]])).item()
+    assert large == pytest.approx(2 * 0.05 * (3 * 50.0 + 80.0) / 4, rel=0.01)
+
+
+def test_only_rows_that_are_known_cost() -> None:
+    error = torch.tensor([[[3.0, 0.0], [1e3, 1e3], [0.0, 1.0]]])
+    assert shape_loss(error, torch.tensor([[1.0, 0.0, 1.0]])).item() == pytest.approx((4.5 + 0.5) / 2)
+    assert shape_loss(error, torch.zeros(1, 3)).item() == 0.0
 
 
 def test_only_lips_that_should_be_closed_and_are_open_count() -> None:

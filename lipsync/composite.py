@@ -21,9 +21,12 @@ from typing import Final
 import numpy as np
 
 from lipsync.cover import cover, uncovered, without_surroundings
+from lipsync.detail import EVERY as DETAIL_EVERY
+from lipsync.detail import Details, softened
+from lipsync.ease import Manner, eased
 from lipsync.fade import MOST_COVERED, NOBODY, STEADY_COVER, Wish, faded, note_of, wish_of
 from lipsync.front import Front, Fronts
-from lipsync.inside import Insides, darkened
+from lipsync.inside import Insides, Opening, darkened, inside_of, opening_in
 from lipsync.jaw import moved_landmarks, texture_maps, with_landmarks
 from lipsync.light import Light, light_between, relight, steady_light
 from lipsync.mouth import FreeFace, free_face
@@ -65,6 +68,7 @@ class Remembered:
     fronts: Fronts
     seats: Seats
     insides: Insides
+    details: Details
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +96,12 @@ class _Made:
     """What that leaves, smooth; asked in some frames."""
     skin_rgb: Floats | None
     """(3,) mean colour of the clip's own lower face."""
-    inside: float
-    """How bright the inside of the mouth may be, as a share of what the light makes of it."""
+    opening: Opening | None
+    """The inside of the new mouth; None where it is shut."""
+    manner: Manner
+    """What is known by now of how it is to be shown."""
+    shown: Manner | None = None
+    """How it was shown, once it was."""
     wish: Wish | None = None
     """What its frame wishes of it, once the frames around are known."""
 
@@ -133,7 +141,7 @@ def open_stage(
     track = replace(track, times_s=track.times_s + float(clip_origin(clip.clip)))
     synthesiser = Synthesiser(voice, options)
     palette = palette_of(voice)
-    remembered = Remembered(Fronts(voice, palette), Seats(usual_of(voice.pool), faces_in(clip)), Insides())
+    remembered = Remembered(Fronts(voice, palette), Seats(usual_of(voice.pool), faces_in(clip)), Insides(), Details())
     return lambda scenes: _stage(scenes, track, synthesiser, remembered, options)
 
 
@@ -212,11 +220,16 @@ def _make(scene: Scene, role: _Role, synthesiser: Synthesiser, remembered: Remem
     light = light_between(texture, own, skin)
     told = None if scene.frame.index % EVERY else light
     shade = None if told is None else shade_between(texture, own, skin, told)
+    inside = inside_of(lower.flat, synthesiser.plane)
     if light is not None and front.mouth < MOST_COVERED:
-        remembered.insides.see(face.track, plane, (own, free.flat), (texture, lower.flat), light)
+        insides = inside_of(free.flat, plane), resize(inside, plane.size)
+        remembered.insides.see(face.track, plane, (own, insides[0]), (texture, insides[1]), light)
+        if scene.frame.index % DETAIL_EVERY == 0 and synthesiser.gain > 0.0:
+            remembered.details.see(face.track, scene.frame, free, (lower, synthesiser.plane), light)
     mean = None if light is None else np.asarray(np.tensordot(skin, own, 2) / skin.sum(), dtype=np.float32)
     teeth = None if synthesiser.teeth is None else synthesiser.teeth.see(lower.texture, lower.flat)
-    return _Made(face, free, lower, teeth, front, light, shade, mean, remembered.insides.share(face.track))
+    manner = Manner(remembered.insides.share(face.track), remembered.details.sharper(face.track))
+    return _Made(face, free, lower, teeth, front, light, shade, mean, opening_in(inside), manner)
 
 
 def _finish(
@@ -234,10 +247,12 @@ def _finish(
             faces.append(one.face)
             continue
         light, shade, skin = _along_track(one, waiting, place)
-        lower = one.lower if teeth is None else _with_teeth(one, waiting, place, teeth)
+        one.shown = _manner(one, waiting, place)
+        lower = replace(one.lower, texture=softened(one.lower.texture, one.opening, one.shown.sharper))
+        lower = lower if teeth is None else _with_teeth(lower, one, waiting, place, teeth)
         if light is not None and options.match_colour > 0.0:
             texture = relight(lower.texture, light, options.match_colour, shade)
-            lower = replace(lower, texture=darkened(texture, lower.flat, plane, one.inside**options.match_colour))
+            lower = replace(lower, texture=darkened(texture, one.opening, one.shown.inside**options.match_colour))
         landmarks = moved_landmarks(one.face, one.free, lower.points)
         patch = _patch(scene.frame, one, lower, landmarks, plane, skin, options.feather)
         front = _steady_front(waiting, place, one)
@@ -286,7 +301,18 @@ def _along_track(one: _Made, waiting: deque[_Shown], place: int) -> tuple[Light 
     return steady_light(lights), steady_shade(shades), np.median(skins, axis=0).astype(np.float32)
 
 
-def _with_teeth(one: _Made, waiting: deque[_Shown], place: int, teeth: Teeth) -> LowerFace:
+def _manner(one: _Made, waiting: deque[_Shown], place: int) -> Manner:
+    """How a mouth is shown: as the frames around wish it, and hardly otherwise than just before."""
+    wishes = [made.manner for shown in waiting if (made := shown.of(one.face.track))]
+    for at in range(place - 1, -1, -1):
+        before = waiting[at].of(one.face.track)
+        if before is not None and before.shown is not None:
+            elapsed_s = waiting[place].scene.frame.time_s - waiting[at].scene.frame.time_s
+            return eased(wishes, before.shown, float(elapsed_s))
+    return eased(wishes, None, 0.0)
+
+
+def _with_teeth(lower: LowerFace, one: _Made, waiting: deque[_Shown], place: int, teeth: Teeth) -> LowerFace:
     """The lower face with its teeth, where these are steadied over the frames around that show the same track."""
     near = [
         (index - place, made.teeth)
@@ -294,8 +320,7 @@ def _with_teeth(one: _Made, waiting: deque[_Shown], place: int, teeth: Teeth) ->
         for made in shown.made
         if abs(index - place) <= STEADY_REACH and made.face.track == one.face.track and made.teeth is not None
     ]
-    texture = teeth.lay(one.lower.texture, steady_teeth(near), one.lower.teeth_sharpness)
-    return replace(one.lower, texture=texture)
+    return replace(lower, texture=teeth.lay(lower.texture, steady_teeth(near), lower.teeth_sharpness))
 
 
 def _patch(

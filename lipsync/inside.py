@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from lipsync.light import Light, gain_of
+from lipsync.light import Light, log_gain_at
 from lipsync.opening import around
 from lipsync.plane import TexturePlane
 from shared.face.landmarks import INNER_LIP_68
@@ -28,23 +28,40 @@ LEAST_OPEN_CM2: Final = 1.0
 FOLLOWS: Final = 1.0 / 3.0
 """Share of the logarithm of a brightening gain that teeth follow, where nothing else is known."""
 SURE_FRAMES: Final = 10.0
-"""Frames with an open mouth that count as much as that guess."""
+"""Frames with an open mouth, of the clip and of what is laid over it, that count as much as that guess."""
 BELIEVED: Final = 0.7
 """Share of a difference that is taken out: what lips show between them depends on what they say, too."""
 DARKEST_SHARE: Final = 0.6
 SOFT_PX: Final = 1.5
+MOUTH_CM: Final[Floats] = np.array([0.0, -4.5], dtype=np.float32)
+"""A place between the lips: light is taken there, open or shut."""
 ROOM_PX: Final = 6
 """Around the opening: as far as its edge is softened."""
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Where a texture shows the inside of a mouth.
+
+    Attributes
+    ----------
+    part : rows and columns of the texture around it.
+    mask : (h, w) float32 in [0, 1] over them, 1 = inside, soft at its edge.
+    """
+
+    part: tuple[slice, slice]
+    mask: Floats
+
+
 @dataclass(slots=True)
 class _Level:
-    """Sums of logarithms of brightness over the frames with an open mouth."""
+    """Sums of logarithms: of the light on the mouth, and of brightness over the frames in which it is open."""
 
+    gain: float = 0.0
+    frames: int = 0
     own: float = 0.0
     own_frames: int = 0
     made: float = 0.0
-    gain: float = 0.0
     made_frames: int = 0
 
 
@@ -61,13 +78,16 @@ class Insides:
 
         Parameters
         ----------
-        own, made : texture (H, W, 3) float32 in [0, 1] on the plane and face (68, 2) on it, the second in the light of
-            its footage.
+        own, made : texture (H, W, 3) float32 in [0, 1] on the plane and the inside of its lips (H, W), the second in
+            the light of its footage.
         light : brings the second to the light of the first.
         """
         level = self.levels.setdefault(track, _Level())
-        for (texture, flat), is_own in ((own, True), (made, False)):
-            inside = polygon_mask(plane.to_texture(flat)[INNER_LIP_68], plane.size) > 0.5
+        gain = log_gain_at(light, plane.to_texture(MOUTH_CM), plane.size)
+        level.gain += gain
+        level.frames += 1
+        for (texture, opening), is_own in ((own, True), (made, False)):
+            inside = opening > 0.5
             if inside.sum() < LEAST_OPEN_CM2 * plane.px_per_cm**2:
                 continue
             bright = float(np.log(np.quantile(grey_of(texture)[inside], BRIGHT) + 1e-3))
@@ -75,31 +95,36 @@ class Insides:
                 level.own += bright
                 level.own_frames += 1
             else:
-                gain = float(np.log(gain_of(light, plane.size)[inside]).mean())
                 level.made += bright + gain
-                level.gain += gain
                 level.made_frames += 1
 
     def share(self, track: int) -> float:
         """How bright the inside of a mouth may be, as a share of what the skin's light makes of it, [0.6, 1]."""
         level = self.levels.get(track)
-        if level is None or level.made_frames == 0:
+        if level is None:
             return 1.0
-        made, gain = level.made / level.made_frames, level.gain / level.made_frames
-        guess = -max(gain, 0.0) * (1.0 - FOLLOWS)
-        told = BELIEVED * (level.own / level.own_frames - made) if level.own_frames else 0.0
-        sure = level.own_frames / (level.own_frames + SURE_FRAMES)
+        guess = -max(level.gain / level.frames, 0.0) * (1.0 - FOLLOWS)
+        known = min(level.own_frames, level.made_frames)
+        told = BELIEVED * (level.own / level.own_frames - level.made / level.made_frames) if known else 0.0
+        sure = known / (known + SURE_FRAMES)
         return float(np.clip(np.exp(sure * told + (1.0 - sure) * guess), DARKEST_SHARE, 1.0))
 
 
-def darkened(texture: Floats, flat: Floats, plane: TexturePlane, share: float) -> Floats:
-    """A texture (H, W, 3) whose opening is so much darker, softly at its edge."""
-    if share >= 1.0:
-        return texture
-    inside = polygon_mask(plane.to_texture(flat)[INNER_LIP_68], plane.size)
+def inside_of(flat: Floats, plane: TexturePlane) -> Floats:
+    """Draw the inside of the lips of a face (68, 2) on the plane: (H, W) float32 in [0, 1]."""
+    return polygon_mask(plane.to_texture(flat)[INNER_LIP_68], plane.size)
+
+
+def opening_in(inside: Floats) -> Opening | None:
+    """Soften a drawn inside (H, W) at its edge, and keep the part where it is; None where the mouth is shut."""
     part = around(inside, ROOM_PX)
-    if part is None:
+    return None if part is None else Opening(part, gaussian(inside[part], SOFT_PX))
+
+
+def darkened(texture: Floats, opening: Opening | None, share: float) -> Floats:
+    """A texture (H, W, 3) whose opening is so much darker."""
+    if share >= 1.0 or opening is None:
         return texture
     made = texture.copy()
-    made[part] *= 1.0 - np.float32(1.0 - share) * gaussian(inside[part], SOFT_PX)[..., np.newaxis]
+    made[opening.part] *= 1.0 - np.float32(1.0 - share) * opening.mask[..., np.newaxis]
     return made

@@ -87,6 +87,12 @@ def gain_of(light: Light, size: tuple[int, int]) -> Floats:
     return np.asarray(np.exp(_exponent(light, size)), dtype=np.float32)
 
 
+def log_gain_at(light: Light, point: Floats, size: tuple[int, int]) -> float:
+    """Logarithm of the gain at a pixel (2,) of a texture of a size, the mean of its channels."""
+    x, y = (2.0 * float(place) / (side - 1) - 1.0 for place, side in zip(point, size[::-1], strict=True))
+    return float(np.array([1.0, x, y]) @ light.terms.mean(axis=1))
+
+
 def _exponent(light: Light, size: tuple[int, int]) -> Floats:
     """Logarithm of the gain over a texture of a size, (H, W, 3) float32."""
     (constant, across, down), rows, columns = light.terms, *(np.linspace(-1.0, 1.0, side) for side in size)

@@ -151,7 +151,7 @@ class SyncOptions:
     keeps to footage that moves evenly and lays many takes over one another, steadiest and softest. None is 0.5, and for
     a voice of the paper's recipe the paper's median of all candidates."""
     sharpen: bool = True
-    """Bring the detail that the median loses back to the footage's own level."""
+    """Bring the detail that the median loses back to the footage's own level, or the clip's where that is lower."""
     teeth: float = 1.0
     """How far teeth get detail of the speaker's teeth proxies and, with `sharpen`, the footage's sharpness, [0, 1]; 0
     leaves them as the median has them."""

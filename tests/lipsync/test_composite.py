@@ -13,6 +13,8 @@ import pytest
 
 from lipsync import composite as module
 from lipsync.composite import AHEAD, BLOCK, ROOM, STEADY_FRAMES, Remembered, _Role, _settled, _stage
+from lipsync.detail import Details
+from lipsync.ease import INSIDE_PER_S
 from lipsync.front import Fronts
 from lipsync.inside import Insides
 from lipsync.mouth import FreeFace
@@ -81,7 +83,7 @@ def opened(
 
 
 def remembered_of(voice: Voice) -> Remembered:
-    return Remembered(Fronts(voice, palette_of(voice)), Seats(usual_of(voice.pool), lambda _: []), Insides())
+    return Remembered(Fronts(voice, palette_of(voice)), Seats(usual_of(voice.pool), lambda _: []), Insides(), Details())
 
 
 @pytest.mark.parametrize("count", [0, 1, STEADY_FRAMES, 3 * STEADY_FRAMES + 5])
@@ -284,3 +286,24 @@ def test_a_voice_without_teeth_is_laid_in_as_it_is(voice: Voice, scenes: Callabl
         for strength in (0.0, 1.0)
     )
     np.testing.assert_array_equal(one, other)
+
+
+def test_the_inside_of_a_mouth_changes_slowly_though_much_is_learned_at_once(
+    voice: Voice, scenes: Callable[..., list[Scene]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = iter([1.0] * 20 + [0.7] * 60)
+    shares: list[float] = []
+    monkeypatch.setattr(Insides, "share", lambda *_: next(known))
+
+    def noted(texture: Floats, opening: object, share: float) -> Floats:
+        del opening
+        shares.append(share)
+        return texture
+
+    monkeypatch.setattr(module, "darkened", noted)
+    opened(voice, 45, scenes(80))
+    steps = np.abs(np.diff(shares)) * 25
+    assert len(shares) == 80
+    assert steps.max() == pytest.approx(INSIDE_PER_S)
+    assert shares[0] == 1.0
+    assert shares[-1] == pytest.approx(0.7)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lipsync.light import Light, gain_of, light_between, relight, steady_light
+from lipsync.light import Light, gain_of, light_between, log_gain_at, relight, steady_light
 from shared.types import Floats
 
 
@@ -62,3 +62,11 @@ def test_a_few_frames_behind_a_hand_do_not_change_the_light() -> None:
 def test_wild_gains_are_cut_off() -> None:
     wild = Light(np.array([[9.0] * 3, [0.0] * 3, [0.0] * 3]))
     assert float(relight(np.full((4, 4, 3), 0.1, dtype=np.float32), wild).max()) == pytest.approx(0.4, rel=1e-4)
+
+
+def test_the_gain_at_a_place_is_that_of_the_whole_there() -> None:
+    light = Light(np.array([[0.1, 0.2, 0.3], [0.4, -0.1, 0.0], [-0.2, 0.3, 0.1]]))
+    gains = np.log(gain_of(light, (60, 80)))
+    for x, y in ((0, 0), (79, 59), (31, 12)):
+        at = log_gain_at(light, np.array([x, y], dtype=np.float32), (60, 80))
+        assert at == pytest.approx(float(gains[y, x].mean()), abs=1e-5)

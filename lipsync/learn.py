@@ -118,16 +118,26 @@ LONGER_FROM_S: Final = 300.0
 its held-out error still fell at the 600th update, when that of three minutes had long been rising."""
 MOST_LONGER: Final = 2.5
 FASTEST: Final = 2e-3
+CLEANEST: Final = 0.65
+"""Share of crops that are heard as they were recorded where there is most footage. Of 33 minutes (GRID) 0.7 instead of
+0.4 brings held-out mouths 2% nearer, at .873 instead of .893 for r of their opening in noise (5 to 15 dB)."""
 
 
 def longer_for(speech_s: float, options: LearnOptions) -> LearnOptions:
-    """Options with the updates and the rate that so much speech is worth; the paper's are the same for any footage."""
+    """Options that so much speech is worth, of updates, rate and sounds; the paper's are the same for any footage."""
     if options.recipe == "paper":
         return options
     times = min(max(speech_s / LONGER_FROM_S, 1.0), MOST_LONGER)
-    step = options.validate_every
-    rate = min(options.rate * times, max(FASTEST, options.rate))
-    return replace(options, updates=round(options.updates * times / step) * step, rate=rate)
+    step, sounds = options.validate_every, options.sounds
+    if sounds is not None:
+        share = (times - 1.0) / (MOST_LONGER - 1.0)
+        sounds = replace(sounds, clean=sounds.clean + share * max(CLEANEST - sounds.clean, 0.0))
+    return replace(
+        options,
+        updates=round(options.updates * times / step) * step,
+        rate=min(options.rate * times, max(FASTEST, options.rate)),
+        sounds=sounds,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ class SoundOptions:
     """How far sounds are varied; shares are those of the sounds, or of the crops of a batch, [0, 1]."""
 
     clean: float = 0.4
-    """Share of crops that are heard as they were recorded."""
+    """Share of crops that are heard as they were recorded; of much footage more (`lipsync.learn.CLEANEST`)."""
     gain_db: float = 4.0
     """Standard deviation of the level."""
     tilt_db: float = 3.0

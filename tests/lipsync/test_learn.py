@@ -281,13 +281,24 @@ def test_a_damaged_state_begins_anew(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("speech_s", "updates", "rate"),
-    [(2.0, 600, 1e-3), (300.0, 600, 1e-3), (450.0, 900, 1.5e-3), (600.0, 1200, 2e-3), (9e3, 1500, 2e-3)],
+    ("speech_s", "updates", "rate", "clean"),
+    [
+        (2.0, 600, 1e-3, 0.4),
+        (300.0, 600, 1e-3, 0.4),
+        (450.0, 900, 1.5e-3, 0.4 + 0.25 / 3),
+        (600.0, 1200, 2e-3, 0.4 + 0.5 / 3),
+        (9e3, 1500, 2e-3, 0.65),
+    ],
 )
-def test_more_speech_is_learned_from_longer_but_for_the_paper_s(speech_s: float, updates: int, rate: float) -> None:
+def test_more_speech_is_learned_from_longer_and_cleaner_but_for_the_paper_s(
+    speech_s: float, updates: int, rate: float, clean: float
+) -> None:
     found = longer_for(speech_s, LEARNING["default"])
-    assert found == replace(LEARNING["default"], updates=updates, rate=found.rate)
+    assert found == replace(LEARNING["default"], updates=updates, rate=found.rate, sounds=found.sounds)
     assert found.rate == pytest.approx(rate)
+    assert found.sounds is not None
+    assert found.sounds == replace(SoundOptions(), clean=found.sounds.clean)
+    assert found.sounds.clean == pytest.approx(clean)
     assert longer_for(speech_s, LEARNING["paper"]) == LEARNING["paper"]
 
 

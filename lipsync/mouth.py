@@ -1,30 +1,64 @@
-"""Mouth shapes: 18 lip points without head pose, and their principal components.
+"""Mouth shapes: the points of a mouth without head pose, and their principal components.
 
-Suwajanakorn et al. 2017, section 4.1: the frontal lip points of each frame, 36 numbers, are reduced to the first 20
-PCA coefficients. Pose is taken out by the three-dimensional fit on the rigid vertices (`shared.face.pose`), so lengths
-are centimetres of the canonical face: x to the picture's right, y up.
+Suwajanakorn et al. 2017, section 4.1: 18 frontal lip points of each frame, 36 numbers, are reduced to the first 20 PCA
+coefficients. Beyond the paper, the default recipe's shapes tell all 40 lip vertices and the moving part of the jaw.
+Pose is taken out by the three-dimensional fit on the rigid vertices (`shared.face.pose`), so lengths are centimetres of
+the canonical face: x to the picture's right, y up.
+
+A mouth has its points in one order, in which each layout is a beginning: the paper's 18 lip points, the inner corners,
+the 20 lip vertices between, 11 points of the jaw.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
+from lipsync.options import RecipeName
 from lipsync.plane import DEPTH_CM
+from lipsync.ring import BETWEEN, between
 from shared.face.landmarks import canonical_face, landmarks_from_mesh
 from shared.face.pose import FacePose, fit_pose, fit_pose_68
 from shared.picture.warp import invert, transform
 from shared.types import Face, Floats
 
 LIP_POINTS: Final = (*range(48, 60), 61, 62, 63, 65, 66, 67)
-"""The 18 iBUG points of a shape: both lips without the inner corners 60 and 64."""
+"""The 18 iBUG points of the paper's shape: both lips without the inner corners 60 and 64."""
+INNER_CORNERS: Final = (60, 64)
+JAW_POINTS: Final = tuple(range(3, 14))
+"""iBUG points of the jaw that speech moves (`lipsync.jaw.FOLLOWS`)."""
+LIPS: Final = 2 * len(LIP_POINTS)
+"""Numbers of a mouth that tell the lip points."""
+MOUTH: Final = LIPS + 2 * (len(INNER_CORNERS) + len(BETWEEN) + len(JAW_POINTS))
+"""Numbers of a whole mouth: 102."""
 INNER_PAIRS: Final = ((12, 17), (13, 16), (14, 15))
 """Facing inner-lip points (61-67, 62-66, 63-65) as places in `LIP_POINTS`."""
-COEFFICIENTS: Final = 20
 FACE_WIDTH_CM: Final = 15.33
 """Widest distance of the canonical face (vertices 234 and 454): the unit of "% of the face width"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a mouth shape tells.
+
+    Attributes
+    ----------
+    coefficients : of a shape.
+    weights : of each point, > 0: how much the square of its distance counts beside that of the paper's lip points.
+    """
+
+    coefficients: int
+    weights: tuple[float, ...]
+
+
+PAPER: Final = Layout(20, (1.0,) * len(LIP_POINTS))
+LAYOUTS: Final[Mapping[RecipeName, Layout]] = {
+    "paper": PAPER,
+    "default": Layout(20, (*PAPER.weights, *(0.1,) * (len(INNER_CORNERS) + len(BETWEEN)), *(0.1,) * len(JAW_POINTS))),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +70,29 @@ class FreeFace:
     points : (68, 2) float32, iBUG 68 in canonical centimetres, y up.
     flat : (68, 2) float32, where they are seen on the textures' plane, centimetres; depends on the pose.
     pose : from canonical space to the frame.
+    between : (20, 2) float32, the lip vertices `lipsync.ring.BETWEEN`, as `points`.
     """
 
     points: Floats
     flat: Floats
     pose: FacePose
+    between: Floats
+
+    @property
+    def mouth(self) -> Floats:
+        """(102,) float32, x and y of each point of the mouth."""
+        return mouths_of(self.points, self.between)
 
     @property
     def lips(self) -> Floats:
-        """(36,) float32, the lip points, x and y of each."""
-        return np.ascontiguousarray(self.points[list(LIP_POINTS)]).reshape(-1)
+        """(36,) float32, of these the lip points."""
+        return self.mouth[:LIPS]
+
+
+def mouths_of(points: Floats, ring: Floats) -> Floats:
+    """Points (..., 68, 2) and the vertices between (..., 20, 2) as mouths (..., 102)."""
+    told = [points[..., [*LIP_POINTS, *INNER_CORNERS], :], ring, points[..., list(JAW_POINTS), :]]
+    return np.concatenate(told, axis=-2, dtype=np.float32).reshape(*points.shape[:-2], MOUTH)
 
 
 def free_face(face: Face) -> FreeFace:
@@ -56,16 +103,28 @@ def free_face(face: Face) -> FreeFace:
     canonical = canonical_face()
     if face.mesh is not None:
         pose = fit_pose(face.mesh, canonical.vertices)
-        points = landmarks_from_mesh(pose.to_face(face.mesh))
+        free = pose.to_face(face.mesh)
+        points, ring = landmarks_from_mesh(free), free[list(BETWEEN), :2]
     else:
         pose = fit_pose_68(face.landmarks, canonical.landmarks)
         depths = canonical.landmarks[:, 2]
         points = np.array([_on_plane(pose, z, point) for z, point in zip(depths, face.landmarks, strict=True)])
-    return FreeFace(points, _on_plane(pose, DEPTH_CM, face.landmarks), pose)
+        ring = between(points)
+    return FreeFace(points, _on_plane(pose, DEPTH_CM, face.landmarks), pose, ring)
 
 
 def _on_plane(pose: FacePose, depth_cm: float, points: Floats) -> Floats:
     return transform(invert(pose.frame_from_plane(float(depth_cm))), points)
+
+
+def ibug_of(mouth: Floats) -> tuple[list[int], Floats]:
+    """Numbers of the iBUG points that a mouth (2 P,) has, and where they are, (n, 2)."""
+    points = mouth.reshape(-1, 2)
+    if len(points) == len(LIP_POINTS):
+        return list(LIP_POINTS), points
+    lips = len(LIP_POINTS) + len(INNER_CORNERS)
+    told = [*LIP_POINTS, *INNER_CORNERS, *JAW_POINTS]
+    return told, np.concatenate([points[:lips], points[lips + len(BETWEEN) :]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +133,33 @@ class MouthBasis:
 
     Attributes
     ----------
-    mean : (36,) float32 centimetres.
-    components : (20, 36) float32, orthonormal rows, by falling variance.
+    mean : (2 P,) float32 centimetres; which of a mouth's points it has is the layout of the shapes.
+    components : (K, 2 P) float32, change of the points with each coefficient, by falling variance; orthonormal where
+        each point counts by its weight.
+    weights : (P,) float32 of the points.
     """
 
     mean: Floats
     components: Floats
+    weights: Floats
 
-    def encode(self, lips: Floats) -> Floats:
-        """Lip points (..., 36) to coefficients (..., 20)."""
-        return np.asarray((lips - self.mean) @ self.components.T, dtype=np.float32)
+    @property
+    def point_mm(self) -> float:
+        """From the root mean square of coefficients, centimetres, to that of a point's distance, millimetres."""
+        return 10.0 * float(np.sqrt(len(self.components) / self.weights.sum()))
+
+    def encode(self, mouths: Floats) -> Floats:
+        """Mouths (..., 2 P or more) to coefficients (..., K)."""
+        away = (mouths[..., : self.mean.size] - self.mean) * np.repeat(self.weights, 2)
+        return np.asarray(away @ self.components.T, dtype=np.float32)
 
     def decode(self, shapes: Floats) -> Floats:
-        """Coefficients (..., 20) to lip points (..., 36)."""
+        """Coefficients (..., K) to as much of a mouth as they tell, (..., 2 P)."""
         return np.asarray(shapes @ self.components + self.mean, dtype=np.float32)
+
+    def lips(self, shapes: Floats) -> Floats:
+        """Coefficients (..., K) to lip points (..., 36)."""
+        return self.decode(shapes)[..., :LIPS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,30 +168,34 @@ class MouthSpace:
 
     Attributes
     ----------
-    lips : (K, 36) float32, mouths of the footage, canonical centimetres.
+    mouths : (M, 102) float32, mouths of the footage, canonical centimetres.
     basis : their principal components.
-    rest : (20,) float32, the closed mouth in pauses.
+    rest : (K,) float32, the closed mouth in pauses.
     """
 
-    lips: Floats
+    mouths: Floats
     basis: MouthBasis
     rest: Floats
 
 
-def fit_basis(lips: Floats) -> MouthBasis:
-    """Principal components of lip points (N, 36), N >= 1; signs fixed so that the same input gives the same basis."""
-    if lips.ndim != 2 or lips.shape[1] != 2 * len(LIP_POINTS) or lips.shape[0] == 0:
-        raise ValueError(f"lip points must be (N, {2 * len(LIP_POINTS)}) with N > 0, got {lips.shape}")
-    wide = lips.astype(np.float64)
+def fit_basis(mouths: Floats, layout: Layout = PAPER) -> MouthBasis:
+    """Principal components of mouths (N, 2 P or 102), N >= 1; signs fixed: the same input gives the same basis."""
+    told = 2 * len(layout.weights)
+    if mouths.ndim != 2 or mouths.shape[1] not in (told, MOUTH) or mouths.shape[0] == 0:
+        raise ValueError(f"mouths must be (N, {told} or {MOUTH}) with N > 0, got {mouths.shape}")
+    weights = np.array(layout.weights)
+    wide, roots = mouths[:, :told].astype(np.float64), np.repeat(np.sqrt(weights), 2)
     mean = wide.mean(axis=0)
-    values, vectors = np.linalg.eigh((wide - mean).T @ (wide - mean))
-    components = vectors[:, np.argsort(-values)[:COEFFICIENTS]].T
-    largest = components[np.arange(COEFFICIENTS), np.abs(components).argmax(axis=1)]
-    return MouthBasis(mean.astype(np.float32), (components * np.sign(largest)[:, None]).astype(np.float32))
+    away = (wide - mean) * roots
+    values, vectors = np.linalg.eigh(away.T @ away)
+    components = vectors[:, np.argsort(-values)[: layout.coefficients]].T
+    largest = components[np.arange(len(components)), np.abs(components).argmax(axis=1)]
+    components *= np.sign(largest)[:, np.newaxis] / roots
+    return MouthBasis(mean.astype(np.float32), components.astype(np.float32), weights.astype(np.float32))
 
 
 def aperture_cm(lips: Floats) -> Floats:
-    """Mean inner-lip gap in centimetres of lip points (..., 36)."""
+    """Mean inner-lip gap in centimetres of mouths (..., 36 or more)."""
     points = lips.reshape(*lips.shape[:-1], -1, 2)
     gaps = [np.linalg.norm(points[..., high, :] - points[..., low, :], axis=-1) for high, low in INNER_PAIRS]
     return np.asarray(np.mean(gaps, axis=0), dtype=np.float32)

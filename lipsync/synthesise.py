@@ -65,7 +65,7 @@ class LowerFace:
 
 
 def places_of(voice: Voice, pose_weight: float) -> Floats:
-    """Where each frame of the pool lies when candidates are chosen: shape and weighed head turn, (N, 23) float32."""
+    """Where each frame of the pool lies when candidates are chosen: shape and weighed head turn, (N, K + 3) float32."""
     return np.concatenate([voice.shapes, pose_weight * voice.pool.angles_deg], axis=1).astype(np.float32)
 
 
@@ -97,7 +97,7 @@ class Synthesiser:
         return self._voice.plane
 
     def find(self, shape: Floats, angles_deg: tuple[float, float, float]) -> Candidates:
-        """Find the candidates of a wanted shape (20,) for a head at the given angles."""
+        """Find the candidates of a wanted shape (K,) for a head at the given angles."""
         return self._find(shape, np.asarray(angles_deg))
 
     def follower(self) -> Follower | None:
@@ -107,14 +107,14 @@ class Synthesiser:
         return Follower(self._looks, self.steadiness)
 
     def make(self, found: Candidates, shape: Floats) -> LowerFace:
-        """Make a lower face of footage frames that stand for a wanted shape (20,)."""
+        """Make a lower face of footage frames that stand for a wanted shape (K,)."""
         points, flat = (
             np.einsum("n,npc->pc", found.weights, every[found.indices]).astype(np.float32)
             for every in (self._voice.pool.points, self._voice.pool.flat)
         )
         texture = self._median(found)
         if self.steadiness is not None:
-            points = _with_lips(points, self._voice.basis.decode(shape).reshape(-1, 2))
+            points = _with_lips(points, self._voice.basis.lips(shape).reshape(-1, 2))
         teeth = self._voice.teeth if self._sharpen else None
         sharpness = 0.0 if teeth is None else teeth.sharpness_of(found.indices, found.weights)
         return LowerFace(_unsharp(to_float(texture), self.gain), points, flat, sharpness)

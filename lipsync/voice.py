@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from lipsync.closure import Closure
-from lipsync.mouth import LIP_POINTS, MouthBasis, MouthSpace
+from lipsync.mouth import LIP_POINTS, MouthBasis, MouthSpace, mouths_of
 from lipsync.plane import TexturePlane
 from lipsync.recipes import config_of, model_from
 from lipsync.teeth import SpeakerTeeth, load_teeth
@@ -31,11 +31,11 @@ from shared.store.artefact import open_artefact
 from shared.types import Floats, JsonObject
 
 KIND: Final = "voice"
-SCHEMA: Final = 3
+SCHEMA: Final = 4
 MOUTHS: Final = "mouths.safetensors"
 TEXTURES: Final = "textures.safetensors"
 NET: Final = "net"
-MAPPED: Final = ("points", "flat")
+MAPPED: Final = ("points", "flat", "between")
 """What of the pool stays on disk until it is asked for: a kilobyte a frame, of which a clip needs few."""
 HEADER_BYTES: Final = 504
 """Room for the header of a file whose row count is known at its end only; with the 8 bytes of its length, 512."""
@@ -53,6 +53,7 @@ class Pool:
     times_s : (N,) float64 on the clock of its clip.
     clips : (N,) int32 number of the clip.
     rows : (N,) int64 row of the texture file.
+    between : (N, 20, 2) float32, the lip vertices between the points, as `points`; a memory map.
     """
 
     points: Floats
@@ -61,6 +62,12 @@ class Pool:
     times_s: NDArray[np.float64]
     clips: NDArray[np.int32]
     rows: NDArray[np.int64]
+    between: Floats
+
+    @property
+    def mouths(self) -> Floats:
+        """(N, 102) float32, the mouths of all frames."""
+        return mouths_of(self.points, self.between)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +76,9 @@ class Voice:
 
     Attributes
     ----------
-    shapes : (N, 20) float32, the pool's mouth shapes.
-    repertoire : (K, 20) float32, mouths of all clips that tell shapes, whether in the pool or not; the pool's in voices
-        learned before clips had roles.
-    rest : (20,) float32, the speaker's closed mouth in pauses.
+    shapes : (N, K) float32, the pool's mouth shapes.
+    repertoire : (M, K) float32, mouths of all clips that tell shapes, whether in the pool or not.
+    rest : (K,) float32, the speaker's closed mouth in pauses.
     textures : (M, H, W, 3) uint8 memory map of the lower faces; `pool.rows` points into it.
     teeth : None where the footage shows none well, and in voices learned before teeth were looked for.
     """
@@ -95,10 +101,11 @@ def save_mouths(folder: Path, pool: Pool, space: MouthSpace, closure: Closure, p
     basis = space.basis
     arrays = {
         **{field.name: getattr(pool, field.name) for field in fields(Pool)},
-        "shapes": basis.encode(lips_of(pool.points)),
+        "shapes": basis.encode(pool.mouths),
         "basis.mean": basis.mean,
         "basis.components": basis.components,
-        "repertoire": basis.encode(space.lips),
+        "basis.weights": basis.weights,
+        "repertoire": basis.encode(space.mouths),
         "rest": space.rest,
         "closure.direction": closure.direction,
         "closure.threshold_cm": np.array([closure.threshold_cm], dtype=np.float64),
@@ -127,7 +134,8 @@ def open_voice(folder: Path) -> Voice:
         arrays = _load(folder / MOUTHS)
         textures = map_rows(folder / TEXTURES)
         pool = Pool(**{field.name: arrays[field.name] for field in fields(Pool)})
-        basis = MouthBasis(arrays["basis.mean"], arrays["basis.components"])
+        basis = MouthBasis(arrays["basis.mean"], arrays["basis.components"], arrays["basis.weights"])
+        shapes, repertoire = arrays["shapes"], arrays["repertoire"]
         rest, plane = arrays["rest"], TexturePlane(float(arrays["px_per_cm"][0]))
         closure = Closure(float(arrays["closure.threshold_cm"][0]), arrays["closure.direction"])
     except (OSError, SafetensorError, ValueError, KeyError, struct.error) as error:
@@ -140,8 +148,6 @@ def open_voice(folder: Path) -> Voice:
     except (KeyError, AttributeError, TypeError, ValueError, RuntimeError) as error:
         raise WeightsError(f"{folder}: its network is of another version ({error!r}); learn it again") from error
     restore_weights(net, checkpoint.part("net"), folder / NET / BEST)
-    shapes = arrays["shapes"] if "shapes" in arrays else basis.encode(lips_of(pool.points))
-    repertoire = arrays.get("repertoire", shapes)
     return Voice(folder, net, basis, rest, closure, pool, shapes, repertoire, plane, textures, load_teeth(folder))
 
 

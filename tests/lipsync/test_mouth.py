@@ -7,8 +7,23 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from lipsync.mouth import COEFFICIENTS, LIP_POINTS, aperture_cm, fit_basis, free_face
+from lipsync.jaw import FOLLOWS
+from lipsync.mouth import (
+    INNER_CORNERS,
+    JAW_POINTS,
+    LAYOUTS,
+    LIP_POINTS,
+    LIPS,
+    MOUTH,
+    Layout,
+    aperture_cm,
+    fit_basis,
+    free_face,
+    ibug_of,
+    mouths_of,
+)
 from lipsync.plane import TexturePlane
+from lipsync.ring import between
 from shared.face.landmarks import canonical_face, landmarks_from_mesh
 from shared.face.pose import FacePose
 from shared.picture.warp import transform
@@ -34,15 +49,69 @@ def test_the_basis_is_that_of_a_plain_svd() -> None:
 def test_what_twenty_coefficients_hold_comes_back() -> None:
     lips = some_lips()
     basis = fit_basis(lips)
-    assert basis.encode(lips).shape == (200, COEFFICIENTS)
+    assert basis.encode(lips).shape == (200, 20)
     np.testing.assert_allclose(basis.decode(basis.encode(lips)), lips, atol=1e-3)
 
 
 def test_a_single_mouth_gives_a_basis() -> None:
     lips = some_lips(1)
     basis = fit_basis(lips)
-    np.testing.assert_allclose(basis.components @ basis.components.T, np.eye(COEFFICIENTS), atol=1e-5)
+    np.testing.assert_allclose(basis.components @ basis.components.T, np.eye(20), atol=1e-5)
     np.testing.assert_allclose(basis.decode(basis.encode(lips)), lips, atol=1e-4)
+
+
+def some_mouths(points_of: Callable[[float], Floats], count: int = 300) -> Floats:
+    rng = np.random.default_rng(1)
+    points = np.array([points_of(gap) for gap in rng.uniform(0.0, 2.0, count)])
+    points += rng.normal(0.0, 0.02, points.shape).astype(np.float32)
+    return mouths_of(points, between(points))
+
+
+def test_a_layout_that_tells_more_tells_the_same_lips(points_of: Callable[[float], Floats]) -> None:
+    mouths = some_mouths(points_of)
+    paper, default = (fit_basis(mouths, LAYOUTS[name]) for name in ("paper", "default"))
+    lips = mouths[:, :LIPS]
+    apart = [np.abs(basis.lips(basis.encode(mouths)) - lips).mean() for basis in (paper, default)]
+    assert apart[1] < 1.1 * apart[0]
+    assert paper.decode(paper.encode(mouths)).shape == (300, LIPS)
+    assert default.decode(default.encode(mouths)).shape == (300, MOUTH)
+    np.testing.assert_array_equal(paper.components, fit_basis(lips).components)
+
+
+def test_components_are_orthonormal_by_their_weights(points_of: Callable[[float], Floats]) -> None:
+    basis = fit_basis(some_mouths(points_of), LAYOUTS["default"])
+    gram = (basis.components * np.repeat(basis.weights, 2)) @ basis.components.T
+    np.testing.assert_allclose(gram, np.eye(len(gram)), atol=1e-4)
+
+
+def test_what_counts_for_more_comes_back_better(points_of: Callable[[float], Floats]) -> None:
+    mouths, others = some_mouths(points_of), (1.0,) * 40
+    light, heavy = (fit_basis(mouths, Layout(8, (*others, *(weight,) * 11))) for weight in (0.01, 100.0))
+    jaw = slice(2 * 40, None)
+    apart = [np.abs(basis.decode(basis.encode(mouths)) - mouths)[:, jaw].mean() for basis in (light, heavy)]
+    assert apart[1] < 0.8 * apart[0]
+
+
+def test_a_point_s_distance_is_told_by_the_coefficients(points_of: Callable[[float], Floats]) -> None:
+    mouths = some_mouths(points_of)
+    basis = fit_basis(mouths, LAYOUTS["paper"])
+    away = basis.encode(mouths)
+    points = (basis.lips(away) - basis.mean).reshape(len(mouths), -1, 2)
+    wanted = 10.0 * np.sqrt((points**2).sum(axis=2).mean())
+    assert basis.point_mm * np.sqrt((away**2).mean()) == pytest.approx(float(wanted), rel=1e-4)
+
+
+def test_a_mouth_gives_its_ibug_points_back(points_of: Callable[[float], Floats]) -> None:
+    points = points_of(0.7)
+    mouth = mouths_of(points, between(points))
+    for told, numbers in ((mouth[:LIPS], LIP_POINTS), (mouth, (*LIP_POINTS, *INNER_CORNERS, *JAW_POINTS))):
+        found, places = ibug_of(told)
+        assert tuple(found) == numbers
+        np.testing.assert_array_equal(places, points[found])
+
+
+def test_the_jaw_of_a_mouth_is_what_follows_it() -> None:
+    assert np.flatnonzero(FOLLOWS[:17]).tolist() == list(JAW_POINTS)
 
 
 def test_the_opening_is_the_mean_inner_gap(points_of: Callable[[float], Floats]) -> None:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
-from lipsync.mouth import MouthSpace
+from lipsync.mouth import LAYOUTS, MouthSpace, fit_basis
 from lipsync.recipes import fresh_model, recipe_of
 from lipsync.teeth import SpeakerTeeth, TeethProxy, save_teeth
 from lipsync.voice import (
@@ -21,7 +21,6 @@ from lipsync.voice import (
     TEXTURES,
     RowsWriter,
     Voice,
-    lips_of,
     map_rows,
     open_voice,
     save_mouths,
@@ -41,7 +40,7 @@ def write(path: Path, rows: NDArray[np.uint8]) -> None:
 @pytest.fixture
 def folder(tmp_path: Path, voice: Voice) -> Path:
     made = tmp_path / "ada"
-    space = MouthSpace(lips_of(voice.pool.points)[::2], voice.basis, voice.rest)
+    space = MouthSpace(voice.pool.mouths[::2], voice.basis, voice.rest)
     with artefact(made, KIND, SCHEMA, "f" * 32) as partial:
         write(partial / TEXTURES, np.asarray(voice.textures))
         save_mouths(partial, voice.pool, space, voice.closure, voice.plane)
@@ -92,16 +91,17 @@ def test_mouths_without_a_texture_are_kept_too(folder: Path, voice: Voice) -> No
     np.testing.assert_allclose(open_voice(folder).repertoire, voice.shapes[::2], atol=1e-6)
 
 
-def test_a_voice_from_before_clips_had_roles_has_the_mouths_of_its_pool(folder: Path, voice: Voice) -> None:
-    arrays = load_file(folder / MOUTHS)
-    save_file({name: array for name, array in arrays.items() if name != "repertoire"}, folder / MOUTHS)
-    np.testing.assert_allclose(open_voice(folder).repertoire, voice.shapes, atol=1e-6)
-
-
-def test_a_voice_that_holds_no_shapes_gets_them_from_its_points(folder: Path, voice: Voice) -> None:
-    arrays = load_file(folder / MOUTHS)
-    save_file({name: array for name, array in arrays.items() if name != "shapes"}, folder / MOUTHS)
-    np.testing.assert_allclose(open_voice(folder).shapes, voice.shapes, atol=1e-6)
+def test_a_voice_keeps_the_layout_of_its_shapes(tmp_path: Path, voice: Voice) -> None:
+    mouths = voice.pool.mouths
+    basis = fit_basis(mouths, LAYOUTS["default"])
+    with artefact(tmp_path / "ada", KIND, SCHEMA, "f" * 32) as partial:
+        write(partial / TEXTURES, np.asarray(voice.textures))
+        space = MouthSpace(mouths, basis, basis.encode(mouths[0]))
+        save_mouths(partial, voice.pool, space, voice.closure, voice.plane)
+        save_net(partial, voice.net, 700, {})
+    opened = open_voice(tmp_path / "ada")
+    np.testing.assert_array_equal(opened.basis.weights, basis.weights)
+    np.testing.assert_allclose(opened.basis.decode(opened.shapes), mouths, atol=1e-3)
 
 
 def test_a_voice_of_the_default_recipe_is_opened_as_one(folder: Path) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lipsync.looks import Looks
 from lipsync.median import weighted_median
-from lipsync.mouth import LIP_POINTS
+from lipsync.mouth import INNER_CORNERS, ibug_of
 from lipsync.options import SyncOptions
 from lipsync.path import Follower, follow
 from lipsync.plane import TexturePlane
@@ -37,9 +37,9 @@ AROUND = 4
 """Frames before and after a sample through which its takes are followed."""
 USUAL_STEADINESS = 0.5
 FURTHEST_CM = 0.3
-"""Lips are warped no further than this from where the texture shows them: no shut mouth can be warped open."""
+"""A mouth is warped no further than this from where the texture shows it: no shut mouth can be warped open."""
 CORNERS = {60: (48, 61, 67), 64: (54, 63, 65)}
-"""The inner corners, which a shape does not tell, move with the points around them."""
+"""The inner corners, which the paper's shapes do not tell, move there with the points around them."""
 UNSHARP_SIGMA_PX = 1.0
 STRONGEST = 2.0
 """Largest gain of the unsharp mask."""
@@ -52,8 +52,8 @@ class LowerFace:
     Attributes
     ----------
     texture : (H, W, 3) float32 RGB in [0, 1].
-    points : (68, 2) float32 canonical centimetres, the weighted mean of the candidates'; where takes are followed, the
-        lips are the wanted ones.
+    points : (68, 2) float32 canonical centimetres, the weighted mean of the candidates'; where takes are followed, what
+        the wanted shape tells of them is as it tells it: lips, and but for the paper's shapes inner corners and jaw.
     flat : (68, 2) float32 centimetres on the plane, where the texture shows them.
     teeth_sharpness : what the candidates' own teeth have (`lipsync.teeth.SpeakerTeeth`); 0 where that is not asked for.
     """
@@ -114,7 +114,7 @@ class Synthesiser:
         )
         texture = self._median(found)
         if self.steadiness is not None:
-            points = _with_lips(points, self._voice.basis.lips(shape).reshape(-1, 2))
+            points = _with_mouth(points, self._voice.basis.decode(shape))
         teeth = self._voice.teeth if self._sharpen else None
         sharpness = 0.0 if teeth is None else teeth.sharpness_of(found.indices, found.weights)
         return LowerFace(_unsharp(to_float(texture), self.gain), points, flat, sharpness)
@@ -169,18 +169,20 @@ class Synthesiser:
         return found[int(np.flatnonzero(rows == row)[0])]
 
 
-def _with_lips(points: Floats, lips: Floats) -> Floats:
-    """Points (68, 2) with the wanted lips (18, 2), or with what lies `FURTHEST_CM` on the way to them.
+def _with_mouth(points: Floats, mouth: Floats) -> Floats:
+    """Points (68, 2) with the wanted mouth (2 P,), or with what lies `FURTHEST_CM` on the way to it.
 
     What takes give up for steadiness, at most a part of a millimetre where the footage holds the shape, the texture's
     warp onto its landmarks brings back: 0.5 dB of PSNR around the mouth (6 GRID clips, true shapes).
     """
     moved = points.copy()
-    shift = lips - points[list(LIP_POINTS)]
+    told, wanted = ibug_of(mouth)
+    shift = wanted - points[told]
     furthest = float(np.linalg.norm(shift, axis=1).max())
-    moved[list(LIP_POINTS)] += shift * min(1.0, FURTHEST_CM / max(furthest, FURTHEST_CM))
-    for corner, near in CORNERS.items():
-        moved[corner] += (moved[list(near)] - points[list(near)]).mean(axis=0)
+    moved[told] += shift * min(1.0, FURTHEST_CM / max(furthest, FURTHEST_CM))
+    if not set(INNER_CORNERS) <= set(told):
+        for corner, near in CORNERS.items():
+            moved[corner] += (moved[list(near)] - points[list(near)]).mean(axis=0)
     return moved
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lipsync.mouth import aperture_cm
+from lipsync.mouth import JAW_POINTS, LAYOUTS, aperture_cm, fit_basis, mouths_of
 from lipsync.options import SyncOptions
 from lipsync.retrieve import Candidates
+from lipsync.ring import between
 from lipsync.synthesise import FURTHEST_CM, USUAL_STEADINESS, LowerFace, Synthesiser
 from lipsync.voice import Voice, lips_of
 from models.mouthnet import MouthNet, MouthNetConfig
@@ -71,6 +72,23 @@ def test_lips_of_takes_are_the_wanted_ones(voice: Voice, points_of: Callable[[fl
     np.testing.assert_allclose(lips_of(lower.points[np.newaxis]), wanted, atol=2e-3)
     np.testing.assert_array_equal(lower.points[:48], voice.pool.points[found.indices[0], :48])
     np.testing.assert_array_equal(lower.flat, voice.pool.flat[found.indices[0]])
+
+
+def test_jaw_and_inner_corners_of_takes_are_the_wanted_ones_where_shapes_tell_them(
+    voice: Voice, points_of: Callable[[float], Floats]
+) -> None:
+    basis = fit_basis(voice.pool.mouths, LAYOUTS["default"])
+    voice = replace(voice, basis=basis, shapes=basis.encode(voice.pool.mouths))
+    wanted = points_of(1.015)
+    shape = basis.encode(mouths_of(wanted, between(wanted)))
+    made = Synthesiser(voice, replace(OPTIONS, steadiness=0.0))
+    found = made.find(shape, FORWARD)
+    lower = made.make(replace(found, indices=found.indices[-1:], weights=np.ones(1, dtype=np.float32)), shape)
+    told = [*JAW_POINTS, *range(48, 68)]
+    assert np.abs(voice.pool.points[found.indices[-1]] - wanted)[told].max() > 0.03
+    np.testing.assert_allclose(lower.points[told], wanted[told], atol=2e-3)
+    rest = [point for point in range(68) if point not in told]
+    np.testing.assert_array_equal(lower.points[rest], voice.pool.points[found.indices[-1]][rest])
 
 
 def test_followed_mouths_flicker_less_than_those_chosen_by_themselves(voice: Voice) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lipsync.options import RecipeName
 from lipsync.plane import DEPTH_CM
@@ -36,6 +37,8 @@ MOUTH: Final = LIPS + 2 * (len(INNER_CORNERS) + len(BETWEEN) + len(JAW_POINTS))
 """Numbers of a whole mouth: 102."""
 INNER_PAIRS: Final = ((12, 17), (13, 16), (14, 15))
 """Facing inner-lip points (61-67, 62-66, 63-65) as places in `LIP_POINTS`."""
+COEFFICIENTS: Final = 20
+"""Of the lip points."""
 FACE_WIDTH_CM: Final = 15.33
 """Widest distance of the canonical face (vertices 234 and 454): the unit of "% of the face width"."""
 
@@ -46,19 +49,23 @@ class Layout:
 
     Attributes
     ----------
-    coefficients : of a shape.
-    weights : of each point, > 0: how much the square of its distance counts beside that of the paper's lip points.
+    points : of a mouth, so many from the first.
+    beyond : coefficients after the 20 of the lip points, for what these do not tell of the other points.
     """
 
-    coefficients: int
-    weights: tuple[float, ...]
+    points: int
+    beyond: int
 
 
-PAPER: Final = Layout(20, (1.0,) * len(LIP_POINTS))
-LAYOUTS: Final[Mapping[RecipeName, Layout]] = {
-    "paper": PAPER,
-    "default": Layout(20, (*PAPER.weights, *(0.1,) * (len(INNER_CORNERS) + len(BETWEEN)), *(0.1,) * len(JAW_POINTS))),
-}
+PAPER: Final = Layout(len(LIP_POINTS), 0)
+LAYOUTS: Final[Mapping[RecipeName, Layout]] = {"paper": PAPER, "default": Layout(MOUTH // 2, 4)}
+"""Of a GRID speaker's held-out mouths the 20 coefficients of the lips tell lip points to 0.02 mm, the 22 other lip
+vertices to 0.05 mm and the jaw to 0.6 mm of its 2.1 (root mean square); 2 more 0.36 mm, 4 0.17, 6 0.10."""
+BEYOND_WEIGHT: Final = 0.1
+"""How much the square of a distance counts that they tell, beside that of the lip points': a network shall not give up
+lips for what it hardly hears, nor a search for candidates."""
+LEAST_CM2: Final = 1e-6
+"""Variance of a coefficient of the lips under which it hardly tells the other points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,29 +136,23 @@ def ibug_of(mouth: Floats) -> tuple[list[int], Floats]:
 
 @dataclass(frozen=True, slots=True)
 class MouthBasis:
-    """The principal components of one speaker's mouths.
+    """What the coefficients of one speaker's mouth shapes mean.
 
     Attributes
     ----------
-    mean : (2 P,) float32 centimetres; which of a mouth's points it has is the layout of the shapes.
-    components : (K, 2 P) float32, change of the points with each coefficient, by falling variance; orthonormal where
-        each point counts by its weight.
-    weights : (P,) float32 of the points.
+    mean : (2 P,) float32 centimetres; how many of a mouth's points it has is the layout of the shapes.
+    components : (K, 2 P) float32, change of the points with each coefficient. The first 20 are the principal components
+        of the lip points, orthonormal on these, by falling variance; what else moves with the lips moves with them.
+    encoder : (2 P, K) float32, of points away from the mean to coefficients.
     """
 
     mean: Floats
     components: Floats
-    weights: Floats
-
-    @property
-    def point_mm(self) -> float:
-        """From the root mean square of coefficients, centimetres, to that of a point's distance, millimetres."""
-        return 10.0 * float(np.sqrt(len(self.components) / self.weights.sum()))
+    encoder: Floats
 
     def encode(self, mouths: Floats) -> Floats:
         """Mouths (..., 2 P or more) to coefficients (..., K)."""
-        away = (mouths[..., : self.mean.size] - self.mean) * np.repeat(self.weights, 2)
-        return np.asarray(away @ self.components.T, dtype=np.float32)
+        return np.asarray((mouths[..., : self.mean.size] - self.mean) @ self.encoder, dtype=np.float32)
 
     def decode(self, shapes: Floats) -> Floats:
         """Coefficients (..., K) to as much of a mouth as they tell, (..., 2 P)."""
@@ -179,19 +180,35 @@ class MouthSpace:
 
 
 def fit_basis(mouths: Floats, layout: Layout = PAPER) -> MouthBasis:
-    """Principal components of mouths (N, 2 P or 102), N >= 1; signs fixed: the same input gives the same basis."""
-    told = 2 * len(layout.weights)
+    """Principal components of mouths (N, 2 P or 102), N >= 1; signs fixed: the same input gives the same basis.
+
+    Those of the lip points are the paper's whatever else is told. Other points are first told by these, by least
+    squares, and what is left by principal components of its own.
+    """
+    told = 2 * layout.points
     if mouths.ndim != 2 or mouths.shape[1] not in (told, MOUTH) or mouths.shape[0] == 0:
         raise ValueError(f"mouths must be (N, {told} or {MOUTH}) with N > 0, got {mouths.shape}")
-    weights = np.array(layout.weights)
-    wide, roots = mouths[:, :told].astype(np.float64), np.repeat(np.sqrt(weights), 2)
-    mean = wide.mean(axis=0)
-    away = (wide - mean) * roots
+    mean = mouths[:, :told].mean(axis=0, dtype=np.float64)
+    away = mouths[:, :told] - mean
+    lips, others = away[:, :LIPS], away[:, LIPS:]
+    first = _principal(lips, COEFFICIENTS)
+    shapes = lips @ first.T
+    held = LEAST_CM2 * len(shapes) * np.eye(COEFFICIENTS)
+    along = np.linalg.solve(shapes.T @ shapes + held, shapes.T @ others)
+    beyond = _principal(others - shapes @ along, layout.beyond)
+    weight = np.sqrt(BEYOND_WEIGHT)
+    components = np.block([[first, along], [np.zeros((layout.beyond, LIPS)), beyond / weight]])
+    of_others = weight * beyond.T
+    encoder = np.block([[first.T, -first.T @ along @ of_others], [np.zeros((len(of_others), COEFFICIENTS)), of_others]])
+    return MouthBasis(mean.astype(np.float32), components.astype(np.float32), encoder.astype(np.float32))
+
+
+def _principal(away: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """The first principal components (count, D) of points (N, D) away from their mean."""
     values, vectors = np.linalg.eigh(away.T @ away)
-    components = vectors[:, np.argsort(-values)[: layout.coefficients]].T
-    largest = components[np.arange(len(components)), np.abs(components).argmax(axis=1)]
-    components *= np.sign(largest)[:, np.newaxis] / roots
-    return MouthBasis(mean.astype(np.float32), components.astype(np.float32), weights.astype(np.float32))
+    found = vectors[:, np.argsort(-values)[:count]].T
+    largest = found[np.arange(count), np.abs(found).argmax(axis=1)] if count else np.ones(0)
+    return np.asarray(found * np.sign(largest)[:, np.newaxis], dtype=np.float64)
 
 
 def aperture_cm(lips: Floats) -> Floats:

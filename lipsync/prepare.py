@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from lipsync.features import row_times_s
 from lipsync.index import ClipMouths, examples_of, gather, in_spans, rest_shape, speech_s
 from lipsync.jitter import moved
 from lipsync.learn import LEARNING, Fit, LearnOptions, fit, longer_for
-from lipsync.mouth import LAYOUTS, MouthBasis, MouthSpace, fit_basis
+from lipsync.mouth import LAYOUTS, LIP_POINTS, MouthBasis, MouthSpace, fit_basis
 from lipsync.options import OffsetChoice, VoiceOptions
 from lipsync.plane import TexturePlane, plane_for
 from lipsync.proxies import find_teeth
@@ -140,7 +141,7 @@ def _learn(
     examples = examples_of(clips, space.basis)
     learning = longer_for(heard, _learning(options)) if options.updates is None else _learning(options)
     found = fit(
-        examples, learning, progress, _watch(tell, space.basis.point_mm), lips_from(space.basis, space.rest), kept
+        examples, learning, progress, _watch(tell, _to_mm(space.basis)), lips_from(space.basis, space.rest), kept
     )
     spread_ms = 1000.0 * float(np.std(found.late_s))
     if spread_ms > 0.0:
@@ -149,7 +150,7 @@ def _learn(
     save_mouths(partial, pool, space, _closure(found, clips, examples, space.basis), plane)
     facts = (
         {"recipe": options.recipe}
-        | _facts(found, heard, counts, space.basis.point_mm)
+        | _facts(found, heard, counts, _to_mm(space.basis))
         | {
             "jitter_ms": round(spread_ms, 1),
             "textures": int(pool.rows.shape[0]),
@@ -233,25 +234,30 @@ def _in_sync(
     return moved, facts
 
 
-def _watch(tell: Callable[[str], None], point_mm: float) -> Callable[[int, float], None]:
+def _to_mm(basis: MouthBasis) -> float:
+    """From the root mean square of coefficients, centimetres, to that of a lip point's distance, millimetres."""
+    return 10.0 * math.sqrt(len(basis.components) / len(LIP_POINTS))
+
+
+def _watch(tell: Callable[[str], None], to_mm: float) -> Callable[[int, float], None]:
     errors: list[float] = []
 
     def watch(update: int, error: float) -> None:
         errors.append(error)
         if len(errors) % TELL_EVERY == 0 and np.isfinite(error):
-            best_mm = min(errors) * point_mm
-            tell(f"update {update}: held-out mouth error {error * point_mm:.2f} mm, best so far {best_mm:.2f} mm")
+            best_mm = min(errors) * to_mm
+            tell(f"update {update}: held-out mouth error {error * to_mm:.2f} mm, best so far {best_mm:.2f} mm")
 
     return watch
 
 
-def _facts(found: Fit, heard: float, counts: Counter[str], point_mm: float) -> JsonObject:
-    curve = [[update, round(error * point_mm, 3)] for update, error in found.curve if np.isfinite(error)]
+def _facts(found: Fit, heard: float, counts: Counter[str], to_mm: float) -> JsonObject:
+    curve = [[update, round(error * to_mm, 3)] for update, error in found.curve if np.isfinite(error)]
     return {
         "speech_s": round(heard, 2),
         "frames": dict(counts),
         "best_update": found.best[0],
-        "held_out_error_mm": round(found.best[1] * point_mm, 3) if curve else None,
-        "mean_mouth_error_mm": round(found.mean_mouth * point_mm, 3) if curve else None,
+        "held_out_error_mm": round(found.best[1] * to_mm, 3) if curve else None,
+        "mean_mouth_error_mm": round(found.mean_mouth * to_mm, 3) if curve else None,
         "curve_mm": curve,
     }

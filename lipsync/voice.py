@@ -104,7 +104,7 @@ def save_mouths(folder: Path, pool: Pool, space: MouthSpace, closure: Closure, p
         "shapes": basis.encode(pool.mouths),
         "basis.mean": basis.mean,
         "basis.components": basis.components,
-        "basis.weights": basis.weights,
+        "basis.encoder": basis.encoder,
         "repertoire": basis.encode(space.mouths),
         "rest": space.rest,
         "closure.direction": closure.direction,
@@ -134,7 +134,7 @@ def open_voice(folder: Path) -> Voice:
         arrays = _load(folder / MOUTHS)
         textures = map_rows(folder / TEXTURES)
         pool = Pool(**{field.name: arrays[field.name] for field in fields(Pool)})
-        basis = MouthBasis(arrays["basis.mean"], arrays["basis.components"], arrays["basis.weights"])
+        basis = MouthBasis(arrays["basis.mean"], arrays["basis.components"], arrays["basis.encoder"])
         shapes, repertoire = arrays["shapes"], arrays["repertoire"]
         rest, plane = arrays["rest"], TexturePlane(float(arrays["px_per_cm"][0]))
         closure = Closure(float(arrays["closure.threshold_cm"][0]), arrays["closure.direction"])

@@ -60,7 +60,7 @@ class Layout:
 PAPER: Final = Layout(len(LIP_POINTS), 0)
 LAYOUTS: Final[Mapping[RecipeName, Layout]] = {"paper": PAPER, "default": Layout(MOUTH // 2, 4)}
 """Of a GRID speaker's held-out mouths the 20 coefficients of the lips tell lip points to 0.02 mm, the 22 other lip
-vertices to 0.05 mm and the jaw to 0.6 mm of its 2.1 (root mean square); 2 more 0.36 mm, 4 0.17, 6 0.10."""
+vertices to 0.05 mm and the jaw to 0.6 mm of its 2.1 (root mean square); 2 more 0.32 mm, 4 0.16, 6 0.09."""
 BEYOND_WEIGHT: Final = 0.1
 """How much the square of a distance counts that they tell, beside that of the lip points': a network shall not give up
 lips for what it hardly hears, nor a search for candidates."""

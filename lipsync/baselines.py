@@ -79,7 +79,7 @@ def by_voice(voice: Voice, bare: bool = False) -> Predictor:
 def retrieved(voice: Voice, clip: HeldClip) -> Floats:
     """Lips (T, 36) that the pool's weighted candidates give for the clip's true shapes."""
     pool, retriever = lips_of(voice.pool.points), Retriever(voice.shapes, RetrieveOptions())
-    found = [retriever.find(shape) for shape in voice.basis.encode(clip.mouths)]
+    found = [retriever.find(shape) for shape in voice.basis.encode(clip.lips)]
     return np.array([one.weights @ pool[one.indices] for one in found], dtype=np.float32)
 
 

@@ -126,7 +126,7 @@ def learn(  # noqa: PLR0913 - one argument an option
     errors = "too little speech to hold any out"
     if facts["held_out_error_mm"] is not None:
         errors = (
-            f"held-out mouth error {facts['held_out_error_mm']:.2f} mm at update {facts['best_update']} "
+            f"held-out lip error {facts['held_out_error_mm']:.2f} mm at update {facts['best_update']} "
             f"(mean mouth {facts['mean_mouth_error_mm']:.2f} mm)"
         )
     left_out = ", ".join(f"{count} {why}" for why, count in facts["frames"].items() if why != "frames" and count)

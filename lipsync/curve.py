@@ -1,6 +1,6 @@
 """The mouth curve as a table: written from a track, edited by hand or made by another program, and read again.
 
-CSV has the columns time_s, opening_mm, width_mm, viseme, basis, shape_01 and so on; JSON an object with ``basis`` and
+CSV has the columns time_s, opening_mm, width_mm, viseme, basis, shape_01 to shape_20; JSON an object with ``basis`` and
 ``rows``, objects of the same names but ``shape``, a list. Times count from the start of the speech. A table to be read
 needs time_s and any of the others, for any times, in any order. Shapes are coefficients of one voice's basis; opening,
 width and visemes (`lipsync.controls`) mean the same in every voice. JSON with ``mouthCues``, as Rhubarb Lip Sync writes
@@ -23,16 +23,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipsync.controls import VISEMES, Controls
-from lipsync.mouth import MouthBasis
+from lipsync.mouth import COEFFICIENTS, MouthBasis
 from lipsync.predict import MouthTrack
 from shared.errors import ArtefactError, UsageError, from_os_error
 from shared.store.artefact import write_atomically
 from shared.types import Floats, JsonObject
 
 SUFFIXES: Final = (".csv", ".json")
-COLUMNS: Final = ("time_s", "opening_mm", "width_mm", "viseme", "basis")
-"""Before those of the shape."""
-SHAPE: Final = "shape_{:02d}"
+SHAPE: Final = tuple(f"shape_{number:02d}" for number in range(1, COEFFICIENTS + 1))
+COLUMNS: Final = ("time_s", "opening_mm", "width_mm", "viseme", "basis", *SHAPE)
 DECIMALS: Final = 5
 """Of times in seconds and shapes in centimetres."""
 LONGEST_S: Final = 86_400.0
@@ -49,7 +48,7 @@ class CurveTable:
     times_s : (R,) float64, strictly increasing, R >= 1.
     controls_mm : (R, 2) float32 opening and width.
     visemes : R letters.
-    shapes : (R, K) float32; K is 0 where no row has one.
+    shapes : (R, 20) float32.
     basis : what the shapes are coefficients of; "" where there are none.
     """
 
@@ -58,11 +57,6 @@ class CurveTable:
     visemes: tuple[str, ...]
     shapes: Floats
     basis: str = ""
-
-    @property
-    def given(self) -> NDArray[np.bool_]:
-        """(R,) which rows have a shape."""
-        return np.asarray(np.isfinite(self.shapes).any(axis=1), dtype=np.bool_)
 
 
 def basis_name(basis: MouthBasis) -> str:
@@ -132,18 +126,12 @@ def read_curve(path: Path) -> CurveTable:
         raise UsageError(f"{path}: has no rows")
     times = sorted(found)
     said = [found[time_s] for time_s in times]
-    lengths = {len(shape) for _, _, shape in said if shape}
-    if len(lengths) > 1:
-        raise UsageError(
-            f"{path}: its shapes have {' and '.join(map(str, sorted(lengths)))} numbers; one voice's are equal"
-        )
-    nothing = [math.nan] * max(lengths, default=0)
     return CurveTable(
         np.array(times, dtype=np.float64),
         np.array([one[0] for one in said], dtype=np.float32),
         tuple(one[1] for one in said),
-        np.array([shape or nothing for _, _, shape in said], dtype=np.float32),
-        basis if lengths else "",
+        np.array([one[2] for one in said], dtype=np.float32),
+        basis if any(math.isfinite(one[2][0]) for one in said) else "",
     )
 
 
@@ -177,11 +165,10 @@ def _said(row: Mapping[str, Any]) -> tuple[list[float], str, list[float]]:
     viseme = str(row.get("viseme") or "").strip().upper()
     if viseme and viseme not in VISEMES:
         raise ValueError(f"viseme {viseme} is none of {' '.join(VISEMES)}")
-    shape = [_number(value) for value in row.get("shape") or []]
-    told = [math.isfinite(value) for value in shape]
-    if any(told) and not all(told):
-        raise ValueError("a shape has all of its numbers, or none")
-    return controls, viseme, shape if any(told) else []
+    shape = [_number(value) for value in row.get("shape") or [None] * COEFFICIENTS]
+    if len(shape) != COEFFICIENTS or len({math.isfinite(value) for value in shape}) != 1:
+        raise ValueError(f"a shape has {COEFFICIENTS} numbers, or none")
+    return controls, viseme, shape
 
 
 def _number(value: object) -> float:
@@ -198,14 +185,11 @@ def _csv_rows(text: str) -> tuple[list[dict[str, Any]], str]:
     first = text.partition("\n")[0]
     reader = csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=first.count))
     names = reader.fieldnames or []
-    shape = _shape_names(sum(name.startswith("shape_") for name in names))
-    if "time_s" not in names or any(name not in (*COLUMNS, *shape) for name in names):
-        raise ValueError(
-            f"needs the column time_s, and knows {', '.join(COLUMNS[1:])} and shape_01, shape_02 and so on"
-        )
+    if "time_s" not in names or any(name not in COLUMNS for name in names):
+        raise ValueError(f"needs the column time_s, and knows {', '.join(COLUMNS[1:5])} and {SHAPE[0]} to {SHAPE[-1]}")
     rows: list[dict[str, Any]] = list(reader)
     for row in rows:
-        row["shape"] = [row.get(name) for name in shape]
+        row["shape"] = [row.get(name) for name in SHAPE]
     return rows, next((str(row["basis"]).strip() for row in rows if row.get("basis")), "")
 
 
@@ -231,14 +215,10 @@ def _cues(cues: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
 def _csv_of(rows: Sequence[Mapping[str, Any]], basis: str) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*COLUMNS, *_shape_names(len(rows[0]["shape"]))])
+    writer.writerow(COLUMNS)
     for row in rows:
         writer.writerow([*(row[name] for name in COLUMNS[:4]), basis, *row["shape"]])
     return out.getvalue()
-
-
-def _shape_names(count: int) -> list[str]:
-    return [SHAPE.format(number) for number in range(1, count + 1)]
 
 
 def _is_json(path: Path) -> bool:

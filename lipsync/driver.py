@@ -56,7 +56,7 @@ def driven_track(
     seen = np.array([abs(face.pose.angles_deg[0]) <= TURNED_DEG for face in clip.faces])
     if not seen.any():
         raise NoFaceError(f"{driver}: the face in it never looks this way; give a video that shows it from the front")
-    away = voice.basis.encode(clip.mouths) - rest_shape([clip], voice.basis)
+    away = voice.basis.encode(clip.lips) - rest_shape([clip], voice.basis)
     own = voice.repertoire - voice.rest
     matched = away[seen] @ spread_map(_opened(away[seen], controls), _opened(own, controls))
     shown_s = clip.times_s[seen]

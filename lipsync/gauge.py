@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lipsync.alignment import Marks
 from lipsync.index import PAUSE_MARGIN_S, ClipMouths, in_spans
-from lipsync.mouth import LIP_POINTS, LIPS
+from lipsync.mouth import LIP_POINTS
 from shared.face.landmarks import OVAL, canonical_face
 from shared.metrics.mouth import CLOSED_SHARE, OPEN_SHARE, REACH_S, frame_lmd, gap_share
 from shared.types import Floats, Sound
@@ -40,7 +40,7 @@ class HeldClip:
     ----------
     indices : (T,) int64 frame numbers.
     times_s : (T,) float64 seconds after the first picture, on the clock of the sound.
-    mouths : (T, 102) float32, the real ones.
+    lips : (T, 36) float32, the real mouths.
     speech, pause : (T,) bool; what lies near the edge of speech is neither.
     marks : closures and open vowels; empty where no alignment is given.
     unheard : (T,) bool, words that learning never heard; nowhere where none were left out.
@@ -51,17 +51,12 @@ class HeldClip:
     sound: Sound
     indices: NDArray[np.int64]
     times_s: NDArray[np.float64]
-    mouths: Floats
+    lips: Floats
     speech: NDArray[np.bool_]
     pause: NDArray[np.bool_]
     marks: Marks
     unheard: NDArray[np.bool_]
     late_s: float = 0.0
-
-    @property
-    def lips(self) -> Floats:
-        """(T, 36) float32, the lip points of the mouths."""
-        return self.mouths[:, :LIPS]
 
 
 def held_clip(
@@ -86,7 +81,7 @@ def held_clip(
     closures_s, open_s = (tuple(t for t in times if t >= from_s) for times in (marks.closures_s, marks.open_s))
     told = Marks(closures_s, open_s, marks.words)
     new = in_spans(times_s, [(start, end) for start, end, word in marks.words if word in unheard], 0.0)
-    return HeldClip(clip.path, sound, clip.indices[kept], times_s, clip.mouths[kept], speech, ~near, told, new, late_s)
+    return HeldClip(clip.path, sound, clip.indices[kept], times_s, clip.lips[kept], speech, ~near, told, new, late_s)
 
 
 class Gauge:

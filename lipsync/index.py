@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lipsync.crops import Example
 from lipsync.features import SAMPLE_RATE_HZ, row_times_s
-from lipsync.mouth import LIPS, FreeFace, MouthBasis, aperture_cm, free_face
+from lipsync.mouth import FreeFace, MouthBasis, aperture_cm, free_face
 from lipsync.options import RecipeName
 from lipsync.recipes import hear
 from models.tensors import pick_device
@@ -71,7 +71,7 @@ class ClipMouths:
     @property
     def lips(self) -> Floats:
         """(n, 36) float32, of these the lip points."""
-        return self.mouths[:, :LIPS]
+        return np.array([face.lips for face in self.faces], dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ def examples_of(clips: Sequence[ClipMouths], basis: MouthBasis) -> list[Example]
         if clip.features is None:
             continue
         times = row_times_s(clip.features.shape[0])
-        shapes = resample_track(basis.encode(clip.mouths), clip.times_s, times)
+        shapes = resample_track(basis.encode(clip.lips), clip.times_s, times)
         examples.append(Example(clip.features, shapes, _known(clip.times_s, times)))
     return examples
 
@@ -210,15 +210,15 @@ def in_spans(times_s: NDArray[np.float64], spans: Sequence[tuple[float, float]],
 
 
 def rest_shape(clips: Sequence[ClipMouths], basis: MouthBasis) -> Floats:
-    """Mean of the speaker's more closed mouths in pauses, or of all footage where it has hardly a pause: (K,).
+    """Mean of the speaker's more closed mouths in pauses, or of all footage where it has hardly a pause: (20,).
 
     Nothing is known of pauses where a clip is not heard.
     """
-    mouths = np.concatenate([clip.mouths for clip in clips])
+    lips = np.concatenate([clip.lips for clip in clips])
     quiet = np.concatenate(
         [~in_spans(clip.times_s, clip.voiced, PAUSE_MARGIN_S) & (clip.features is not None) for clip in clips]
     )
-    chosen = mouths[quiet] if int(quiet.sum()) >= FEWEST_PAUSES else mouths
+    chosen = lips[quiet] if int(quiet.sum()) >= FEWEST_PAUSES else lips
     gaps = aperture_cm(chosen)
     closed = chosen[gaps <= np.percentile(gaps, CLOSED_PERCENTILE)]
     return np.asarray(basis.encode(closed).mean(axis=0), dtype=np.float32)

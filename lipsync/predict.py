@@ -41,7 +41,7 @@ class MouthTrack:
     Attributes
     ----------
     times_s : (T,) float64, 100 rows a second, T >= 1.
-    shapes : (T, K) float32, K coefficients of the voice's basis.
+    shapes : (T, 20) float32.
     resting : (T,) float32 in [0, 1], 1 where the mouth is held at rest.
     """
 
@@ -50,7 +50,7 @@ class MouthTrack:
     resting: Floats
 
     def at(self, time_s: float) -> Floats:
-        """Shape at a time, linear between rows, constant beyond the ends: (K,) float32."""
+        """Shape at a time, linear between rows, constant beyond the ends: (20,) float32."""
         last = self.shapes.shape[0] - 1
         place = min(max(row_at(time_s, FEATURE_RATE_HZ, float(self.times_s[0])), 0.0), float(last))
         before = int(place)
@@ -86,7 +86,7 @@ def predict_rows(voice: Voice, sound: Sound, voiced: Sequence[Span] | None = Non
 
     Returns
     -------
-    (T, K) float32 mouth shapes at `lipsync.features.row_times_s`, 100 a second.
+    (T, 20) float32 mouth shapes at `lipsync.features.row_times_s`, 100 a second.
     """
     spans = voiced_spans(sound) if voiced is None else voiced
     features = hear(recipe_of(voice.net), sound, spans)

@@ -19,7 +19,7 @@ from lipsync.features import row_times_s
 from lipsync.index import ClipMouths, examples_of, gather, in_spans, rest_shape, speech_s
 from lipsync.jitter import moved
 from lipsync.learn import LEARNING, Fit, LearnOptions, fit, longer_for
-from lipsync.mouth import LAYOUTS, LIP_POINTS, MouthBasis, MouthSpace, fit_basis
+from lipsync.mouth import COEFFICIENTS, LAYOUTS, LIP_POINTS, LIPS, MouthBasis, MouthSpace, fit_basis
 from lipsync.options import OffsetChoice, VoiceOptions
 from lipsync.plane import TexturePlane, plane_for
 from lipsync.proxies import find_teeth
@@ -37,6 +37,8 @@ from shared.types import JsonObject
 LEAST_SPEECH_S = 1.0
 """Speech below which no mouth can be learned; one GRID sentence has about 1.7 s."""
 NAME = "voice"
+TO_MM = 10.0 * math.sqrt(COEFFICIENTS / len(LIP_POINTS))
+"""From the root mean square of the coefficients, centimetres, to that of a lip point's distance, millimetres."""
 CLOSURE_ROWS = 60_000
 """Ten minutes are enough to fit one threshold on."""
 CLOSURE_HELD_ROWS = 500
@@ -140,9 +142,7 @@ def _learn(
     teeth = _keep_teeth(partial, pool, plane, progress)
     examples = examples_of(clips, space.basis)
     learning = longer_for(heard, _learning(options)) if options.updates is None else _learning(options)
-    found = fit(
-        examples, learning, progress, _watch(tell, _to_mm(space.basis)), lips_from(space.basis, space.rest), kept
-    )
+    found = fit(examples, learning, progress, _watch(tell), lips_from(space.basis, space.rest), kept)
     spread_ms = 1000.0 * float(np.std(found.late_s))
     if spread_ms > 0.0:
         tell(f"the clips' sounds came {spread_ms:.0f} ms (standard deviation) before or after the usual; taken out")
@@ -150,7 +150,7 @@ def _learn(
     save_mouths(partial, pool, space, _closure(found, clips, examples, space.basis), plane)
     facts = (
         {"recipe": options.recipe}
-        | _facts(found, heard, counts, _to_mm(space.basis))
+        | _facts(found, heard, counts)
         | {
             "jitter_ms": round(spread_ms, 1),
             "textures": int(pool.rows.shape[0]),
@@ -171,7 +171,7 @@ def _space(clips: Sequence[ClipMouths], options: VoiceOptions) -> MouthSpace:
     if mouths.shape[0] == 0:
         raise NoFaceError(f"{clips[0].path}: no frame of the footage shows the face well enough to take a mouth from")
     basis = fit_basis(mouths, LAYOUTS[options.recipe])
-    return MouthSpace(mouths, basis, rest_shape(clips, basis))
+    return MouthSpace(mouths[:, :LIPS], basis, rest_shape(clips, basis))
 
 
 def _keep_teeth(partial: Path, pool: Pool, plane: TexturePlane, progress: Progress) -> list[str]:
@@ -234,30 +234,26 @@ def _in_sync(
     return moved, facts
 
 
-def _to_mm(basis: MouthBasis) -> float:
-    """From the root mean square of coefficients, centimetres, to that of a lip point's distance, millimetres."""
-    return 10.0 * math.sqrt(len(basis.components) / len(LIP_POINTS))
-
-
-def _watch(tell: Callable[[str], None], to_mm: float) -> Callable[[int, float], None]:
+def _watch(tell: Callable[[str], None]) -> Callable[[int, float], None]:
     errors: list[float] = []
 
     def watch(update: int, error: float) -> None:
         errors.append(error)
         if len(errors) % TELL_EVERY == 0 and np.isfinite(error):
-            best_mm = min(errors) * to_mm
-            tell(f"update {update}: held-out mouth error {error * to_mm:.2f} mm, best so far {best_mm:.2f} mm")
+            tell(
+                f"update {update}: held-out lip error {error * TO_MM:.2f} mm, best so far {min(errors) * TO_MM:.2f} mm"
+            )
 
     return watch
 
 
-def _facts(found: Fit, heard: float, counts: Counter[str], to_mm: float) -> JsonObject:
-    curve = [[update, round(error * to_mm, 3)] for update, error in found.curve if np.isfinite(error)]
+def _facts(found: Fit, heard: float, counts: Counter[str]) -> JsonObject:
+    curve = [[update, round(error * TO_MM, 3)] for update, error in found.curve if np.isfinite(error)]
     return {
         "speech_s": round(heard, 2),
         "frames": dict(counts),
         "best_update": found.best[0],
-        "held_out_error_mm": round(found.best[1] * to_mm, 3) if curve else None,
-        "mean_mouth_error_mm": round(found.mean_mouth * to_mm, 3) if curve else None,
+        "held_out_error_mm": round(found.best[1] * TO_MM, 3) if curve else None,
+        "mean_mouth_error_mm": round(found.mean_mouth * TO_MM, 3) if curve else None,
         "curve_mm": curve,
     }

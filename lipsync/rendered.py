@@ -101,7 +101,7 @@ class Renderer:
             return replace(SyncOptions(voice=voice.folder, speech=clip.path), **PICTURE_SIDE.get(row, {}))
         seen_s = clip.times_s - clip.late_s
         times_s = np.arange(int(float(seen_s[-1]) * FEATURE_RATE_HZ) + 1) / FEATURE_RATE_HZ
-        shapes = resample_track(voice.basis.encode(clip.mouths), seen_s, times_s)
+        shapes = resample_track(voice.basis.encode(clip.lips), seen_s, times_s)
         track = MouthTrack(times_s, shapes, np.zeros(len(times_s), dtype=np.float32))
         self._folder.mkdir(parents=True, exist_ok=True)
         place = self._folder / f"{clip.path.stem}.csv"

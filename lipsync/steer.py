@@ -86,11 +86,8 @@ def _own_table(path: Path, voice: Voice) -> CurveTable:
     if table.basis not in ("", own):
         raise UsageError(
             f"{path}: its shapes are those of another voice (basis {table.basis}, this one is {own}); leave out the "
-            f"columns basis and shape_01 to shape_{table.shapes.shape[1]:02d}, and opening, width and visemes are "
-            "carried over"
+            "columns basis and shape_01 to shape_20, and opening, width and visemes are carried over"
         )
-    if table.given.any() and table.shapes.shape[1] != voice.rest.size:
-        raise UsageError(f"{path}: its shapes have {table.shapes.shape[1]} numbers, this voice's {voice.rest.size}")
     return table
 
 
@@ -104,9 +101,9 @@ def laid_over(track: MouthTrack, table: CurveTable, controls: Controls, blend_s:
     track = _extended(track, float(table.times_s[-1]) + blend_s)
     before = resample_track(track.shapes, track.times_s, table.times_s)
     resting = resample_track(track.resting, track.times_s, table.times_s)
-    given = table.given
+    given = np.asarray(np.isfinite(table.shapes).all(axis=1))
     told = np.isfinite(table.controls_mm)
-    shapes = np.where(given[:, np.newaxis], table.shapes, before) if given.any() else before.copy()
+    shapes = np.where(given[:, np.newaxis], table.shapes, before)
     # What a row says beside its shape counts where it says something else than the shape.
     same = given[:, np.newaxis] & (np.abs(controls.measure(shapes) - table.controls_mm) <= KEEPS_MM)
     for row in np.flatnonzero(~controls.fits(table.visemes, shapes)):

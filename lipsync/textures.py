@@ -82,7 +82,6 @@ def _pool(clips: Sequence[ClipMouths], picked: Sequence[tuple[int, int]], rows: 
         times_s=np.array([clips[number].times_s[row] for number, row in picked], dtype=np.float64),
         clips=np.array([number for number, _ in picked], dtype=np.int32),
         rows=rows.astype(np.int64),
-        between=np.array([face.between for face in faces], dtype=np.float32),
     )
 
 

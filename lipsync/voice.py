@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from lipsync.closure import Closure
-from lipsync.mouth import LIP_POINTS, MouthBasis, MouthSpace, mouths_of
+from lipsync.mouth import LIP_POINTS, MouthBasis, MouthSpace
 from lipsync.plane import TexturePlane
 from lipsync.recipes import config_of, model_from
 from lipsync.teeth import SpeakerTeeth, load_teeth
@@ -35,7 +35,7 @@ SCHEMA: Final = 4
 MOUTHS: Final = "mouths.safetensors"
 TEXTURES: Final = "textures.safetensors"
 NET: Final = "net"
-MAPPED: Final = ("points", "flat", "between")
+MAPPED: Final = ("points", "flat")
 """What of the pool stays on disk until it is asked for: a kilobyte a frame, of which a clip needs few."""
 HEADER_BYTES: Final = 504
 """Room for the header of a file whose row count is known at its end only; with the 8 bytes of its length, 512."""
@@ -53,7 +53,6 @@ class Pool:
     times_s : (N,) float64 on the clock of its clip.
     clips : (N,) int32 number of the clip.
     rows : (N,) int64 row of the texture file.
-    between : (N, 20, 2) float32, the lip vertices between the points, as `points`; a memory map.
     """
 
     points: Floats
@@ -62,12 +61,6 @@ class Pool:
     times_s: NDArray[np.float64]
     clips: NDArray[np.int32]
     rows: NDArray[np.int64]
-    between: Floats
-
-    @property
-    def mouths(self) -> Floats:
-        """(N, 102) float32, the mouths of all frames."""
-        return mouths_of(self.points, self.between)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +69,9 @@ class Voice:
 
     Attributes
     ----------
-    shapes : (N, K) float32, the pool's mouth shapes.
-    repertoire : (M, K) float32, mouths of all clips that tell shapes, whether in the pool or not.
-    rest : (K,) float32, the speaker's closed mouth in pauses.
+    shapes : (N, 20) float32, the pool's mouth shapes.
+    repertoire : (K, 20) float32, mouths of all clips that tell shapes, whether in the pool or not.
+    rest : (20,) float32, the speaker's closed mouth in pauses.
     textures : (M, H, W, 3) uint8 memory map of the lower faces; `pool.rows` points into it.
     teeth : None where the footage shows none well, and in voices learned before teeth were looked for.
     """
@@ -101,11 +94,10 @@ def save_mouths(folder: Path, pool: Pool, space: MouthSpace, closure: Closure, p
     basis = space.basis
     arrays = {
         **{field.name: getattr(pool, field.name) for field in fields(Pool)},
-        "shapes": basis.encode(pool.mouths),
+        "shapes": basis.encode(lips_of(pool.points)),
         "basis.mean": basis.mean,
         "basis.components": basis.components,
-        "basis.encoder": basis.encoder,
-        "repertoire": basis.encode(space.mouths),
+        "repertoire": basis.encode(space.lips),
         "rest": space.rest,
         "closure.direction": closure.direction,
         "closure.threshold_cm": np.array([closure.threshold_cm], dtype=np.float64),
@@ -134,7 +126,7 @@ def open_voice(folder: Path) -> Voice:
         arrays = _load(folder / MOUTHS)
         textures = map_rows(folder / TEXTURES)
         pool = Pool(**{field.name: arrays[field.name] for field in fields(Pool)})
-        basis = MouthBasis(arrays["basis.mean"], arrays["basis.components"], arrays["basis.encoder"])
+        basis = MouthBasis(arrays["basis.mean"], arrays["basis.components"])
         shapes, repertoire = arrays["shapes"], arrays["repertoire"]
         rest, plane = arrays["rest"], TexturePlane(float(arrays["px_per_cm"][0]))
         closure = Closure(float(arrays["closure.threshold_cm"][0]), arrays["closure.direction"])

@@ -91,7 +91,6 @@ def small_voice(folder: Path = Path()) -> Voice:
         times_s=np.arange(60) / 25.0,
         clips=np.repeat(np.array([0, 1], dtype=np.int32), 30),
         rows=np.arange(60),
-        between=between(points),
     )
     basis = fit_basis(lips_of(points))
     torch.manual_seed(0)

@@ -26,8 +26,7 @@ def test_any_columns_in_any_order_are_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(table.times_s, [0.5, 1.5])
     np.testing.assert_array_equal(table.controls_mm, [[3.25, np.nan], [np.nan, np.nan]])
     assert table.visemes == ("", "D")
-    assert table.shapes.shape == (2, 0)
-    assert not table.given.any()
+    assert np.isnan(table.shapes).all()
 
 
 @pytest.mark.parametrize("mark", [";", "\t"])
@@ -67,8 +66,7 @@ def test_a_written_curve_names_its_basis_and_all_columns(voice: Voice, tmp_path:
     np.testing.assert_allclose(table.controls_mm[:, 0], [0.0, 10.0 * 60 / 59, 20.0], atol=0.05)
     np.testing.assert_allclose(table.shapes, track.shapes, atol=1e-5)
     if name.endswith("csv"):
-        shape = [f"shape_{number:02d}" for number in range(1, 21)]
-        assert (tmp_path / name).read_text().splitlines()[0] == ",".join([*COLUMNS, *shape])
+        assert (tmp_path / name).read_text().splitlines()[0] == ",".join(COLUMNS)
 
 
 @pytest.mark.parametrize(
@@ -84,20 +82,13 @@ def test_a_written_curve_names_its_basis_and_all_columns(voice: Voice, tmp_path:
         ("time_s,opening_mm\n1e9,3\n", "up to 86400"),
         ("time_s,viseme\n1,Q\n", "viseme Q"),
         ("time_s,width_mm\n1,0\n", "width_mm"),
-        ("time_s,shape_01,shape_02\n1,0.5,\n", "all of its numbers"),
-        ("time_s,shape_01,shape_03\n1,0.5,0.5\n", "knows opening_mm"),
+        ("time_s,shape_01\n1,0.5\n", "20 numbers"),
         ("time_s,opening_mm\n", "no rows"),
     ],
 )
 def test_what_is_not_understood_is_named(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         read_curve(written(tmp_path, text))
-
-
-def test_shapes_of_two_lengths_are_refused(tmp_path: Path) -> None:
-    rows = [{"time_s": 0, "shape": [1.0, 2.0]}, {"time_s": 1, "shape": [1.0, 2.0, 3.0]}]
-    with pytest.raises(UsageError, match="2 and 3 numbers"):
-        read_curve(written(tmp_path, json.dumps(rows), "curve.json"))
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def clip_at(points_of: Callable[[float], Floats], openings: Floats, name: str = 
         sound=Sound(np.zeros(int(len(openings) / 25 * 16000), dtype=np.float32), 16000),
         indices=np.arange(len(openings)),
         times_s=times,
-        mouths=lips_at(points_of, openings),
+        lips=lips_at(points_of, openings),
         speech=speech,
         pause=(times < 0.3) | (times > 2.6),
         marks=Marks(closures_s=(0.6, 1.0, 1.4, 1.8, 2.2), open_s=(0.8, 1.2)),
@@ -52,9 +52,9 @@ def openings(seed: int) -> Floats:
 
 
 def test_a_clip_whose_sound_comes_late_is_put_on_its_clock() -> None:
-    faces = SimpleNamespace(mouths=np.zeros((FRAMES, 102), dtype=np.float32))
+    faces = SimpleNamespace(lips=np.zeros((FRAMES, 36), dtype=np.float32))
     clip = SimpleNamespace(
-        path=Path("a.mp4"), indices=np.arange(FRAMES), times_s=np.arange(FRAMES) / 25.0, mouths=faces.mouths,
+        path=Path("a.mp4"), indices=np.arange(FRAMES), times_s=np.arange(FRAMES) / 25.0, lips=faces.lips,
         voiced=((1.0, 2.0),),
     )  # fmt: skip
     made = held_clip(cast(ClipMouths, clip), Sound(np.zeros(48_000, dtype=np.float32), 16_000), Marks(), late_s=0.06)

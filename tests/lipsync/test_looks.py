@@ -16,9 +16,7 @@ def brightening(step: float, clips: tuple[int, ...] = (0,) * 20) -> Looks:
     points = np.zeros((count, 68, 2), dtype=np.float32)
     times = np.arange(count, dtype=np.float64) * 0.04
     rows = np.arange(count)[::-1].copy()  # the file has them in another order
-    pool = Pool(
-        points, points, np.zeros((count, 3), np.float32), times, np.array(clips, np.int32), rows, points[:, :20]
-    )
+    pool = Pool(points, points, np.zeros((count, 3), np.float32), times, np.array(clips, np.int32), rows)
     levels = (20 + step * np.arange(count)[::-1]).astype(np.uint8)
     return Looks(pool, np.broadcast_to(levels[:, None, None, None], (count, 45, 61, 3)))
 

@@ -61,8 +61,7 @@ def two_clips(length: int = 60) -> tuple[Pool, NDArray[np.uint8]]:
     )
     textures += rng.integers(0, 8, textures.shape, dtype=np.uint8)
     angles = np.zeros((2 * length, 3), dtype=np.float32)
-    times, rows = number.astype(np.float64) * STEP_S, np.arange(2 * length)
-    return Pool(points, points, angles, times, clips, rows, points[:, :20]), textures
+    return Pool(points, points, angles, number.astype(np.float64) * STEP_S, clips, np.arange(2 * length)), textures
 
 
 def either(picture: int, length: int = 60, nearer: int = 0) -> Candidates:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,7 +35,7 @@ def footage(toothed: Drawn) -> Callable[..., Footage]:
         points = np.array(flats, dtype=np.float32)
         angles = np.zeros((frames, 3), dtype=np.float32)
         clips = np.zeros(frames, dtype=np.int32)
-        pool = Pool(points, points.copy(), angles, np.arange(frames) / 2.0, clips, np.arange(frames), points[:, :20])
+        pool = Pool(points, points.copy(), angles, np.arange(frames) / 2.0, clips, np.arange(frames))
         return np.array(pictures).astype(np.uint8), pool
 
     return make
@@ -88,7 +87,7 @@ def test_sharpness_is_told_for_each_frame_that_shows_teeth(
 def test_only_rows_of_the_pool_are_read(footage: Callable[..., Footage], fine_plane: TexturePlane) -> None:
     textures, pool = footage()
     padded = np.concatenate([np.zeros_like(textures[:3]), textures])
-    shifted = replace(pool, rows=pool.rows + 3)
+    shifted = Pool(pool.points, pool.flat, pool.angles_deg, pool.times_s, pool.clips, pool.rows + 3)
     one, other = find_teeth(textures, pool, fine_plane), find_teeth(padded, shifted, fine_plane)
     assert one is not None
     assert other is not None

@@ -72,7 +72,7 @@ def clip(points_of: Callable[[float], Floats]) -> HeldClip:
         sound=Sound(np.zeros(9600, dtype=np.float32), 16000),
         indices=np.arange(FRAMES),
         times_s=np.arange(FRAMES) / 25.0,
-        mouths=lips_of(np.array([points_of(float(one)) for one in openings])),
+        lips=lips_of(np.array([points_of(float(one)) for one in openings])),
         speech=everywhere,
         pause=~everywhere,
         marks=Marks(),

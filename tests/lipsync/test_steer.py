@@ -177,13 +177,6 @@ def test_shapes_of_another_voice_are_refused_and_its_openings_are_not(
         mouth_track(voice, replace(OPTIONS, mouth=path))
 
 
-def test_shapes_of_another_length_are_refused_though_they_name_no_voice(voice: Voice, tmp_path: Path) -> None:
-    path = tmp_path / "curve.csv"
-    path.write_text("time_s,shape_01,shape_02\n0,1,2\n")
-    with pytest.raises(UsageError, match="have 2 numbers, this voice's 20"):
-        mouth_track(voice, replace(OPTIONS, mouth=path))
-
-
 @pytest.fixture
 def silence(monkeypatch: pytest.MonkeyPatch, track: MouthTrack) -> MouthTrack:
     """Speech in which nobody speaks."""

@@ -71,7 +71,7 @@ def by_voice(voice: Voice, bare: bool = False) -> Predictor:
 
     def predict(sound: Sound, times_s: NDArray[np.float64]) -> Floats:
         track = predict_track(voice, sound, options)
-        return voice.basis.decode(resample_track(track.shapes, track.times_s, times_s))
+        return voice.basis.lips(resample_track(track.shapes, track.times_s, times_s))
 
     return predict
 

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from lipsync.mouth import FACE_WIDTH_CM, INNER_PAIRS, MouthBasis, aperture_cm
+from lipsync.mouth import FACE_WIDTH_CM, INNER_PAIRS, LIPS, MouthBasis, aperture_cm
 from models.mouthnet import PointCost
 from shared.types import Floats
 
@@ -55,19 +55,17 @@ class Lips:
     rest : (D,) float32, his mouth in pauses.
     gap : (D,) float32, centimetres by which each coefficient opens the inner lips.
     gap_cm : their gap where all coefficients are zero.
-    points : (D, 2 P) float32, centimetres by which each coefficient moves the points of the mouth.
-    weights : (P,) float32 of these points.
+    points : (D, 36) float32, centimetres by which each coefficient moves the lip points.
     """
 
     rest: Floats
     gap: Floats
     gap_cm: float
     points: Floats
-    weights: Floats
 
     def cost(self, softness_cm: float) -> PointCost:
         """What an error of a shape costs."""
-        return PointCost(torch.from_numpy(self.points), torch.from_numpy(self.weights), softness_cm)
+        return PointCost(torch.from_numpy(self.points), softness_cm)
 
 
 def lips_from(basis: MouthBasis, rest: Floats) -> Lips:
@@ -75,7 +73,7 @@ def lips_from(basis: MouthBasis, rest: Floats) -> Lips:
     upper, lower = (2 * np.array([pair[side] for pair in INNER_PAIRS]) + 1 for side in (0, 1))
     gap = (basis.components[:, upper] - basis.components[:, lower]).mean(axis=1)
     gap_cm = float((basis.mean[upper] - basis.mean[lower]).mean())
-    return Lips(rest, gap, gap_cm, basis.components, np.ones(basis.mean.size // 2, dtype=np.float32))
+    return Lips(rest, gap, gap_cm, np.ascontiguousarray(basis.components[:, :LIPS]))
 
 
 def fit_closure(predicted: Floats, wanted: Floats, basis: MouthBasis) -> Closure:

@@ -145,7 +145,7 @@ def controls_of(voice: Voice) -> Controls:
 
 def _measures(basis: MouthBasis) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Slopes (2, D) and offsets (2,) of opening and width in mm, of a mouth's coefficients."""
-    points = np.zeros((2, len(LIP_POINTS), 2))
+    points = np.zeros((2, basis.mean.size // 2, 2))
     for high, low in INNER_PAIRS:
         points[0, high, 1] += MM / len(INNER_PAIRS)
         points[0, low, 1] -= MM / len(INNER_PAIRS)

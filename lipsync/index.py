@@ -64,8 +64,13 @@ class ClipMouths:
     voiced: tuple[tuple[float, float], ...]
 
     @property
+    def mouths(self) -> Floats:
+        """(n, 102) float32, the points of each mouth."""
+        return np.array([face.mouth for face in self.faces], dtype=np.float32)
+
+    @property
     def lips(self) -> Floats:
-        """(n, 36) float32 lip points."""
+        """(n, 36) float32, of these the lip points."""
         return np.array([face.lips for face in self.faces], dtype=np.float32)
 
 

@@ -32,6 +32,10 @@ LEAST_FLOW_PX: Final = 12
 """Side of a picture below which no flow can be found."""
 BOX: Final = (1.4, 1.0)
 """Sides of the mouth box in widths of the real mouth: across, down."""
+CHIN: Final = slice(5, 12)
+"""Jaw points across which the chin box reaches."""
+BELOW_CHIN: Final = 0.2
+"""How far below them, in widths of the real mouth: the jaw line with the shadow under it."""
 
 Rgb: TypeAlias = NDArray[np.uint8]
 
@@ -57,6 +61,7 @@ def _worst(sums: Sums) -> Sums:
 PICTURES: Final = (
     PictureFigure("psnr_mouth_db", "PSNR mouth", "{:.2f}", mean, "dB, a box of 1.4 by 1 real mouth widths"),
     PictureFigure("ssim_mouth", "SSIM mouth", "{:.4f}", mean, "the same box"),
+    PictureFigure("psnr_chin_db", "PSNR chin", "{:.2f}", mean, "dB, from the real lower lip to below the real chin"),
     PictureFigure("psnr_frame_db", "PSNR frame", "{:.2f}", mean, "dB, each fifth whole frame"),
     PictureFigure("ssim_frame", "SSIM frame", "{:.4f}", mean, "each fifth whole frame"),
     PictureFigure(
@@ -85,6 +90,9 @@ def add_shot(lists: dict[str, list[float]], shot: Shot) -> None:
     box = mouth_box(shot.face.landmarks, shot.real.size)
     made, real = (cut(frame, box) for frame in (shot.made, shot.real))
     told: dict[str, float] = {"psnr_mouth_db": psnr(made, real)}
+    chin = chin_box(shot.face.landmarks, shot.real.size)
+    if chin[2] > chin[0] and chin[3] > chin[1]:
+        told["psnr_chin_db"] = psnr(cut(shot.made, chin), cut(shot.real, chin))
     if min(made.shape[:2]) > 2 * SSIM_RADIUS_PX:
         told["ssim_mouth"] = ssim(made, real)
     if shot.real.index % EVERY == 0:
@@ -132,6 +140,15 @@ def mouth_box(landmarks: Floats, size: tuple[int, int]) -> IntBox:
     middle, width = (lips.min(axis=0) + lips.max(axis=0)) / 2, float(np.ptp(lips[:, 0]))
     half = width * np.array(BOX) / 2
     x0, y0, x1, y1 = box_around(np.stack([middle - half, middle + half]))
+    return max(x0, 0), max(y0, 0), min(x1, size[1]), min(y1, size[0])
+
+
+def chin_box(landmarks: Floats, size: tuple[int, int]) -> IntBox:
+    """Box around chin and jaw line of a face, below its lips, within a picture of (height, width); may be empty."""
+    lips, jaw = landmarks[MOUTH], landmarks[CHIN]
+    low = jaw[:, 1].max() + BELOW_CHIN * float(np.ptp(lips[:, 0]))
+    corners = np.array([[jaw[:, 0].min(), lips[:, 1].max()], [jaw[:, 0].max(), low]], dtype=np.float32)
+    x0, y0, x1, y1 = box_around(corners)
     return max(x0, 0), max(y0, 0), min(x1, size[1]), min(y1, size[0])
 
 

@@ -19,7 +19,7 @@ from lipsync.features import row_times_s
 from lipsync.index import ClipMouths, examples_of, gather, in_spans, rest_shape, speech_s
 from lipsync.jitter import moved
 from lipsync.learn import LEARNING, Fit, LearnOptions, fit, longer_for
-from lipsync.mouth import COEFFICIENTS, LIP_POINTS, MouthBasis, MouthSpace, fit_basis
+from lipsync.mouth import COEFFICIENTS, LAYOUTS, LIP_POINTS, LIPS, MouthBasis, MouthSpace, fit_basis
 from lipsync.options import OffsetChoice, VoiceOptions
 from lipsync.plane import TexturePlane, plane_for
 from lipsync.proxies import find_teeth
@@ -167,11 +167,11 @@ def _learn(
 def _space(clips: Sequence[ClipMouths], options: VoiceOptions) -> MouthSpace:
     """The mouth shapes of the clips that tell them, by the frames that show the mouth well."""
     chosen = usable_rows(clips, options, Counter())
-    lips = np.concatenate([clip.lips[rows] for clip, rows in zip(clips, chosen, strict=True)])
-    if lips.shape[0] == 0:
+    mouths = np.concatenate([clip.mouths[rows] for clip, rows in zip(clips, chosen, strict=True)])
+    if mouths.shape[0] == 0:
         raise NoFaceError(f"{clips[0].path}: no frame of the footage shows the face well enough to take a mouth from")
-    basis = fit_basis(lips)
-    return MouthSpace(lips, basis, rest_shape(clips, basis))
+    basis = fit_basis(mouths, LAYOUTS[options.recipe])
+    return MouthSpace(mouths[:, :LIPS], basis, rest_shape(clips, basis))
 
 
 def _keep_teeth(partial: Path, pool: Pool, plane: TexturePlane, progress: Progress) -> list[str]:

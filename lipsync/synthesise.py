@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lipsync.looks import Looks
 from lipsync.median import weighted_median
-from lipsync.mouth import LIP_POINTS
+from lipsync.mouth import JAW_POINTS, LIP_POINTS, LIPS
 from lipsync.options import SyncOptions
 from lipsync.path import Follower, follow
 from lipsync.plane import TexturePlane
@@ -37,9 +37,13 @@ AROUND = 4
 """Frames before and after a sample through which its takes are followed."""
 USUAL_STEADINESS = 0.5
 FURTHEST_CM = 0.3
-"""Lips are warped no further than this from where the texture shows them: no shut mouth can be warped open."""
+"""Lips and jaw are warped no further than this from where the texture shows them: no shut mouth can be warped open."""
 CORNERS = {60: (48, 61, 67), 64: (54, 63, 65)}
-"""The inner corners, which a shape does not tell, move with the points around them."""
+"""The inner corners move with the points around them; told by the shape they are no nearer."""
+JAW_SHARE = 0.5
+"""How far the jaw goes from where the candidates have it to where the shape has it: the errors of the two differ. Of 6
+GRID clips, learned from 60 others, the chin found again on the picture is 1.33 mm off (root mean square), by the shape
+alone 1.36 and by the candidates alone 1.37, PSNR there 36.69, 36.50 and 36.72 dB."""
 UNSHARP_SIGMA_PX = 1.0
 STRONGEST = 2.0
 """Largest gain of the unsharp mask."""
@@ -53,7 +57,7 @@ class LowerFace:
     ----------
     texture : (H, W, 3) float32 RGB in [0, 1].
     points : (68, 2) float32 canonical centimetres, the weighted mean of the candidates'; where takes are followed, the
-        lips are the wanted ones.
+        lips are the wanted ones, and the jaw is half-way to what the wanted shape tells of it, if it does.
     flat : (68, 2) float32 centimetres on the plane, where the texture shows them.
     teeth_sharpness : what the candidates' own teeth have (`lipsync.teeth.SpeakerTeeth`); 0 where that is not asked for.
     """
@@ -114,7 +118,7 @@ class Synthesiser:
         )
         texture = self._median(found)
         if self.steadiness is not None:
-            points = _with_lips(points, self._voice.basis.decode(shape).reshape(-1, 2))
+            points = _with_mouth(points, self._voice.basis.decode(shape))
         teeth = self._voice.teeth if self._sharpen else None
         sharpness = 0.0 if teeth is None else teeth.sharpness_of(found.indices, found.weights)
         return LowerFace(_unsharp(to_float(texture), self.gain), points, flat, sharpness)
@@ -169,19 +173,25 @@ class Synthesiser:
         return found[int(np.flatnonzero(rows == row)[0])]
 
 
-def _with_lips(points: Floats, lips: Floats) -> Floats:
-    """Points (68, 2) with the wanted lips (18, 2), or with what lies `FURTHEST_CM` on the way to them.
+def _with_mouth(points: Floats, mouth: Floats) -> Floats:
+    """Points (68, 2) with lips and jaw of a wanted mouth (36,) or (102,), or with what lies `FURTHEST_CM` on the way.
 
     What takes give up for steadiness, at most a part of a millimetre where the footage holds the shape, the texture's
     warp onto its landmarks brings back: 0.5 dB of PSNR around the mouth (6 GRID clips, true shapes).
     """
-    moved = points.copy()
-    shift = lips - points[list(LIP_POINTS)]
-    furthest = float(np.linalg.norm(shift, axis=1).max())
-    moved[list(LIP_POINTS)] += shift * min(1.0, FURTHEST_CM / max(furthest, FURTHEST_CM))
+    moved, wanted = points.copy(), mouth.reshape(-1, 2)
+    moved[list(LIP_POINTS)] += _bounded(wanted[: len(LIP_POINTS)] - points[list(LIP_POINTS)])
+    if mouth.size > LIPS:
+        moved[list(JAW_POINTS)] += JAW_SHARE * _bounded(wanted[-len(JAW_POINTS) :] - points[list(JAW_POINTS)])
     for corner, near in CORNERS.items():
         moved[corner] += (moved[list(near)] - points[list(near)]).mean(axis=0)
     return moved
+
+
+def _bounded(shift: Floats) -> Floats:
+    """Shifts (N, 2) centimetres, all smaller alike so that none is larger than `FURTHEST_CM`."""
+    furthest = float(np.linalg.norm(shift, axis=1).max())
+    return np.asarray(shift * min(1.0, FURTHEST_CM / max(furthest, FURTHEST_CM)), dtype=np.float32)
 
 
 def _unsharp(picture: Floats, gain: float) -> Floats:

@@ -70,8 +70,7 @@ class Voice:
     Attributes
     ----------
     shapes : (N, 20) float32, the pool's mouth shapes.
-    repertoire : (K, 20) float32, mouths of all clips that tell shapes, whether in the pool or not; the pool's in voices
-        learned before clips had roles.
+    repertoire : (K, 20) float32, mouths of all clips that tell shapes, whether in the pool or not.
     rest : (20,) float32, the speaker's closed mouth in pauses.
     textures : (M, H, W, 3) uint8 memory map of the lower faces; `pool.rows` points into it.
     teeth : None where the footage shows none well, and in voices learned before teeth were looked for.
@@ -129,6 +128,7 @@ def open_voice(folder: Path) -> Voice:
         textures = map_rows(folder / TEXTURES)
         pool = Pool(**{field.name: arrays[field.name] for field in fields(Pool)})
         basis = MouthBasis(arrays["basis.mean"], arrays["basis.components"])
+        shapes, repertoire = arrays["shapes"], arrays["repertoire"]
         rest, plane = arrays["rest"], TexturePlane(float(arrays["px_per_cm"][0]))
         closure = Closure(arrays["closure.made_cm"], arrays["closure.real_cm"], arrays["closure.direction"])
     except (OSError, SafetensorError, ValueError, KeyError, struct.error) as error:
@@ -141,8 +141,6 @@ def open_voice(folder: Path) -> Voice:
     except (KeyError, AttributeError, TypeError, ValueError, RuntimeError) as error:
         raise WeightsError(f"{folder}: its network is of another version ({error!r}); learn it again") from error
     restore_weights(net, checkpoint.part("net"), folder / NET / BEST)
-    shapes = arrays["shapes"] if "shapes" in arrays else basis.encode(lips_of(pool.points))
-    repertoire = arrays.get("repertoire", shapes)
     return Voice(folder, net, basis, rest, closure, pool, shapes, repertoire, plane, textures, load_teeth(folder))
 
 

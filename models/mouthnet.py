@@ -241,12 +241,10 @@ class PointCost:
     Attributes
     ----------
     points : (D, 2 P), by which each coefficient moves the x and y of each point.
-    weights : (P,) of the points.
     softness : s, in the points' unit, > 0.
     """
 
     points: Tensor
-    weights: Tensor
     softness: float
 
     def __call__(self, error: Tensor) -> Tensor:
@@ -255,8 +253,7 @@ class PointCost:
         squares = squares[..., ::2] + squares[..., 1::2]
         soft = self.softness**2
         costs = 2.0 * soft * ((1.0 + squares / soft).sqrt() - 1.0)
-        cost: Tensor = costs @ (self.weights / self.weights.sum())
-        return cost
+        return costs.mean(dim=-1)
 
 
 def mean_square(error: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from lipsync.closure import open_as_made
 from lipsync.mouth import FreeFace, fit_basis
 from lipsync.plane import HALF_WIDTH_CM, TOP_CM, TexturePlane
+from lipsync.ring import between
 from lipsync.voice import Pool, Voice, lips_of
 from models.audio2mouth import Audio2Mouth, Audio2MouthConfig
 from shared.face.pose import FacePose, rotation_from_angles
@@ -59,7 +60,7 @@ def face_of(points: Floats, pose: FacePose, track: int = 0) -> Face:
 
 
 def free_of(points: Floats, pose: FacePose) -> FreeFace:
-    return FreeFace(points, points.copy(), pose)
+    return FreeFace(points, points.copy(), pose, between(points))
 
 
 def frame_of(picture: Picture, index: int = 0) -> Frame:

@@ -13,6 +13,7 @@ from lipsync.inside import inside_of, opening_in
 from lipsync.light import Light
 from lipsync.mouth import FreeFace
 from lipsync.plane import TexturePlane
+from lipsync.ring import between
 from lipsync.synthesise import LowerFace
 from shared.face.pose import FacePose
 from shared.picture.warp import gaussian, invert, laplacian, spread, to_uint8, warp_picture
@@ -51,7 +52,7 @@ class Bench:
             grain = spread(rng.normal(0.0, noise / 255, size).astype(np.float32))
             frame = self.framed(to_uint8(laid * np.float32(gain) + grain), index)
             lower = LowerFace(texture, new, new)
-            details.see(5, frame, FreeFace(own, own, pose), (lower, PLANE), light)
+            details.see(5, frame, FreeFace(own, own, pose, between(own)), (lower, PLANE), light)
         assert details.sharper(6) == 0.0
         return details.sharper(5)
 

@@ -178,7 +178,7 @@ def test_patience_ends_a_training_that_gets_no_better() -> None:
 def lips_at(rest: Floats) -> Lips:
     """Ten lip points whose places are the shape itself; the first of them opens the mouth."""
     every = np.eye(20, dtype=np.float32)
-    return Lips(rest, every[0], 0.0, every, np.ones(10, dtype=np.float32))
+    return Lips(rest, every[0], 0.0, every)
 
 
 def test_mouths_that_may_be_two_are_told_as_the_likelier_one() -> None:

@@ -7,8 +7,20 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from lipsync.mouth import COEFFICIENTS, LIP_POINTS, aperture_cm, fit_basis, free_face
+from lipsync.jaw import FOLLOWS
+from lipsync.mouth import (
+    JAW_POINTS,
+    LAYOUTS,
+    LIP_POINTS,
+    LIPS,
+    MOUTH,
+    aperture_cm,
+    fit_basis,
+    free_face,
+    mouths_of,
+)
 from lipsync.plane import TexturePlane
+from lipsync.ring import between
 from shared.face.landmarks import canonical_face, landmarks_from_mesh
 from shared.face.pose import FacePose
 from shared.picture.warp import transform
@@ -34,15 +46,46 @@ def test_the_basis_is_that_of_a_plain_svd() -> None:
 def test_what_twenty_coefficients_hold_comes_back() -> None:
     lips = some_lips()
     basis = fit_basis(lips)
-    assert basis.encode(lips).shape == (200, COEFFICIENTS)
+    assert basis.encode(lips).shape == (200, 20)
     np.testing.assert_allclose(basis.decode(basis.encode(lips)), lips, atol=1e-3)
 
 
 def test_a_single_mouth_gives_a_basis() -> None:
     lips = some_lips(1)
     basis = fit_basis(lips)
-    np.testing.assert_allclose(basis.components @ basis.components.T, np.eye(COEFFICIENTS), atol=1e-5)
+    np.testing.assert_allclose(basis.components @ basis.components.T, np.eye(20), atol=1e-5)
     np.testing.assert_allclose(basis.decode(basis.encode(lips)), lips, atol=1e-4)
+
+
+def some_mouths(points_of: Callable[[float], Floats], count: int = 300) -> Floats:
+    rng = np.random.default_rng(1)
+    points = np.array([points_of(gap) for gap in rng.uniform(0.0, 2.0, count)])
+    points += rng.normal(0.0, 0.02, points.shape).astype(np.float32)
+    return mouths_of(points, between(points))
+
+
+def test_a_layout_that_tells_more_has_the_paper_s_shapes(points_of: Callable[[float], Floats]) -> None:
+    mouths = some_mouths(points_of)
+    paper, default = (fit_basis(mouths, LAYOUTS[name]) for name in ("paper", "default"))
+    np.testing.assert_array_equal(paper.components, fit_basis(mouths[:, :LIPS]).components)
+    np.testing.assert_array_equal(default.components[:, :LIPS], paper.components)
+    shapes = default.encode(mouths)
+    np.testing.assert_array_equal(shapes, paper.encode(mouths))
+    np.testing.assert_allclose(default.lips(shapes), paper.decode(shapes), atol=1e-6)
+    assert default.decode(shapes).shape == (300, MOUTH)
+
+
+def test_other_points_are_told_by_the_lips_as_by_least_squares(points_of: Callable[[float], Floats]) -> None:
+    mouths = some_mouths(points_of)
+    basis = fit_basis(mouths, MOUTH)
+    shapes = basis.encode(mouths)
+    told = np.column_stack([shapes, np.ones(len(shapes))])
+    wanted = told @ np.linalg.lstsq(told, mouths[:, LIPS:], rcond=None)[0]
+    np.testing.assert_allclose(basis.decode(shapes)[:, LIPS:], wanted, atol=2e-3)
+
+
+def test_the_jaw_of_a_mouth_is_what_follows_it() -> None:
+    assert np.flatnonzero(FOLLOWS[:17]).tolist() == list(JAW_POINTS)
 
 
 def test_the_opening_is_the_mean_inner_gap(points_of: Callable[[float], Floats]) -> None:

@@ -15,7 +15,7 @@ from lipsync.alignment import Marks
 from lipsync.curve import read_curve
 from lipsync.gauge import Gauge, HeldClip
 from lipsync.mouth import COEFFICIENTS
-from lipsync.picture_figures import PICTURES, Shot, mouth_box
+from lipsync.picture_figures import PICTURES, Shot, chin_box, mouth_box
 from lipsync.predict import MouthTrack
 from lipsync.rendered import ClipPictures, Renderer
 from lipsync.rendered_table import RenderedTable, rendered_table, some_of
@@ -149,6 +149,7 @@ def test_each_figure_tells_what_was_done_to_the_picture(
     assert told["noisy"]["sharpness_mouth_ratio"] > 1.2
     assert told["noisy"]["flicker_ratio"] > 1.5
     assert told["noisy"]["psnr_mouth_db"] == pytest.approx(20 * np.log10(255 / 12), abs=1.0)
+    assert told["noisy"]["psnr_chin_db"] == pytest.approx(20 * np.log10(255 / 12), abs=1.5)
     assert told["noisy"]["psnr_frame_db"] > told["noisy"]["psnr_mouth_db"] + 2
     assert told["darker"]["colour_step_delta_e"] > 2.0
     assert told["darker"]["seam_ratio"] > 1.1
@@ -248,6 +249,15 @@ def test_strips_are_a_line_a_row_and_short_ones_are_filled(
 def test_clips_are_chosen_evenly(clip: HeldClip) -> None:
     assert len(some_of([clip] * 9, 3)) == 3
     assert len(some_of([clip] * 2, 5)) == 2
+
+
+def test_the_chin_box_holds_the_jaw_line_and_no_lip(points_of: Callable[[float], Floats]) -> None:
+    points = np.asarray(points_of(1.0) * np.array([8.0, -8.0]) + [80.0, 60.0], dtype=np.float32)
+    x0, y0, x1, y1 = chin_box(points, (400, 400))
+    assert points[48:68, 1].max() - 1 <= y0 < points[8, 1] < y1 - 5
+    assert (x0, x1 - 1) == pytest.approx((points[5, 0], points[11, 0]), abs=1.0)
+    x0, y0, x1, y1 = chin_box(points + np.float32(1000.0), SIZE)
+    assert x1 <= x0 or y1 <= y0
 
 
 def test_the_mouth_box_keeps_its_size_and_stays_in_the_picture(points_of: Callable[[float], Floats]) -> None:

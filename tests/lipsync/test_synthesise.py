@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lipsync.mouth import aperture_cm
+from lipsync.mouth import JAW_POINTS, MOUTH, aperture_cm, fit_basis, mouths_of
 from lipsync.options import SyncOptions
 from lipsync.retrieve import Candidates
+from lipsync.ring import between
 from lipsync.synthesise import FURTHEST_CM, USUAL_STEADINESS, LowerFace, Synthesiser
 from lipsync.voice import Voice, lips_of
 from models.mouthnet import MouthNet, MouthNetConfig
@@ -71,6 +72,23 @@ def test_lips_of_takes_are_the_wanted_ones(voice: Voice, points_of: Callable[[fl
     np.testing.assert_allclose(lips_of(lower.points[np.newaxis]), wanted, atol=2e-3)
     np.testing.assert_array_equal(lower.points[:48], voice.pool.points[found.indices[0], :48])
     np.testing.assert_array_equal(lower.flat, voice.pool.flat[found.indices[0]])
+
+
+def test_the_jaw_of_takes_goes_half_way_to_what_the_shape_tells(
+    voice: Voice, points_of: Callable[[float], Floats]
+) -> None:
+    voice = replace(voice, basis=fit_basis(mouths_of(voice.pool.points, between(voice.pool.points)), MOUTH))
+    wanted = points_of(1.015)
+    shape = voice.basis.encode(lips_of(wanted[np.newaxis]))[0]
+    made = Synthesiser(voice, replace(OPTIONS, steadiness=0.0))
+    found = made.find(shape, FORWARD)
+    last = found.indices[-1]
+    lower = made.make(replace(found, indices=found.indices[-1:], weights=np.ones(1, dtype=np.float32)), shape)
+    shown, jaw = voice.pool.points[last], list(JAW_POINTS)
+    assert np.abs(wanted - shown)[jaw].max() > 0.03
+    np.testing.assert_allclose(lower.points[jaw], (wanted + shown)[jaw] / 2, atol=2e-3)
+    np.testing.assert_allclose(lips_of(lower.points[np.newaxis])[0], lips_of(wanted[np.newaxis])[0], atol=2e-3)
+    np.testing.assert_array_equal(lower.points[[*range(3), *range(14, 48)]], shown[[*range(3), *range(14, 48)]])
 
 
 def test_followed_mouths_flicker_less_than_those_chosen_by_themselves(voice: Voice) -> None:

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
-from lipsync.mouth import MouthSpace
+from lipsync.mouth import LAYOUTS, MouthSpace, fit_basis, mouths_of
 from lipsync.recipes import fresh_model, recipe_of
+from lipsync.ring import between
 from lipsync.teeth import SpeakerTeeth, TeethProxy, save_teeth
 from lipsync.voice import (
     KIND,
@@ -92,16 +93,15 @@ def test_mouths_without_a_texture_are_kept_too(folder: Path, voice: Voice) -> No
     np.testing.assert_allclose(open_voice(folder).repertoire, voice.shapes[::2], atol=1e-6)
 
 
-def test_a_voice_from_before_clips_had_roles_has_the_mouths_of_its_pool(folder: Path, voice: Voice) -> None:
-    arrays = load_file(folder / MOUTHS)
-    save_file({name: array for name, array in arrays.items() if name != "repertoire"}, folder / MOUTHS)
-    np.testing.assert_allclose(open_voice(folder).repertoire, voice.shapes, atol=1e-6)
-
-
-def test_a_voice_that_holds_no_shapes_gets_them_from_its_points(folder: Path, voice: Voice) -> None:
-    arrays = load_file(folder / MOUTHS)
-    save_file({name: array for name, array in arrays.items() if name != "shapes"}, folder / MOUTHS)
-    np.testing.assert_allclose(open_voice(folder).shapes, voice.shapes, atol=1e-6)
+def test_a_voice_keeps_what_its_shapes_tell(tmp_path: Path, voice: Voice) -> None:
+    mouths = mouths_of(voice.pool.points, between(voice.pool.points))
+    basis = fit_basis(mouths, LAYOUTS["default"])
+    with artefact(tmp_path / "ada", KIND, SCHEMA, "f" * 32) as partial:
+        write(partial / TEXTURES, np.asarray(voice.textures))
+        save_mouths(partial, voice.pool, MouthSpace(mouths[:, :36], basis, voice.rest), voice.closure, voice.plane)
+        save_net(partial, voice.net, 700, {})
+    opened = open_voice(tmp_path / "ada")
+    np.testing.assert_allclose(opened.basis.decode(opened.shapes), mouths, atol=1e-3)
 
 
 def test_a_voice_of_the_default_recipe_is_opened_as_one(folder: Path) -> None:

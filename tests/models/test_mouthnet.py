@@ -145,11 +145,11 @@ def test_velocity_is_taken_over_forty_milliseconds_where_both_ends_are_known() -
 
 def test_small_distances_of_points_cost_their_square_and_large_ones_their_length() -> None:
     points = torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 2.0]])
-    cost = PointCost(points, torch.tensor([3.0, 1.0]), 0.05)
+    cost = PointCost(points, 0.05)
     tiny = cost(torch.tensor([[[0.003, 0.004]]])).item()
-    assert tiny == pytest.approx((3 * 0.005**2 + 0.008**2) / 4, rel=0.02)
+    assert tiny == pytest.approx((0.005**2 + 0.008**2) / 2, rel=0.02)
     large = cost(torch.tensor([[[30.0, 40.0]]])).item()
-    assert large == pytest.approx(2 * 0.05 * (3 * 50.0 + 80.0) / 4, rel=0.01)
+    assert large == pytest.approx(2 * 0.05 * (50.0 + 80.0) / 2, rel=0.01)
 
 
 def test_only_rows_that_are_known_cost() -> None:

@@ -12,8 +12,8 @@ from safetensors.numpy import load_file
 
 from lipsync.mouth import LAYOUTS, MouthSpace, fit_basis, mouths_of
 from lipsync.recipes import fresh_model, recipe_of
-from lipsync.teeth import SpeakerTeeth, TeethProxy, save_teeth
 from lipsync.ring import between
+from lipsync.teeth import SpeakerTeeth, TeethProxy, save_teeth
 from lipsync.voice import (
     KIND,
     MOUTHS,

@@ -23,12 +23,12 @@ import numpy as np
 from lipsync.cover import cover, uncovered, without_surroundings
 from lipsync.detail import EVERY as DETAIL_EVERY
 from lipsync.detail import Details, softened
-from lipsync.ease import Manner, eased
-from lipsync.fade import MOST_COVERED, NOBODY, STEADY_COVER, Wish, faded, note_of, wish_of
-from lipsync.front import Front, Fronts
-from lipsync.inside import Insides, Opening, darkened, inside_of, opening_in
+from lipsync.ease import Manner
+from lipsync.fade import MOST_COVERED, note_of
+from lipsync.front import Fronts
+from lipsync.inside import Insides, darkened, inside_of, opening_in
 from lipsync.jaw import moved_landmarks, texture_maps, with_landmarks
-from lipsync.light import Light, light_between, relight, steady_light
+from lipsync.light import light_between, relight
 from lipsync.mouth import FreeFace, free_face
 from lipsync.options import SyncOptions
 from lipsync.palette import palette_of
@@ -37,12 +37,13 @@ from lipsync.plane import TexturePlane
 from lipsync.predict import MouthTrack
 from lipsync.retrieve import Candidates
 from lipsync.seat import Seats, faces_in, usual_of
-from lipsync.shade import EVERY, shade_between, steady_shade
+from lipsync.shade import EVERY, shade_between
 from lipsync.steer import mouth_track
 from lipsync.synthesise import LowerFace, Synthesiser
-from lipsync.teeth import STEADY_REACH, SeenTeeth, Teeth, steady_teeth
+from lipsync.teeth import Teeth, steady_teeth
 from lipsync.textures import skin_mask
 from lipsync.voice import open_voice
+from lipsync.window import STEADY_FRAMES, Made, Shown, Window
 from shared.face.analyse import ClipFaces
 from shared.media.reader import clip_origin
 from shared.picture.planes import warp
@@ -51,8 +52,6 @@ from shared.pipe import in_background
 from shared.progress import Progress
 from shared.types import Edit, Face, Floats, Frame, Patch, Scene, Stage
 
-STEADY_FRAMES: Final = 12
-"""Light is steadied over this many frames on either side."""
 ROOM: Final = 4
 """Scenes that wait between the thread that makes mouths and the one that finishes them."""
 LIGHT_PX_PER_CM: Final = 8.0
@@ -79,43 +78,6 @@ class _Role:
     free: FreeFace
     shape: Floats
     found: Candidates
-
-
-@dataclass(slots=True)
-class _Made:
-    """One face with its new lower face, waiting for its teeth and its colour."""
-
-    face: Face
-    free: FreeFace
-    lower: LowerFace
-    teeth: SeenTeeth | None
-    front: Front
-    light: Light | None
-    """What the clip's light is to the texture's; None where no skin can be compared."""
-    shade: Floats | None
-    """What that leaves, smooth; asked in some frames."""
-    skin_rgb: Floats | None
-    """(3,) mean colour of the clip's own lower face."""
-    opening: Opening | None
-    """The inside of the new mouth; None where it is shut."""
-    manner: Manner
-    """What is known by now of how it is to be shown."""
-    shown: Manner | None = None
-    """How it was shown, once it was."""
-    wish: Wish | None = None
-    """What its frame wishes of it, once the frames around are known."""
-
-
-@dataclass(slots=True)
-class _Shown:
-    """A scene with what was made for it."""
-
-    scene: Scene
-    made: list[_Made]
-
-    def of(self, track: int) -> _Made | None:
-        """What was made for a track."""
-        return next((made for made in self.made if made.face.track == track), None)
 
 
 def open_stage(
@@ -149,28 +111,28 @@ def _stage(
     scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser, remembered: Remembered, options: SyncOptions
 ) -> Iterator[tuple[Scene, Edit]]:
     """Mouths are made in one thread and finished in another: each is about half of the work."""
-    waiting: deque[_Shown] = deque()
+    waiting: deque[Shown] = deque()
     done, plane = 0, synthesiser.plane
     with in_background(_mouths(scenes, track, synthesiser, remembered), ROOM, "make") as shown:
         for one in shown:
             waiting.append(one)
             if len(waiting) - done > STEADY_FRAMES:
-                yield _finish(waiting, done, synthesiser.teeth, plane, options)
+                yield _finish(Window(tuple(waiting), done), synthesiser.teeth, plane, options)
                 done += 1
             if done > STEADY_FRAMES:
                 waiting.popleft()
                 done -= 1
     while done < len(waiting):
-        yield _finish(waiting, done, synthesiser.teeth, plane, options)
+        yield _finish(Window(tuple(waiting), done), synthesiser.teeth, plane, options)
         done += 1
 
 
 def _mouths(
     scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser, remembered: Remembered
-) -> Iterator[_Shown]:
+) -> Iterator[Shown]:
     """Each scene with a lower face made for each of its faces."""
     for scene, cast in _cast(scenes, track, synthesiser):
-        yield _Shown(scene, [_make(scene, role, synthesiser, remembered) for role in cast])
+        yield Shown(scene, [_make(scene, role, synthesiser, remembered) for role in cast])
 
 
 def _cast(scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser) -> Iterator[tuple[Scene, list[_Role]]]:
@@ -206,7 +168,7 @@ def _settled(
         yield scene, [replace(role, found=next(takes[role.face.track])) for role in cast] if takes else cast
 
 
-def _make(scene: Scene, role: _Role, synthesiser: Synthesiser, remembered: Remembered) -> _Made:
+def _make(scene: Scene, role: _Role, synthesiser: Synthesiser, remembered: Remembered) -> Made:
     face, free = role.face, role.free
     lower = remembered.seats.seated(synthesiser.make(role.found, role.shape), face.track)
     plane = TexturePlane(min(LIGHT_PX_PER_CM, synthesiser.plane.px_per_cm))
@@ -229,33 +191,33 @@ def _make(scene: Scene, role: _Role, synthesiser: Synthesiser, remembered: Remem
     mean = None if light is None else np.asarray(np.tensordot(skin, own, 2) / skin.sum(), dtype=np.float32)
     teeth = None if synthesiser.teeth is None else synthesiser.teeth.see(lower.texture, lower.flat)
     manner = Manner(remembered.insides.share(face.track), remembered.details.sharper(face.track))
-    return _Made(face, free, lower, teeth, front, light, shade, mean, opening_in(inside), manner)
+    return Made(face, free, lower, teeth, front, light, shade, mean, opening_in(inside), manner)
 
 
-def _finish(
-    waiting: deque[_Shown], place: int, teeth: Teeth | None, plane: TexturePlane, options: SyncOptions
-) -> tuple[Scene, Edit]:
-    scene, made = waiting[place].scene, waiting[place].made
+def _finish(window: Window, teeth: Teeth | None, plane: TexturePlane, options: SyncOptions) -> tuple[Scene, Edit]:
+    scene, made = window.scenes[window.place].scene, window.scenes[window.place].made
     if not made:
         return scene, Edit(notes=("no-face",))
     patches, faces, notes = [], [], []
     for one in made:
-        shown = _shown(waiting, place, one.face.track)
+        shown = window.strength(one.face.track)
         note = note_of(shown)
         notes += [note] if note is not None else []
         if shown.strength <= 0.0:
             faces.append(one.face)
             continue
-        light, shade, skin = _along_track(one, waiting, place)
-        one.shown = _manner(one, waiting, place)
+        light, shade, skin = window.light(one)
+        one.shown = window.manner(one)
         lower = replace(one.lower, texture=softened(one.lower.texture, one.opening, one.shown.sharper))
-        lower = lower if teeth is None else _with_teeth(lower, one, waiting, place, teeth)
+        if teeth is not None:
+            steady = steady_teeth(window.teeth(one))
+            lower = replace(lower, texture=teeth.lay(lower.texture, steady, lower.teeth_sharpness))
         if light is not None and options.match_colour > 0.0:
             texture = relight(lower.texture, light, options.match_colour, shade)
             lower = replace(lower, texture=darkened(texture, one.opening, one.shown.inside**options.match_colour))
         landmarks = moved_landmarks(one.face, one.free, lower.points)
         patch = _patch(scene.frame, one, lower, landmarks, plane, skin, options.feather)
-        front = _steady_front(waiting, place, one)
+        front = window.front(one)
         if front.any():
             patch = replace(patch, mask=uncovered(patch.mask, patch.box, front, one.free.pose))
             notes.append("in-front")
@@ -264,67 +226,8 @@ def _finish(
     return scene, Edit(tuple(patches), tuple(faces), tuple(notes))
 
 
-def _shown(waiting: deque[_Shown], place: int, track: int) -> Wish:
-    """How strongly the new mouth of a track is shown, steadied over the frames around, and why not wholly."""
-
-    def wish_at(at: int) -> Wish:
-        made = waiting[at].of(track)
-        if made is None:
-            return NOBODY
-        if made.wish is None:
-            near = range(max(at - STEADY_COVER, 0), min(at + STEADY_COVER + 1, len(waiting)))
-            found = [waiting[other].of(track) for other in near if waiting[other].scene.shot == waiting[at].scene.shot]
-            made.wish = wish_of(made.free, [one.front.mouth for one in found if one is not None])
-        return made.wish
-
-    frames, shots = [one.scene.frame for one in waiting], [one.scene.shot for one in waiting]
-    return faded(frames, shots, place, wish_at, STEADY_FRAMES - STEADY_COVER)
-
-
-def _steady_front(waiting: deque[_Shown], place: int, one: _Made) -> Floats:
-    """What is in front now, and softly what is so just before or after: things do not pop."""
-    known = [shown.of(one.face.track) for shown in waiting]
-    if not any(made.front.seen for made in known if made is not None):
-        return one.front.mask
-    near = known[max(place - 1, 0) : place + 2]
-    return np.maximum(one.front.below, np.mean([made.front.below for made in near if made is not None], axis=0))
-
-
-def _along_track(one: _Made, waiting: deque[_Shown], place: int) -> tuple[Light | None, Floats | None, Floats | None]:
-    """Light, shade and colour of the skin, steadied over the frames around that show the same track."""
-    near = [(index - place, made) for index, shown in enumerate(waiting) if (made := shown.of(one.face.track))]
-    lights = [made.light for _, made in near if made.light is not None]
-    if not lights:
-        return None, None, None
-    shades = [(made.shade, 1 - abs(away) / (STEADY_FRAMES + 1)) for away, made in near if made.shade is not None]
-    skins = [made.skin_rgb for _, made in near if made.skin_rgb is not None]
-    return steady_light(lights), steady_shade(shades), np.median(skins, axis=0).astype(np.float32)
-
-
-def _manner(one: _Made, waiting: deque[_Shown], place: int) -> Manner:
-    """How a mouth is shown: as the frames around wish it, and hardly otherwise than just before."""
-    wishes = [made.manner for shown in waiting if (made := shown.of(one.face.track))]
-    for at in range(place - 1, -1, -1):
-        before = waiting[at].of(one.face.track)
-        if before is not None and before.shown is not None:
-            elapsed_s = waiting[place].scene.frame.time_s - waiting[at].scene.frame.time_s
-            return eased(wishes, before.shown, float(elapsed_s))
-    return eased(wishes, None, 0.0)
-
-
-def _with_teeth(lower: LowerFace, one: _Made, waiting: deque[_Shown], place: int, teeth: Teeth) -> LowerFace:
-    """The lower face with its teeth, where these are steadied over the frames around that show the same track."""
-    near = [
-        (index - place, made.teeth)
-        for index, shown in enumerate(waiting)
-        for made in shown.made
-        if abs(index - place) <= STEADY_REACH and made.face.track == one.face.track and made.teeth is not None
-    ]
-    return replace(lower, texture=teeth.lay(lower.texture, steady_teeth(near), lower.teeth_sharpness))
-
-
 def _patch(
-    frame: Frame, one: _Made, lower: LowerFace, landmarks: Floats, plane: TexturePlane, skin: Floats | None, soft: float
+    frame: Frame, one: Made, lower: LowerFace, landmarks: Floats, plane: TexturePlane, skin: Floats | None, soft: float
 ) -> Patch:
     box, mask = cover(frame, one.face.landmarks, landmarks, skin, soft)
     maps = texture_maps(plane, one.free.pose, lower.flat, landmarks, box)

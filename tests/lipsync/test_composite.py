@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from lipsync import composite as module
-from lipsync.composite import AHEAD, BLOCK, ROOM, STEADY_FRAMES, Remembered, _Role, _settled, _stage
+from lipsync.composite import AHEAD, BLOCK, ROOM, Remembered, _Role, _settled, _stage
 from lipsync.detail import Details
 from lipsync.ease import INSIDE_PER_S
 from lipsync.front import Fronts
@@ -26,6 +26,7 @@ from lipsync.seat import Seats, usual_of
 from lipsync.synthesise import Synthesiser
 from lipsync.teeth import SpeakerTeeth, TeethProxy
 from lipsync.voice import Voice
+from lipsync.window import STEADY_FRAMES
 from shared.face.pose import FacePose
 from shared.picture.composite import composite
 from shared.picture.planes import cut

@@ -92,7 +92,7 @@ def fit_closure(predicted: Floats, wanted: Floats, basis: MouthBasis) -> Closure
     if share == 0.0:
         return open_as_made(direction)
     ranks = share * np.linspace(0.0, 1.0, KNOTS + 1)[1:]
-    knots = np.quantile(made, ranks)
+    knots = np.minimum(np.quantile(made, ranks), WIDEST_CM)
     steps = np.maximum.accumulate(np.stack([knots, np.minimum(np.quantile(real, ranks), knots)]), axis=1)
     end = np.full((2, 1), REACH * float(knots[-1]))
     made_cm, real_cm = np.concatenate([np.zeros((2, 1)), steps, end], axis=1).astype(np.float32)

@@ -26,7 +26,7 @@ from lipsync.detail import Details, softened
 from lipsync.ease import Manner
 from lipsync.fade import MOST_COVERED, note_of
 from lipsync.front import Fronts
-from lipsync.inside import Insides, darkened, inside_of, opening_in
+from lipsync.inside import Insides, darkened, inside_of, region_of
 from lipsync.jaw import moved_landmarks, texture_maps, with_landmarks
 from lipsync.light import light_between, relight
 from lipsync.mouth import FreeFace, free_face
@@ -42,6 +42,7 @@ from lipsync.steer import mouth_track
 from lipsync.synthesise import LowerFace, Synthesiser
 from lipsync.teeth import Teeth, steady_teeth
 from lipsync.textures import skin_mask
+from lipsync.tint import Tints, lips_of, tinted
 from lipsync.voice import open_voice
 from lipsync.window import STEADY_FRAMES, Made, Shown, Window
 from shared.face.analyse import ClipFaces
@@ -67,7 +68,14 @@ class Remembered:
     fronts: Fronts
     seats: Seats
     insides: Insides
-    details: Details
+    details: Details | None
+    """None where nothing is asked to be as sharp as it was."""
+    tints: Tints
+
+    def manner(self, track: int) -> Manner:
+        """How the new mouth of a track is to be shown, as far as is known."""
+        sharper = 0.0 if self.details is None else self.details.sharper(track)
+        return Manner(self.insides.share(track), sharper, self.tints.tint(track))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +111,9 @@ def open_stage(
     track = replace(track, times_s=track.times_s + float(clip_origin(clip.clip)))
     synthesiser = Synthesiser(voice, options)
     palette = palette_of(voice)
-    remembered = Remembered(Fronts(voice, palette), Seats(usual_of(voice.pool), faces_in(clip)), Insides(), Details())
+    seats = Seats(usual_of(voice.pool), faces_in(clip))
+    details = Details(options.match_colour) if options.sharpen else None
+    remembered = Remembered(Fronts(voice, palette), seats, Insides(), details, Tints())
     return lambda scenes: _stage(scenes, track, synthesiser, remembered, options)
 
 
@@ -125,6 +135,9 @@ def _stage(
     while done < len(waiting):
         yield _finish(Window(tuple(waiting), done), synthesiser.teeth, plane, options)
         done += 1
+        if done > STEADY_FRAMES:
+            waiting.popleft()
+            done -= 1
 
 
 def _mouths(
@@ -184,14 +197,17 @@ def _make(scene: Scene, role: _Role, synthesiser: Synthesiser, remembered: Remem
     shade = None if told is None else shade_between(texture, own, skin, told)
     inside = inside_of(lower.flat, synthesiser.plane)
     if light is not None and front.mouth < MOST_COVERED:
-        insides = inside_of(free.flat, plane), resize(inside, plane.size)
-        remembered.insides.see(face.track, plane, (own, insides[0]), (texture, insides[1]), light)
-        if scene.frame.index % DETAIL_EVERY == 0 and synthesiser.gain > 0.0:
+        own_inside, made_inside = inside_of(free.flat, plane), resize(inside, plane.size)
+        remembered.insides.see(face.track, plane, (own, own_inside), (texture, made_inside), light)
+        own_lips, made_lips = lips_of(free.flat, own_inside, plane), lips_of(lower.flat, made_inside, plane)
+        remembered.tints.see(face.track, plane, (own, own_lips), (texture, made_lips), light)
+        if scene.frame.index % DETAIL_EVERY == 0 and remembered.details is not None:
             remembered.details.see(face.track, scene.frame, free, (lower, synthesiser.plane), light)
     mean = None if light is None else np.asarray(np.tensordot(skin, own, 2) / skin.sum(), dtype=np.float32)
     teeth = None if synthesiser.teeth is None else synthesiser.teeth.see(lower.texture, lower.flat)
-    manner = Manner(remembered.insides.share(face.track), remembered.details.sharper(face.track))
-    return Made(face, free, lower, teeth, front, light, shade, mean, opening_in(inside), manner)
+    manner = remembered.manner(face.track)
+    lips = region_of(lips_of(lower.flat, inside, synthesiser.plane, 0.0))
+    return Made(face, free, lower, teeth, front, light, shade, mean, region_of(inside), lips, manner)
 
 
 def _finish(window: Window, teeth: Teeth | None, plane: TexturePlane, options: SyncOptions) -> tuple[Scene, Edit]:
@@ -214,7 +230,9 @@ def _finish(window: Window, teeth: Teeth | None, plane: TexturePlane, options: S
             lower = replace(lower, texture=teeth.lay(lower.texture, steady, lower.teeth_sharpness))
         if light is not None and options.match_colour > 0.0:
             texture = relight(lower.texture, light, options.match_colour, shade)
-            lower = replace(lower, texture=darkened(texture, one.opening, one.shown.inside**options.match_colour))
+            texture = darkened(texture, one.opening, one.shown.inside**options.match_colour)
+            red, green, blue = (options.match_colour * level for level in one.shown.tint)
+            lower = replace(lower, texture=tinted(texture, one.lips, (red, green, blue)))
         landmarks = moved_landmarks(one.face, one.free, lower.points)
         patch = _patch(scene.frame, one, lower, landmarks, plane, skin, options.feather)
         front = window.front(one)

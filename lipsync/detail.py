@@ -20,13 +20,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync.inside import MOUTH_CM, Opening
+from lipsync.inside import MOUTH_CM, Region
 from lipsync.light import Light, log_gain_at
 from lipsync.mouth import FreeFace
 from lipsync.plane import DEPTH_CM, TexturePlane
 from lipsync.synthesise import MOUTH, UNSHARP_SIGMA_PX, LowerFace
 from shared.face.landmarks import INNER_LIP_68
-from shared.picture.grain import noise_variances
+from shared.picture.grain import LEAST_SIDE, noise_variances
 from shared.picture.mask import erode, mouth_mask, polygon_mask
 from shared.picture.planes import warp
 from shared.picture.warp import box_around, gaussian, grey_of, invert, laplacian, to_float, transform, warp_picture
@@ -46,6 +46,8 @@ SOFTEST: Final = -0.8
 """Gain of the unsharp mask that softens most; -1 is its whole blur."""
 FEWEST_PIXELS: Final = 60
 """A mouth that is smaller shows no detail to compare."""
+LEAST_GAIN: Final = -0.01
+"""Less softening is not seen."""
 PROBE: Final = -0.5
 """Gain at which it is measured what softening takes."""
 HALF_S: Final = 4.0
@@ -71,8 +73,14 @@ class _Level:
 
 @dataclass(slots=True)
 class Details:
-    """How much detail was seen around the mouth of each track, in the clip and in what is laid over it."""
+    """How much detail was seen around the mouth of each track, in the clip and in what is laid over it.
 
+    Attributes
+    ----------
+    strength : how far what is laid over is brought to the light of the clip, [0, 1].
+    """
+
+    strength: float = 1.0
     levels: dict[int, _Level] = field(default_factory=dict)
 
     def see(self, track: int, frame: Frame, free: FreeFace, made: tuple[LowerFace, TexturePlane], light: Light) -> None:
@@ -88,11 +96,11 @@ class Details:
         own, parabola = seen.own(), seen.made()
         if own is None or parabola is None:
             return
-        brighter = np.exp(2.0 * log_gain_at(light, plane.to_texture(MOUTH_CM), plane.size))
+        gain = self.strength * float(log_gain_at(light, plane.to_texture(MOUTH_CM), plane.size).mean())
         level, time_s = self.levels.setdefault(track, _Level()), float(frame.time_s)
         kept = 0.5 ** (max(time_s - level.last_s, 0.0) / HALF_S)
         level.own = kept * level.own + own
-        level.made = kept * level.made + brighter * parabola
+        level.made = kept * level.made + np.exp(2.0 * gain) * parabola
         level.frames, level.last_s = kept * level.frames + 1.0, time_s
 
     def sharper(self, track: int) -> float:
@@ -109,9 +117,9 @@ class Details:
         return float(np.clip(gain, SOFTEST, 0.0)) * level.frames / (level.frames + SURE_FRAMES)
 
 
-def softened(texture: Floats, opening: Opening | None, gain: float) -> Floats:
+def softened(texture: Floats, opening: Region | None, gain: float) -> Floats:
     """A texture (H, W, 3) or (H, W) with a gain of the unsharp mask below 0, but not between the lips."""
-    if gain >= 0.0:
+    if gain > LEAST_GAIN:
         return texture
     blur = gaussian(texture, UNSHARP_SIGMA_PX)
     blur -= texture
@@ -140,7 +148,7 @@ class _Seen:
     def own(self) -> float | None:
         """Detail of the clip's own mouth; None where too little of it is seen."""
         ring = self._rings[0]
-        if ring.sum() < FEWEST_PIXELS:
+        if ring.sum() < FEWEST_PIXELS or min(self._size) < LEAST_SIDE:
             return None
         seen = self._seen(grey_of(to_float(warp(self._frame, self._corner, self._box_size))))
         noise = NOISE_KEPT * float(noise_variances(seen)[0])
@@ -149,7 +157,7 @@ class _Seen:
     def made(self) -> NDArray[np.float64] | None:
         """Detail of the new one by the gain of the unsharp mask: constant, half of the slope, and square."""
         ring = self._rings[1]
-        if ring.sum() < FEWEST_PIXELS:
+        if ring.sum() < FEWEST_PIXELS or min(self._size) < LEAST_SIDE:
             return None
         now, soft = (_edges(grey)[ring] for grey in self._laid())
         more = (soft - now) / np.float32(PROBE)

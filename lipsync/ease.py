@@ -10,10 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 INSIDE_PER_S: Final = 0.2
 """What `Manner.inside` changes by in a second, at most..."""
 SHARPER_PER_S: Final = 0.4
-"""...and `Manner.sharper`."""
+"""...`Manner.sharper`..."""
+TINT_PER_S: Final = 0.1
+"""...and each channel of `Manner.tint`."""
+RATES: Final = np.array([INSIDE_PER_S, SHARPER_PER_S, TINT_PER_S, TINT_PER_S, TINT_PER_S])
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +30,12 @@ class Manner:
     ----------
     inside : brightness of what lies between the lips, as a share of what the light makes of it (`lipsync.inside`).
     sharper : gain of the unsharp mask beyond the voice's own (`lipsync.detail`).
+    tint : logarithms of the gains of red, green and blue on the lips (`lipsync.tint`).
     """
 
     inside: float
     sharper: float
+    tint: tuple[float, float, float]
 
 
 def eased(wishes: Sequence[Manner], before: Manner | None, elapsed_s: float) -> Manner:
@@ -37,16 +45,13 @@ def eased(wishes: Sequence[Manner], before: Manner | None, elapsed_s: float) -> 
     ----------
     before : what was shown last of the same track, so many seconds ago; None where it begins.
     """
-    inside, sharper = (
-        sum(every) / len(wishes) for every in zip(*[(one.inside, one.sharper) for one in wishes], strict=True)
-    )
-    if before is None:
-        return Manner(inside, sharper)
-    return Manner(
-        _near(before.inside, inside, INSIDE_PER_S * elapsed_s),
-        _near(before.sharper, sharper, SHARPER_PER_S * elapsed_s),
-    )
+    wish = np.mean([_levels(one) for one in wishes], axis=0)
+    if before is not None:
+        most = RATES * max(elapsed_s, 0.0)
+        wish = np.clip(wish, _levels(before) - most, _levels(before) + most)
+    inside, sharper, red, green, blue = wish.tolist()
+    return Manner(inside, sharper, (red, green, blue))
 
 
-def _near(before: float, wish: float, most: float) -> float:
-    return min(max(wish, before - most), before + most)
+def _levels(manner: Manner) -> NDArray[np.float64]:
+    return np.array([manner.inside, manner.sharper, *manner.tint])

@@ -40,8 +40,8 @@ ROOM_PX: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
-    """Where a texture shows the inside of a mouth.
+class Region:
+    """Where a texture shows something, the inside of a mouth or its lips.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class Insides:
         light : brings the second to the light of the first.
         """
         level = self.levels.setdefault(track, _Level())
-        gain = log_gain_at(light, plane.to_texture(MOUTH_CM), plane.size)
+        gain = float(log_gain_at(light, plane.to_texture(MOUTH_CM), plane.size).mean())
         level.gain += gain
         level.frames += 1
         for (texture, opening), is_own in ((own, True), (made, False)):
@@ -115,13 +115,13 @@ def inside_of(flat: Floats, plane: TexturePlane) -> Floats:
     return polygon_mask(plane.to_texture(flat)[INNER_LIP_68], plane.size)
 
 
-def opening_in(inside: Floats) -> Opening | None:
-    """Soften a drawn inside (H, W) at its edge, and keep the part where it is; None where the mouth is shut."""
-    part = around(inside, ROOM_PX)
-    return None if part is None else Opening(part, gaussian(inside[part], SOFT_PX))
+def region_of(drawn: Floats) -> Region | None:
+    """Soften what is drawn (H, W) at its edge, and keep the part where it is; None where nothing is."""
+    part = around(drawn, ROOM_PX)
+    return None if part is None else Region(part, gaussian(drawn[part], SOFT_PX))
 
 
-def darkened(texture: Floats, opening: Opening | None, share: float) -> Floats:
+def darkened(texture: Floats, opening: Region | None, share: float) -> Floats:
     """A texture (H, W, 3) whose opening is so much darker."""
     if share >= 1.0 or opening is None:
         return texture

@@ -166,7 +166,7 @@ def fit(
     examples: Sequence[Example],
     options: LearnOptions,
     progress: Progress = silent,
-    watch: Callable[[int, float], None] | None = None,
+    watch: Callable[[int, float, float], None] | None = None,
     lips: Lips | None = None,
     folder: Path | None = None,
 ) -> Fit:
@@ -174,7 +174,7 @@ def fit(
 
     Parameters
     ----------
-    watch : told each update that was validated and its held-out error.
+    watch : told each update that was validated, its held-out error, and the best so far.
     lips : what the closure term and crops of silence are about; without it there are none.
     folder : where the training is kept while it runs and found when it goes on; None keeps nothing.
 
@@ -205,7 +205,7 @@ def fit(
             if state.update % options.validate_every == 0 or state.update == options.updates:
                 state.look(lessons.check.error(net))
                 if watch is not None:
-                    watch(*state.curve[-1])
+                    watch(*state.curve[-1], state.best[1])
             if folder is not None:
                 state.save(folder, now=interrupted())
             if interrupted():

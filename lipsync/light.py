@@ -87,10 +87,10 @@ def gain_of(light: Light, size: tuple[int, int]) -> Floats:
     return np.asarray(np.exp(_exponent(light, size)), dtype=np.float32)
 
 
-def log_gain_at(light: Light, point: Floats, size: tuple[int, int]) -> float:
-    """Logarithm of the gain at a pixel (2,) of a texture of a size, the mean of its channels."""
+def log_gain_at(light: Light, point: Floats, size: tuple[int, int]) -> NDArray[np.float64]:
+    """Logarithm of the gain of each channel at a pixel (2,) of a texture of a size: (3,)."""
     x, y = (2.0 * float(place) / (side - 1) - 1.0 for place, side in zip(point, size[::-1], strict=True))
-    return float(np.array([1.0, x, y]) @ light.terms.mean(axis=1))
+    return np.asarray(np.array([1.0, x, y]) @ light.terms, dtype=np.float64)
 
 
 def _exponent(light: Light, size: tuple[int, int]) -> Floats:

@@ -159,7 +159,7 @@ def fit_basis(mouths: Floats, layout: int = LIPS) -> MouthBasis:
 
     Parameters
     ----------
-    mouths : (N, layout or more) float32 centimetres, N >= 1.
+    mouths : (N, layout) or whole ones (N, 102) float32 centimetres, N >= 1.
     layout : numbers of a mouth that shapes shall tell.
     """
     if mouths.ndim != 2 or mouths.shape[1] not in (layout, MOUTH) or mouths.shape[0] == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import shutil
 from collections import Counter
@@ -40,7 +41,7 @@ NAME = "voice"
 TO_MM = 10.0 * math.sqrt(COEFFICIENTS / len(LIP_POINTS))
 """From the root mean square of the coefficients, centimetres, to that of a lip point's distance, millimetres."""
 CLOSURE_ROWS = 60_000
-"""Ten minutes are enough to fit one threshold on."""
+"""Ten minutes are enough to fit on."""
 CLOSURE_HELD_ROWS = 500
 """Five seconds of speech that training did not see are enough too."""
 PATIENCE = 1000
@@ -234,15 +235,12 @@ def _in_sync(
     return moved, facts
 
 
-def _watch(tell: Callable[[str], None]) -> Callable[[int, float], None]:
-    errors: list[float] = []
+def _watch(tell: Callable[[str], None]) -> Callable[[int, float, float], None]:
+    looks = itertools.count(1)
 
-    def watch(update: int, error: float) -> None:
-        errors.append(error)
-        if len(errors) % TELL_EVERY == 0 and np.isfinite(error):
-            tell(
-                f"update {update}: held-out lip error {error * TO_MM:.2f} mm, best so far {min(errors) * TO_MM:.2f} mm"
-            )
+    def watch(update: int, error: float, best: float) -> None:
+        if next(looks) % TELL_EVERY == 0 and np.isfinite(error):
+            tell(f"update {update}: held-out lip error {error * TO_MM:.2f} mm, best so far {best * TO_MM:.2f} mm")
 
     return watch
 

@@ -98,7 +98,7 @@ class Training:
             self.generator.bit_generator.state = state
             torch.set_rng_state(found.part("torch")["state"])
             restore_optimiser(self.optimiser, found.part("optimiser"))  # the last that may refuse: it has no way back
-        except (WeightsError, LookupError, TypeError, ValueError, RuntimeError):
+        except (WeightsError, ArithmeticError, LookupError, TypeError, ValueError, RuntimeError):
             (weights, self.generator.bit_generator.state), torch_state = fresh
             self.net.load_state_dict(weights)
             torch.set_rng_state(torch_state)

@@ -53,7 +53,7 @@ class SoundOptions:
     room_db: tuple[float, float] = (0.0, 15.0)
     """Direct to reverberant sound."""
     noises: float = 0.4
-    """Share in noise, a quarter of it (`BABBLE`) speech of others played backwards."""
+    """Share in noise, a quarter of it (`BABBLE`) other speech, of the same footage and played backwards."""
     noise_db: tuple[float, float] = (5.0, 35.0)
     """Speech to noise."""
     gates: float = 0.2

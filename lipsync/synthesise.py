@@ -40,6 +40,8 @@ FURTHEST_CM = 0.3
 """Lips and jaw are warped no further than this from where the texture shows them: no shut mouth can be warped open."""
 CORNERS = {60: (48, 61, 67), 64: (54, 63, 65)}
 """The inner corners move with the points around them; told by the shape they are no nearer."""
+POOL_SAMPLE = 2000
+"""Frames of the pool by which it is told how it wears its jaw."""
 JAW_SHARE = 0.5
 """How far the jaw goes from where the candidates have it to where the shape has it: the errors of the two differ. Of 6
 GRID clips, learned from 60 others, the chin found again on the picture is 1.33 mm off (root mean square), by the shape
@@ -94,6 +96,7 @@ class Synthesiser:
         if voice.teeth is not None and options.teeth > 0.0:
             self.teeth = Teeth(voice.teeth, voice.pool.flat, voice.plane, options.teeth)
         self._sharpen = options.sharpen
+        self._beside = _beside(voice)
 
     @property
     def plane(self) -> TexturePlane:
@@ -118,7 +121,7 @@ class Synthesiser:
         )
         texture = self._median(found)
         if self.steadiness is not None:
-            points = _with_mouth(points, self._voice.basis.decode(shape))
+            points = _with_mouth(points, self._voice.basis.decode(shape) - self._beside)
         teeth = self._voice.teeth if self._sharpen else None
         sharpness = 0.0 if teeth is None else teeth.sharpness_of(found.indices, found.weights)
         return LowerFace(_unsharp(to_float(texture), self.gain), points, flat, sharpness)
@@ -171,6 +174,20 @@ class Synthesiser:
         if self._looks is not None and self.steadiness is not None:
             found = follow(self._looks, self.steadiness, found, pool.times_s[rows].tolist())
         return found[int(np.flatnonzero(rows == row)[0])]
+
+
+def _beside(voice: Voice) -> Floats:
+    """By how much shapes tell the jaws of the pool beside where they are, as `MouthBasis.decode` has it.
+
+    Shapes tell jaws as all footage wears them; textures, and what `lipsync.seat` compares, may be of some clips alone.
+    """
+    every = slice(None, None, max(1, len(voice.shapes) // POOL_SAMPLE))
+    beside = np.zeros_like(voice.basis.mean)
+    if beside.size > LIPS:
+        told = voice.basis.decode(voice.shapes[every]).mean(axis=0)
+        jaw = voice.pool.points[every][:, list(JAW_POINTS)].mean(axis=0).reshape(-1)
+        beside[-jaw.size :] = told[-jaw.size :] - jaw
+    return beside
 
 
 def _with_mouth(points: Floats, mouth: Floats) -> Floats:

@@ -230,7 +230,7 @@ def save_teeth(folder: Path, teeth: SpeakerTeeth) -> None:
 
 
 def load_teeth(folder: Path) -> SpeakerTeeth | None:
-    """Read a speaker's teeth; None where the voice has none, seldom shown or learned before teeth were looked for.
+    """Read a speaker's teeth; None where the voice has none, which are seldom shown.
 
     Raises
     ------

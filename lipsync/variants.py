@@ -59,9 +59,9 @@ def variants(
         for at in range(0, len(sound), PIECE):
             piece = np.repeat(sound[np.newaxis, at : at + PIECE], ways, axis=0)
             others = _others(sounds, (TALKERS, *piece.shape[:2]), generator)
-            pieces.append([heard(net, one) for one in varied(piece, others, options, generator)])
+            pieces.append([heard(net, one).astype(np.float16) for one in varied(piece, others, options, generator)])
         for number, way in enumerate(made):
-            way.append(np.concatenate([piece[number] for piece in pieces]).astype(np.float16))
+            way.append(np.concatenate([piece[number] for piece in pieces]))
     return made
 
 

@@ -73,7 +73,7 @@ class Voice:
     repertoire : (K, 20) float32, mouths of all clips that tell shapes, whether in the pool or not.
     rest : (20,) float32, the speaker's closed mouth in pauses.
     textures : (M, H, W, 3) uint8 memory map of the lower faces; `pool.rows` points into it.
-    teeth : None where the footage shows none well, and in voices learned before teeth were looked for.
+    teeth : None where the footage shows none well.
     """
 
     folder: Path

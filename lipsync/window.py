@@ -15,7 +15,7 @@ import numpy as np
 from lipsync.ease import Manner, eased
 from lipsync.fade import NOBODY, STEADY_COVER, Wish, faded, wish_of
 from lipsync.front import Front
-from lipsync.inside import Opening
+from lipsync.inside import Region
 from lipsync.light import Light, steady_light
 from lipsync.mouth import FreeFace
 from lipsync.shade import steady_shade
@@ -42,8 +42,10 @@ class Made:
     """What that leaves, smooth; asked in some frames."""
     skin_rgb: Floats | None
     """(3,) mean colour of the clip's own lower face."""
-    opening: Opening | None
+    opening: Region | None
     """The inside of the new mouth; None where it is shut."""
+    lips: Region | None
+    """Its lips."""
     manner: Manner
     """What is known by now of how it is to be shown."""
     shown: Manner | None = None

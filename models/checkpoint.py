@@ -67,12 +67,20 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Put back what `optimiser_tensors` gave; the optimiser's own options stay."""
+    """Put back what `optimiser_tensors` gave; the optimiser's own options stay.
+
+    Raises
+    ------
+    ValueError, LookupError
+        It is of other parameters; nothing is put back.
+    """
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         number, _, name = key.partition(".")
         like = parameters[int(number)]
+        if value.ndim > 0 and value.shape != like.shape:
+            raise ValueError(f"{key}: expected {tuple(like.shape)}, got {tuple(value.shape)}")
         # A fused step walks weights and moments side by side in memory: they must be laid out alike.
         laid = torch.empty_like(like).copy_(value) if value.shape == like.shape else value
         state.setdefault(int(number), {})[name] = laid

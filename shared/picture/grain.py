@@ -22,6 +22,8 @@ COARSE_SEEN: Final = (0.0071, 0.131)
 """What the measure sees of coarse noise of variance 1 in a picture and in its half-size copy; of fine noise, 1 and
 1/4. Measured on 1024 x 1024 samples."""
 TILE_PX: Final = 512
+LEAST_SIDE: Final = 8
+"""Pixels a side under which no noise is told."""
 
 
 def noise_variances(grey: Floats) -> NDArray[np.float64]:
@@ -29,8 +31,8 @@ def noise_variances(grey: Floats) -> NDArray[np.float64]:
 
     The median over the picture keeps lines and pores out.
     """
-    if grey.ndim != 2 or min(grey.shape) < 8:
-        raise ValueError(f"expected a grey (H, W) picture of at least 8 px a side, got {grey.shape}")
+    if grey.ndim != 2 or min(grey.shape) < LEAST_SIDE:
+        raise ValueError(f"expected a grey (H, W) picture of at least {LEAST_SIDE} px a side, got {grey.shape}")
     half = cv2.resize(grey, (grey.shape[1] // 2, grey.shape[0] // 2), interpolation=cv2.INTER_AREA)
     full, small = _seen(grey), _seen(np.asarray(half, dtype=np.float32))
     coarse = max(0.0, (small - full / 4) / (COARSE_SEEN[1] - COARSE_SEEN[0] / 4))

@@ -89,6 +89,15 @@ def test_no_open_mouth_is_shut(basis: MouthBasis, shapes_of: Callable[..., Float
     np.testing.assert_array_equal(after[wide], before[wide])
 
 
+def test_no_open_mouth_is_shut_where_there_is_none_half_open(
+    basis: MouthBasis, shapes_of: Callable[..., Floats]
+) -> None:
+    made = shapes_of(np.concatenate([[0.1, 0.2], np.linspace(1.2, 1.8, 600)]))
+    closure = fit_closure(made, shapes_of(np.concatenate([np.zeros(600), [1.0, 1.0]])), basis)
+    wide = shapes_of(np.array([1.1, 1.5]))
+    assert (gaps_of(close_lips(wide, basis, closure), basis) > 0.9).all()
+
+
 def test_too_little_speech_fits_nothing(basis: MouthBasis, shapes_of: Callable[..., Floats]) -> None:
     few = shapes_of(np.linspace(0, 1, 30))
     np.testing.assert_array_equal(close_lips(few, basis, fit_closure(few, few, basis)), few)

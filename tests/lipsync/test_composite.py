@@ -25,8 +25,9 @@ from lipsync.predict import MouthTrack
 from lipsync.seat import Seats, usual_of
 from lipsync.synthesise import Synthesiser
 from lipsync.teeth import SpeakerTeeth, TeethProxy
+from lipsync.tint import Tints
 from lipsync.voice import Voice
-from lipsync.window import STEADY_FRAMES
+from lipsync.window import STEADY_FRAMES, Window
 from shared.face.pose import FacePose
 from shared.picture.composite import composite
 from shared.picture.planes import cut
@@ -84,7 +85,8 @@ def opened(
 
 
 def remembered_of(voice: Voice) -> Remembered:
-    return Remembered(Fronts(voice, palette_of(voice)), Seats(usual_of(voice.pool), lambda _: []), Insides(), Details())
+    seats = Seats(usual_of(voice.pool), lambda _: [])
+    return Remembered(Fronts(voice, palette_of(voice)), seats, Insides(), Details(), Tints())
 
 
 @pytest.mark.parametrize("count", [0, 1, STEADY_FRAMES, 3 * STEADY_FRAMES + 5])
@@ -151,6 +153,25 @@ def test_the_stage_is_lazy_and_bounded(
     next(results)
     time.sleep(0.5)  # the thread that makes mouths runs ahead as far as it may
     assert taken <= STEADY_FRAMES + 1 + ROOM + 1 + ahead
+
+
+@pytest.mark.parametrize("count", [13, 60, 61, 62])
+def test_no_frame_is_finished_by_those_far_from_it(
+    voice: Voice,
+    scenes: Callable[..., list[Scene]],
+    monkeypatch: pytest.MonkeyPatch,
+    count: int,
+) -> None:
+    sides: list[tuple[int, int]] = []
+
+    def finished(window: Window, *_: object) -> tuple[Scene, Edit]:
+        sides.append((window.place, len(window.scenes) - 1 - window.place))
+        return window.scenes[window.place].scene, Edit()
+
+    monkeypatch.setattr("lipsync.composite._finish", finished)
+    opened(voice, 5, scenes(count))
+    expected = [(min(at, STEADY_FRAMES), min(count - 1 - at, STEADY_FRAMES)) for at in range(count)]
+    assert sides == expected
 
 
 def test_a_closed_mouth_is_opened(voice: Voice, scenes: Callable[..., list[Scene]]) -> None:

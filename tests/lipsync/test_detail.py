@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lipsync.detail import BAND_PX, NOISE_KEPT, SOFTEST, Details, softened
-from lipsync.inside import inside_of, opening_in
+from lipsync.inside import inside_of, region_of
 from lipsync.light import Light
 from lipsync.mouth import FreeFace
 from lipsync.plane import TexturePlane
@@ -21,6 +21,7 @@ from shared.types import Floats, Frame
 
 PLANE = TexturePlane(8.0)
 FRAMES = 16
+EVEN = Light(np.zeros((3, 3)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +108,21 @@ def test_a_mouth_too_small_to_see_stays(bench: Bench, fine: Floats) -> None:
     assert bench.sharper(fine, gaussian(fine, 3.0), scale=1.0) == 0.0
 
 
+def test_a_coarse_voice_in_a_sharper_clip_does_no_harm(points_of: Callable[[float], Floats], bench: Bench) -> None:
+    plane, flat = TexturePlane(3.0), np.ascontiguousarray(points_of(0.0)[:, :2])
+    flat[48:68, 1] = flat[48:68, 1].mean() + 0.3 * (flat[48:68, 1] - flat[48:68, 1].mean())  # pressed lips
+    texture = np.full((*plane.size, 3), 0.5, dtype=np.float32)
+    pose = bench.posed(0.0, 25.0, (500.0, 450.0))
+    frame = bench.framed(np.full((900, 1000, 3), 128, dtype=np.uint8), 0)
+    details = Details()
+    details.see(5, frame, FreeFace(flat, flat, pose, between(flat)), (LowerFace(texture, flat, flat), plane), EVEN)
+    assert details.sharper(5) == 0.0
+
+
 def test_only_what_lies_around_the_opening_is_softened(fine: Floats, points_of: Callable[[float], Floats]) -> None:
     flat = np.ascontiguousarray(points_of(1.5)[:, :2])
     inside = inside_of(flat, PLANE)
-    made = softened(fine, opening_in(inside), -0.5)
+    made = softened(fine, region_of(inside), -0.5)
     assert softened(fine, None, 0.0) is fine
     middle = gaussian(inside, 2.0) > 0.99
     assert middle.any()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from lipsync.inside import BELIEVED, DARKEST_SHARE, FOLLOWS, Insides, darkened, inside_of, opening_in
+from lipsync.inside import BELIEVED, DARKEST_SHARE, FOLLOWS, Insides, darkened, inside_of, region_of
 from lipsync.light import Light
 from lipsync.plane import TexturePlane
 from shared.picture.mask import polygon_mask
@@ -85,9 +85,9 @@ def test_what_is_seen_once_counts_for_little(wide: Floats) -> None:
 
 def test_only_the_opening_is_darkened(wide: Floats) -> None:
     texture = np.random.default_rng(0).random((*PLANE.size, 3), dtype=np.float32)
-    opening = opening_in(inside_of(wide, PLANE))
+    opening = region_of(inside_of(wide, PLANE))
     assert darkened(texture, opening, 1.0) is texture
-    assert darkened(texture, opening_in(np.zeros(PLANE.size, dtype=np.float32)), 0.7) is texture
+    assert darkened(texture, region_of(np.zeros(PLANE.size, dtype=np.float32)), 0.7) is texture
     ratio = darkened(texture, opening, 0.7) / texture
     assert ratio.max() <= 1.0
     assert ratio.min() == pytest.approx(0.7, abs=0.02)

@@ -48,7 +48,7 @@ def test_weights_of_before_stay_the_best_if_they_are_on_the_new_clock(old: float
     assert all(torch.equal(value, (best if old < new else now)[name]) for name, value in state.best_weights.items())
 
 
-@pytest.mark.parametrize("broken", ["optimiser.99.exp_avg", f"best.{READ_OUT}", "torch.state"])
+@pytest.mark.parametrize("broken", ["optimiser.99.exp_avg", "optimiser.0.exp_avg", f"best.{READ_OUT}", "torch.state"])
 def test_a_state_that_does_not_fit_changes_nothing(tmp_path: Path, broken: str) -> None:
     kept = training()
     step(kept)
@@ -58,8 +58,10 @@ def test_a_state_that_does_not_fit_changes_nothing(tmp_path: Path, broken: str) 
     save_file(tmp_path / FILE, {**found.tensors, broken: torch.zeros(3, dtype=torch.uint8)}, found.facts)
 
     fresh, other = training(), training()
+    drawn = torch.get_rng_state()
     assert not fresh.go_on(tmp_path)
+    assert torch.equal(torch.get_rng_state(), drawn)
+    assert not fresh.optimiser.state
     assert (fresh.update, fresh.curve, fresh.late_s) == (0, [], ())
     assert fresh.generator.random() == other.generator.random()
     assert all(torch.equal(value, weights_of(other)[name]) for name, value in fresh.net.state_dict().items())
-    assert training().go_on(tmp_path) is False

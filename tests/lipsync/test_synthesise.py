@@ -91,6 +91,17 @@ def test_the_jaw_of_takes_goes_half_way_to_what_the_shape_tells(
     np.testing.assert_array_equal(lower.points[[*range(3), *range(14, 48)]], shown[[*range(3), *range(14, 48)]])
 
 
+def test_where_all_footage_wears_the_jaw_otherwise_than_the_pool_the_pool_counts(voice: Voice) -> None:
+    basis = fit_basis(mouths_of(voice.pool.points, between(voice.pool.points)), MOUTH)
+    lower = basis.mean.copy()
+    lower[-2 * len(JAW_POINTS) + 1 :: 2] -= 0.4
+    alone, beside = (
+        made_of(Synthesiser(replace(voice, basis=one), replace(OPTIONS, steadiness=0.0)), voice.shapes[20])
+        for one in (basis, replace(basis, mean=lower))
+    )
+    np.testing.assert_allclose(beside.points, alone.points, atol=1e-4)
+
+
 def test_followed_mouths_flicker_less_than_those_chosen_by_themselves(voice: Voice) -> None:
     # The same mouths on two days, the second brighter; what is wanted lies now nearer to the one, now to the other.
     rng = np.random.default_rng(0)

@@ -21,7 +21,6 @@ from typing import Final
 import numpy as np
 
 from lipsync.cover import cover, uncovered, without_surroundings
-from lipsync.detail import EVERY as DETAIL_EVERY
 from lipsync.detail import Details, softened
 from lipsync.ease import Manner
 from lipsync.fade import MOST_COVERED, note_of
@@ -55,6 +54,8 @@ from shared.types import Edit, Face, Floats, Frame, Patch, Scene, Stage
 
 ROOM: Final = 4
 """Scenes that wait between the thread that makes mouths and the one that finishes them."""
+SEEN_EVERY: Final = 4
+"""Detail and the colour of lips are measured in every fourth frame."""
 LIGHT_PX_PER_CM: Final = 8.0
 """Light is compared on copies no finer than this."""
 BLOCK, AHEAD = 8, 8
@@ -199,10 +200,11 @@ def _make(scene: Scene, role: _Role, synthesiser: Synthesiser, remembered: Remem
     if light is not None and front.mouth < MOST_COVERED:
         own_inside, made_inside = inside_of(free.flat, plane), resize(inside, plane.size)
         remembered.insides.see(face.track, plane, (own, own_inside), (texture, made_inside), light)
-        own_lips, made_lips = lips_of(free.flat, own_inside, plane), lips_of(lower.flat, made_inside, plane)
-        remembered.tints.see(face.track, plane, (own, own_lips), (texture, made_lips), light)
-        if scene.frame.index % DETAIL_EVERY == 0 and remembered.details is not None:
-            remembered.details.see(face.track, scene.frame, free, (lower, synthesiser.plane), light)
+        if scene.frame.index % SEEN_EVERY == 0:
+            own_lips, made_lips = lips_of(free.flat, own_inside, plane), lips_of(lower.flat, made_inside, plane)
+            remembered.tints.see(face.track, plane, (own, own_lips), (texture, made_lips), light)
+            if remembered.details is not None:
+                remembered.details.see(face.track, scene.frame, free, (lower, synthesiser.plane), light)
     mean = None if light is None else np.asarray(np.tensordot(skin, own, 2) / skin.sum(), dtype=np.float32)
     teeth = None if synthesiser.teeth is None else synthesiser.teeth.see(lower.texture, lower.flat)
     manner = remembered.manner(face.track)

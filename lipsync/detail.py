@@ -32,8 +32,6 @@ from shared.picture.planes import warp
 from shared.picture.warp import box_around, gaussian, grey_of, invert, laplacian, to_float, transform, warp_picture
 from shared.types import Floats, Frame, Matrix
 
-EVERY: Final = 4
-"""Detail is measured in every fourth frame."""
 AROUND_LIPS: Final = 1.5
 """The skin around the lips reaches so many times as far as they do."""
 INNER_EDGE_PX: Final = 2.0

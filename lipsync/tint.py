@@ -31,7 +31,7 @@ DARKEST: Final = 0.02
 """Added to both sides of a ratio: below it, samples are noise."""
 BELIEVED: Final = 0.8
 """Share of a difference that is taken out: how lips are held changes their shine."""
-SURE_FRAMES: Final = 10.0
+SURE_FRAMES: Final = 3.0
 """Frames measured that count as much as what is held without any: that the lips are alike."""
 MOST: Final = 0.3
 """Logarithm of the largest gain of a channel, either way."""

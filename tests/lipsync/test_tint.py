@@ -47,7 +47,7 @@ def test_lips_take_the_clip_s_own_colour_and_not_twice_its_light(flat: Floats) -
 
 
 def test_what_is_seen_once_counts_for_little_and_no_gain_is_wild(flat: Floats) -> None:
-    assert seen(flat, PINK, 1)[0] < 0.1 * seen(flat, PINK, 1000)[0] + 0.01
+    assert seen(flat, PINK, 1)[0] < 0.3 * seen(flat, PINK, 1000)[0]
     assert seen(flat, (0.95, 0.2, 0.01), 1000) == pytest.approx((MOST, 0.0, -MOST), abs=0.01)
 
 

@@ -45,16 +45,17 @@ def weights(model: Path, part: str) -> dict[str, torch.Tensor]:
 def test_a_short_training_beats_the_mean_face(two_sets: tuple[Path, Path], tmp_path: Path) -> None:
     still = AugmentOptions(warp_px=1.0, rotation_deg=1.0, zoom=0.01, shift=0.01, colour=0.02)
     options = replace(options_for("quick96"), batch=4, precision="float32", average=0.9, warm_up=5, augment=still)
-    report = train(two_sets, tmp_path / "m", options, replace(QUIET, steps=60, look_every=30))
+    report = train(two_sets, tmp_path / "m", options, replace(QUIET, steps=60, look_every=20))
     assert report.steps == 60
     assert report.examples == 60 * 8
     assert report.ended == "steps"
     assert min(report.gain_db) > 0.5
     lines = [json.loads(line) for line in (tmp_path / "m" / LOG).read_text().splitlines()]
-    assert [line["step"] for line in lines] == [30, 60]
-    assert lines[1]["loss_a"] < lines[0]["loss_a"]
-    assert lines[1]["ssim_a"] > lines[0]["ssim_a"] > 0
-    assert lines[0]["eta_s"] >= lines[1]["eta_s"] == 0
+    assert [line["step"] for line in lines] == [20, 40, 60]
+    first, last = lines[0], lines[-1]
+    assert last["loss_a"] < first["loss_a"]
+    assert last["ssim_a"] > first["ssim_a"] + 0.005 > 0.005  # after 30 steps it hardly rises any more
+    assert first["eta_s"] >= last["eta_s"] == 0
     assert read_image(tmp_path / "m" / PREVIEW).shape[1] > 500
     assert read_image(tmp_path / "m" / CURVE).std() > 0
 

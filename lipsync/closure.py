@@ -83,7 +83,7 @@ def fit_closure(predicted: Floats, wanted: Floats, basis: MouthBasis) -> Closure
     ----------
     predicted, wanted : (N, D) float32 shapes of the same rows.
     """
-    made, real = aperture_cm(basis.decode(predicted)), aperture_cm(basis.decode(wanted))
+    made, real = aperture_cm(basis.lips(predicted)), aperture_cm(basis.lips(wanted))
     spread = float(real.var()) if real.shape[0] else 0.0
     if real.shape[0] < FEWEST_ROWS or spread <= 1e-6:
         return open_as_made(np.zeros(basis.components.shape[0], dtype=np.float32))
@@ -109,7 +109,7 @@ def close_lips(shapes: Floats, basis: MouthBasis, closure: Closure) -> Floats:
     """Shut the nearly closed among shapes (T, D)."""
     if closure.made_cm.shape[0] == 0:
         return shapes
-    gaps = aperture_cm(basis.decode(shapes))
+    gaps = aperture_cm(basis.lips(shapes))
     narrowed = np.interp(gaps, closure.made_cm, closure.real_cm)
     change = np.where(gaps < closure.made_cm[-1], narrowed - gaps, 0.0)
     return np.asarray(shapes + change[:, np.newaxis] * closure.direction, dtype=np.float32)

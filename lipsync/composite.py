@@ -43,7 +43,7 @@ from lipsync.teeth import Teeth, steady_teeth
 from lipsync.textures import skin_mask
 from lipsync.tint import Tints, lips_of, tinted
 from lipsync.voice import open_voice
-from lipsync.window import STEADY_FRAMES, Made, Shown, Window
+from lipsync.window import Made, Shown, Window, windows
 from shared.face.analyse import ClipFaces
 from shared.media.reader import clip_origin
 from shared.picture.planes import warp
@@ -122,23 +122,9 @@ def _stage(
     scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser, remembered: Remembered, options: SyncOptions
 ) -> Iterator[tuple[Scene, Edit]]:
     """Mouths are made in one thread and finished in another: each is about half of the work."""
-    waiting: deque[Shown] = deque()
-    done, plane = 0, synthesiser.plane
     with in_background(_mouths(scenes, track, synthesiser, remembered), ROOM, "make") as shown:
-        for one in shown:
-            waiting.append(one)
-            if len(waiting) - done > STEADY_FRAMES:
-                yield _finish(Window(tuple(waiting), done), synthesiser.teeth, plane, options)
-                done += 1
-            if done > STEADY_FRAMES:
-                waiting.popleft()
-                done -= 1
-    while done < len(waiting):
-        yield _finish(Window(tuple(waiting), done), synthesiser.teeth, plane, options)
-        done += 1
-        if done > STEADY_FRAMES:
-            waiting.popleft()
-            done -= 1
+        for window in windows(shown):
+            yield _finish(window, synthesiser.teeth, synthesiser.plane, options)
 
 
 def _mouths(

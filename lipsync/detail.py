@@ -20,8 +20,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync.inside import MOUTH_CM, Region
-from lipsync.light import Light, log_gain_at
+from lipsync.inside import Region, light_on_mouth
+from lipsync.light import Light
 from lipsync.mouth import FreeFace
 from lipsync.plane import DEPTH_CM, TexturePlane
 from lipsync.synthesise import MOUTH, UNSHARP_SIGMA_PX, LowerFace
@@ -94,7 +94,7 @@ class Details:
         own, parabola = seen.own(), seen.made()
         if own is None or parabola is None:
             return
-        gain = self.strength * float(log_gain_at(light, plane.to_texture(MOUTH_CM), plane.size).mean())
+        gain = self.strength * float(light_on_mouth(light, plane).mean())
         level, time_s = self.levels.setdefault(track, _Level()), float(frame.time_s)
         kept = 0.5 ** (max(time_s - level.last_s, 0.0) / HALF_S)
         level.own = kept * level.own + own

@@ -15,11 +15,10 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from lipsync.controls import Controls
 from lipsync.index import gather, rest_shape
-from lipsync.predict import MouthTrack, rest_share
+from lipsync.predict import MouthTrack, rest_share, smoothed
 from lipsync.voice import Voice
 from shared.clock import FEATURE_RATE_HZ, resample_track, times_of_rows
 from shared.errors import NoFaceError
@@ -65,9 +64,7 @@ def driven_track(
     times = times_of_rows(int(shown_s[-1] * FEATURE_RATE_HZ) + 1, FEATURE_RATE_HZ)
     resting = rest_share(times, _spans(shown_s))
     shapes = voice.rest + resample_track(matched, shown_s, times) * (1.0 - resting)[:, np.newaxis]
-    rows = (SMOOTH_MS if smooth_ms is None else smooth_ms) * 1e-3 * FEATURE_RATE_HZ
-    if rows > 0:
-        shapes = gaussian_filter1d(shapes, rows, axis=0, mode="nearest")
+    shapes = smoothed(shapes, SMOOTH_MS if smooth_ms is None else smooth_ms)
     opening = controls.measure(shapes)[:, 0]
     lowest = np.minimum(controls.closed_mm, 0.0)
     met = np.stack([np.maximum(opening, lowest), np.full_like(opening, np.nan)], axis=1)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lipsync.light import Light, log_gain_at
 from lipsync.opening import around
@@ -83,7 +84,7 @@ class Insides:
         light : brings the second to the light of the first.
         """
         level = self.levels.setdefault(track, _Level())
-        gain = float(log_gain_at(light, plane.to_texture(MOUTH_CM), plane.size).mean())
+        gain = float(light_on_mouth(light, plane).mean())
         level.gain += gain
         level.frames += 1
         for (texture, opening), is_own in ((own, True), (made, False)):
@@ -108,6 +109,11 @@ class Insides:
         told = BELIEVED * (level.own / level.own_frames - level.made / level.made_frames) if known else 0.0
         sure = known / (known + SURE_FRAMES)
         return float(np.clip(np.exp(sure * told + (1.0 - sure) * guess), DARKEST_SHARE, 1.0))
+
+
+def light_on_mouth(light: Light, plane: TexturePlane) -> NDArray[np.float64]:
+    """Logarithm of the gain of each channel between the lips, (3,)."""
+    return log_gain_at(light, plane.to_texture(MOUTH_CM), plane.size)
 
 
 def inside_of(flat: Floats, plane: TexturePlane) -> Floats:

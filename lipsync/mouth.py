@@ -77,7 +77,7 @@ class FreeFace:
     @property
     def lips(self) -> Floats:
         """(36,) float32, of these the lip points."""
-        return self.mouth[:LIPS]
+        return np.ascontiguousarray(self.points[list(LIP_POINTS)]).reshape(-1)
 
 
 def mouths_of(points: Floats, ring: Floats) -> Floats:
@@ -133,7 +133,7 @@ class MouthBasis:
 
     def lips(self, shapes: Floats) -> Floats:
         """Coefficients (..., 20) to lip points (..., 36)."""
-        return self.decode(shapes)[..., :LIPS]
+        return np.asarray(shapes @ self.components[:, :LIPS] + self.mean[:LIPS], dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync.inside import MOUTH_CM, Region
-from lipsync.light import Light, log_gain_at
+from lipsync.inside import Region, light_on_mouth
+from lipsync.light import Light
 from lipsync.opening import OUTER_LIPS
 from lipsync.plane import TexturePlane
 from shared.picture.mask import erode, polygon_mask
@@ -67,7 +67,7 @@ class Tints:
             return
         sides = zip((own[0], made[0]), insides, strict=True)
         shown, lit = (texture[inside].mean(axis=0, dtype=np.float64) for texture, inside in sides)
-        lit *= np.exp(log_gain_at(light, plane.to_texture(MOUTH_CM), plane.size))
+        lit *= np.exp(light_on_mouth(light, plane))
         level = self.levels.setdefault(track, _Level())
         level.apart += np.log((shown + DARKEST) / (lit + DARKEST))
         level.frames += 1
@@ -85,8 +85,6 @@ class Tints:
 def lips_of(flat: Floats, inside: Floats, plane: TexturePlane, edge_px: float = EDGE_PX) -> Floats:
     """Draw the lips of a face (68, 2) on the plane, less an edge and their inside (H, W): (H, W) float32 in [0, 1]."""
     whole = polygon_mask(plane.to_texture(flat)[OUTER_LIPS], plane.size)
-    if edge_px == 0.0:
-        return np.asarray(np.maximum(whole - inside, 0.0), dtype=np.float32)
     return np.asarray(np.maximum(erode(whole, edge_px) - erode(inside, -edge_px), 0.0), dtype=np.float32)
 
 

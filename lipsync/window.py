@@ -6,8 +6,10 @@ shown as they are they would flicker.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Final
 
 import numpy as np
@@ -132,3 +134,18 @@ class Window:
             found = [shown.of(track) for shown in near if shown.scene.shot == self.scenes[at].scene.shot]
             made.wish = wish_of(made.free, [one.front.mouth for one in found if one is not None])
         return made.wish
+
+
+def windows(shown: Iterable[Shown]) -> Iterator[Window]:
+    """Each scene among those around it, as soon as these are there."""
+    waiting: deque[Shown] = deque()
+    place = 0
+    for one in chain(shown, repeat(None, STEADY_FRAMES)):
+        if one is not None:
+            waiting.append(one)
+        if len(waiting) - place > (STEADY_FRAMES if one is not None else 0):
+            yield Window(tuple(waiting), place)
+            place += 1
+        if place > STEADY_FRAMES:
+            waiting.popleft()
+            place -= 1

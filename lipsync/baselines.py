@@ -1,9 +1,9 @@
 """What stands beside a recipe in the table: predictors that any recipe must beat, and rows that none can.
 
-A predictor maps a sound to mouths. *Mean mouth* always answers the mean; *ridge* is a linear map of +-240 ms of
-cepstra. The *retrieval oracle* takes the true shapes and answers with the mouths of the pool that `sync` would blend:
-the limit of the footage. *Detected again* is the real clip itself under a finder whose crops are jittered: the noise
-of the measurement.
+A predictor maps a sound to mouths, which a voice lays where the clip's head bears its own (`lipsync.bearing`). *Mean
+mouth* always answers the mean; *ridge* is a linear map of +-240 ms of cepstra. The *retrieval oracle* takes the true
+shapes and answers with the mouths of the pool that `sync` would blend: the limit of the footage. *Detected again* is
+the real clip itself under a finder whose crops are jittered: the noise of the measurement.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from shared.store.artefact import artefact, fingerprint, is_current
 from shared.store.faces import FILE_NAME, SCHEMA
 from shared.types import Face, Floats, Frame, Sound
 
-Predictor: TypeAlias = Callable[[Sound, NDArray[np.float64]], Floats]
-"""16 kHz sound and (T,) times to lips (T, 36) float32, canonical centimetres."""
+Predictor: TypeAlias = Callable[[Sound, NDArray[np.float64], Floats | None], Floats]
+"""16 kHz sound, (T,) times and (T, 38) slow upper faces, or None, to lips (T, 36) float32, canonical centimetres."""
 RIDGE_FRAMES: Final = 40_000
 """Frames that the regression is fitted on, of clips spread evenly (27 minutes at 25 a second)."""
 SHIFT, ZOOM, TURN_DEG = 0.04, 0.04, 3.0
@@ -47,7 +47,7 @@ AGAIN: Final = "faces-again"
 def mean_mouth(clips: Sequence[ClipMouths]) -> Predictor:
     """The predictor that always answers the mean of the footage."""
     mean = np.concatenate([clip.lips for clip in clips]).mean(axis=0).astype(np.float32)
-    return lambda _, times_s: np.repeat(mean[np.newaxis], len(times_s), axis=0)
+    return lambda _, times_s, __: np.repeat(mean[np.newaxis], len(times_s), axis=0)
 
 
 def ridge_model(clips: Sequence[ClipMouths]) -> LagModel:
@@ -60,18 +60,21 @@ def ridge_model(clips: Sequence[ClipMouths]) -> LagModel:
 
 def ridge(model: LagModel) -> Predictor:
     """The regression as a predictor."""
-    return lambda sound, times_s: predict_mouth(model, sound, times_s)
+    return lambda sound, times_s, _: predict_mouth(model, sound, times_s)
 
 
 def by_voice(voice: Voice, bare: bool = False) -> Predictor:
-    """A voice as `sync` uses it, or (`bare`) its network alone: no rest, no closing, no smoothing."""
+    """A voice as `sync` uses it, or (`bare`) its network alone: no rest, no closing, no smoothing, no head."""
     options = SyncOptions(voice=voice.folder, speech=voice.folder)
     if bare:
         options = replace(options, rest=False, close=False, smooth_ms=0.0)
 
-    def predict(sound: Sound, times_s: NDArray[np.float64]) -> Floats:
+    def predict(sound: Sound, times_s: NDArray[np.float64], upper: Floats | None = None) -> Floats:
         track = predict_track(voice, sound, options)
-        return voice.basis.lips(resample_track(track.shapes, track.times_s, times_s))
+        shapes = resample_track(track.shapes, track.times_s, times_s)
+        if voice.bearing is not None and upper is not None and not bare:
+            shapes = shapes + voice.bearing.shifts(upper)
+        return voice.basis.lips(shapes)
 
     return predict
 

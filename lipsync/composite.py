@@ -20,6 +20,7 @@ from typing import Final
 
 import numpy as np
 
+from lipsync.borne import Borne
 from lipsync.cover import cover, uncovered, without_surroundings
 from lipsync.detail import Details, softened
 from lipsync.ease import Manner
@@ -35,7 +36,7 @@ from lipsync.path import Follower
 from lipsync.plane import TexturePlane
 from lipsync.predict import MouthTrack
 from lipsync.retrieve import Candidates
-from lipsync.seat import Seats, faces_in, usual_of
+from lipsync.seat import Seats, faces_in
 from lipsync.shade import EVERY, shade_between
 from lipsync.steer import mouth_track
 from lipsync.synthesise import LowerFace, Synthesiser
@@ -67,6 +68,8 @@ class Remembered:
     """What the stage remembers of each track."""
 
     fronts: Fronts
+    borne: Borne | None
+    """None where the voice knows nothing of heads."""
     seats: Seats
     insides: Insides
     details: Details | None
@@ -112,9 +115,10 @@ def open_stage(
     track = replace(track, times_s=track.times_s + float(clip_origin(clip.clip)))
     synthesiser = Synthesiser(voice, options)
     palette = palette_of(voice)
-    seats = Seats(usual_of(voice.pool), faces_in(clip))
+    borne = None if voice.bearing is None else Borne(voice.bearing, clip)
+    seats = Seats(voice, faces_in(clip), borne)
     details = Details(options.match_colour) if options.sharpen else None
-    remembered = Remembered(Fronts(voice, palette), seats, Insides(), details, Tints())
+    remembered = Remembered(Fronts(voice, palette), borne, seats, Insides(), details, Tints())
     return lambda scenes: _stage(scenes, track, synthesiser, remembered, options)
 
 
@@ -131,20 +135,23 @@ def _mouths(
     scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser, remembered: Remembered
 ) -> Iterator[Shown]:
     """Each scene with a lower face made for each of its faces."""
-    for scene, cast in _cast(scenes, track, synthesiser):
+    for scene, cast in _cast(scenes, track, synthesiser, remembered.borne):
         yield Shown(scene, [_make(scene, role, synthesiser, remembered) for role in cast])
 
 
-def _cast(scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser) -> Iterator[tuple[Scene, list[_Role]]]:
+def _cast(
+    scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser, borne: Borne | None
+) -> Iterator[tuple[Scene, list[_Role]]]:
     """Choose the footage frames of each face, a little ahead of what is shown where they are followed through time."""
     waiting: deque[tuple[Scene, list[_Role]]] = deque()
     followers: dict[int, Follower] = {}
     for scene in scenes:
         time_s = float(scene.frame.time_s)
-        shape = track.at(time_s)
+        said = track.at(time_s)
         cast = []
         for face in scene.faces:
             free = free_face(face)
+            shape = said if borne is None else said + borne.shift(face.track, scene.clip_index)
             cast.append(_Role(face, free, shape, synthesiser.find(shape, free.pose.angles_deg)))
             follower = followers.get(face.track) or synthesiser.follower()
             if follower is not None:

@@ -216,7 +216,9 @@ def _fill(
     oracle = [retrieved(pool, clip) for clip in table.held]
     table.add("retrieval oracle", "true shapes in: the pool's weighted candidates", oracle)
     for name, voice in voices.items():
-        table.predict(f"{name}, net alone", "without rest, closing and smoothing", by_voice(voice, bare=True))
+        table.predict(
+            f"{name}, net alone", "without rest, closing, smoothing and what heads tell", by_voice(voice, bare=True)
+        )
         table.predict(name, "as sync uses it", by_voice(voice), name, seconds_of(learn) / 60)
 
 
@@ -225,7 +227,7 @@ def _others(
 ) -> tuple[Row, ...]:
     """How far the mouths follow voices that were never heard: as far as other speakers' own mouths tell."""
     clips = gather(_clips_in(options.others), cache_folder(), options.person, Counter(), progress, options.finder)
-    heard = [_held(clip, marks, 0.0, options) for clip in clips if clip.features is not None]
+    heard = [replace(_held(clip, marks, 0.0, options), upper=None) for clip in clips if clip.features is not None]
     if not heard:
         raise UsageError(f"{options.others}: none of its clips has sound")
     other = Table(table.gauge, table.lag_model, heard, options.seed)

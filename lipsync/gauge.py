@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipsync.alignment import Marks
+from lipsync.bearing import slow_upper
 from lipsync.index import PAUSE_MARGIN_S, ClipMouths, in_spans
 from lipsync.mouth import LIP_POINTS
 from shared.face.landmarks import OVAL, canonical_face
@@ -45,6 +46,8 @@ class HeldClip:
     marks : closures and open vowels; empty where no alignment is given.
     unheard : (T,) bool, words that learning never heard; nowhere where none were left out.
     late_s : by how much the sound came after the mouth; the times are put right by it.
+    upper : (T, 38) float32, what is slowly seen of the upper face (`lipsync.bearing`), of which no mouth is part; None
+        where it shall tell nothing.
     """
 
     path: Path
@@ -57,6 +60,7 @@ class HeldClip:
     marks: Marks
     unheard: NDArray[np.bool_]
     late_s: float = 0.0
+    upper: Floats | None = None
 
 
 def held_clip(
@@ -81,7 +85,9 @@ def held_clip(
     closures_s, open_s = (tuple(t for t in times if t >= from_s) for times in (marks.closures_s, marks.open_s))
     told = Marks(closures_s, open_s, marks.words)
     new = in_spans(times_s, [(start, end) for start, end, word in marks.words if word in unheard], 0.0)
-    return HeldClip(clip.path, sound, clip.indices[kept], times_s, clip.lips[kept], speech, ~near, told, new, late_s)
+    upper = slow_upper(clip.points, clip.times_s)[kept]
+    lips, indices = clip.lips[kept], clip.indices[kept]
+    return HeldClip(clip.path, sound, indices, times_s, lips, speech, ~near, told, new, late_s, upper)
 
 
 class Gauge:

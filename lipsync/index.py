@@ -69,6 +69,11 @@ class ClipMouths:
         return np.array([face.mouth for face in self.faces], dtype=np.float32)
 
     @property
+    def points(self) -> Floats:
+        """(n, 68, 2) float32 canonical centimetres."""
+        return np.array([face.points for face in self.faces], dtype=np.float32)
+
+    @property
     def lips(self) -> Floats:
         """(n, 36) float32, of these the lip points."""
         return np.array([face.lips for face in self.faces], dtype=np.float32)

@@ -102,6 +102,8 @@ class Renderer:
         usual = SyncOptions(voice=voice.folder, speech=clip.path)
         if row == ORACLE:
             shapes, heard_s = voice.basis.encode(clip.lips), clip.times_s
+            if voice.bearing is not None and clip.upper is not None:  # the stage bears them as the head does
+                shapes = shapes - voice.bearing.shifts(clip.upper)
         else:
             made = predict_track(voice, clip.sound, usual)
             shapes, heard_s = made.shapes, made.times_s

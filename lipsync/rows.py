@@ -66,9 +66,9 @@ class Table:
         self._open_in_pauses = open_rate(gaps, pauses).share
 
     def predict(self, name: str, about: str, predictor: Predictor, recipe: str = "", minutes: float = 0.0) -> None:
-        """Add a row that is made from sound alone."""
+        """Add a row that is made from sound, and from what the clips' upper faces tell, of no mouth."""
         leaks = {key: self._leak(predictor, sound) for key, sound in self._silences.items()}
-        self.add(name, about, [predictor(clip.sound, clip.times_s) for clip in self.held], leaks)
+        self.add(name, about, [predictor(clip.sound, clip.times_s, clip.upper) for clip in self.held], leaks)
         self.rows[-1] = replace(self.rows[-1], recipe=recipe, minutes=minutes)
 
     def add(self, name: str, about: str, lips: Sequence[Floats], leaks: dict[str, float] | None = None) -> None:
@@ -93,7 +93,7 @@ class Table:
 
     def _leak(self, predictor: Predictor, sound: Sound) -> float:
         times_s = np.arange(int(LENGTH_S * SILENCE_RATE_HZ)) / SILENCE_RATE_HZ
-        return open_rate(self.gauge.gaps(predictor(sound, times_s))).share - self._open_in_pauses
+        return open_rate(self.gauge.gaps(predictor(sound, times_s, None))).share - self._open_in_pauses
 
     def _lag(self, lips: Sequence[Floats]) -> Lag | None:
         if all(np.nanstd(made, axis=0).max() < STILL_CM for made in lips):

@@ -5,7 +5,8 @@ one and the same person some millimetres higher in one clip's canonical face tha
 footage has it, the chin would end above the neck's own edge. So corners of the mouth and jaw are compared at like
 mouths, over all of a track, and the new mouth is seated where this clip's was. Measured on five clips of a man, with a
 voice of his from elsewhere: the corners lay 0.3 to 2.7 mm too high, the chin up to 5 mm; within one camera's clips of
-another man 0.6 mm and less.
+another man 0.6 mm and less. What the head itself tells (`lipsync.bearing`) is in the new mouth already, and taken out
+of both sides before they are compared.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lipsync.mouth import FreeFace, aperture_cm, free_face
+from lipsync.bearing import Bearing, slow_upper
+from lipsync.borne import Borne
+from lipsync.mouth import JAW_POINTS, LIP_POINTS, LIPS, MouthBasis, aperture_cm, free_face
 from lipsync.synthesise import LowerFace
-from lipsync.voice import Pool, lips_of
+from lipsync.voice import Pool, Voice, lips_of
 from shared.face.analyse import ClipFaces
 from shared.types import Face, Floats
 
@@ -31,7 +34,7 @@ LARGEST_CM: Final = 0.8
 """No mouth is moved further; what asks for more is a wrong face, or one that is hidden."""
 MOST_TRACKS: Final = 64
 """Remembered at a time, so that memory stays flat over a long clip of many shots."""
-CORNERS, JAW, LIPS = [48, 54], slice(0, 17), slice(48, 68)
+CORNERS, JAW, MOUTH = [48, 54], slice(0, 17), slice(48, 68)
 STIFFNESS: Final = 0.01
 """Share of the variance that holds slopes down where the footage's mouths hardly differ."""
 
@@ -52,53 +55,92 @@ class Usual:
         return np.asarray(_places(points) - np.einsum("nk,kpc->npc", _forms(points), self.slopes), dtype=np.float32)
 
 
-def usual_of(pool: Pool) -> Usual:
+def usual_of(voice: Voice) -> Usual:
     """Fit, by least squares, where the pool of a voice wears its corners and its jaw."""
-    points = np.asarray(pool.points)
+    points = np.asarray(voice.pool.points)
+    if voice.bearing is not None:
+        points = points - _told(voice.basis, _shifts(voice.bearing, voice.pool))
     forms = _forms(points)
     held = STIFFNESS * len(points) * np.diag([0.0, *forms[:, 1:].var(axis=0) + 1e-6])
     slopes = np.linalg.solve(forms.T @ forms + held, forms.T @ _places(points).reshape(len(points), -1))
     return Usual(np.asarray(slopes.reshape(-1, 18, 2), dtype=np.float64))
 
 
+def _shifts(bearing: Bearing, pool: Pool) -> Floats:
+    """What the heads of a pool tell of its mouths, (N, 20)."""
+    shifts = np.zeros((len(pool.clips), bearing.slopes.shape[1]), dtype=np.float32)
+    for clip in np.unique(pool.clips):
+        rows = np.flatnonzero(pool.clips == clip)
+        rows = rows[np.argsort(pool.times_s[rows])]
+        shifts[rows] = bearing.shifts(slow_upper(pool.points[rows], pool.times_s[rows]))
+    return shifts
+
+
+def _told(basis: MouthBasis, shifts: Floats) -> Floats:
+    """Changes of shapes (N, 20) as changes of faces, (N, 68, 2) centimetres."""
+    change = np.zeros((len(shifts), 68, 2), dtype=np.float32)
+    mouths = (shifts @ basis.components).reshape(len(shifts), -1, 2)
+    change[:, list(LIP_POINTS)] = mouths[:, : len(LIP_POINTS)]
+    if basis.mean.size > LIPS:
+        change[:, list(JAW_POINTS)] = mouths[:, -len(JAW_POINTS) :]
+    return change
+
+
 class Seats:
     """How far from the footage's place each track of a clip wears its mouth; found when it is first asked for."""
 
-    def __init__(self, usual: Usual, faces_of: Callable[[int], list[Face]]) -> None:
-        self._usual, self._faces_of = usual, faces_of
+    def __init__(
+        self, voice: Voice, faces_of: Callable[[int], list[tuple[int, Face]]], borne: Borne | None = None
+    ) -> None:
+        """Seat the mouths of a voice.
+
+        Parameters
+        ----------
+        faces_of : faces of a track, each with the number of its frame.
+        borne : what their heads tell, where the voice knows it.
+        """
+        self._usual, self._basis, self._faces_of, self._borne = usual_of(voice), voice.basis, faces_of, borne
         self._known: dict[int, Floats] = {}
 
     def seated(self, lower: LowerFace, track: int) -> LowerFace:
         """A lower face whose lips and jaw are wanted where the track wears them."""
         shift = self._known.pop(track, None)
         if shift is None:
-            shift = self._shift([free_face(face) for face in self._faces_of(track)])
+            shift = self._shift(self._points(track))
         self._known[track] = shift  # the last seen last
         for other in list(self._known)[:-MOST_TRACKS]:
             del self._known[other]
         return replace(lower, points=lower.points + shift)
 
-    def _shift(self, faces: list[FreeFace]) -> Floats:
+    def _points(self, track: int) -> Floats:
+        """Faces of a track without what their heads tell, (N, 68, 2)."""
+        faces = self._faces_of(track)
+        points = np.array([free_face(face).points for _, face in faces], dtype=np.float32).reshape(-1, 68, 2)
+        if self._borne is not None and faces:
+            points -= _told(self._basis, np.array([self._borne.shift(track, index) for index, _ in faces]))
+        return points
+
+    def _shift(self, points: Floats) -> Floats:
         """(68, 2) centimetres, 0 for all but lips and jaw."""
         shift = np.zeros((68, 2), dtype=np.float32)
-        if faces:
-            beside = np.median(self._usual.beside(np.array([face.points for face in faces])), axis=0)
-            shift[LIPS], shift[JAW] = beside[0], beside[1:]
-            shift *= len(faces) / (len(faces) + WELL_KNOWN)
+        if len(points):
+            beside = np.median(self._usual.beside(points), axis=0)
+            shift[MOUTH], shift[JAW] = beside[0], beside[1:]
+            shift *= len(points) / (len(points) + WELL_KNOWN)
             shift *= min(1.0, LARGEST_CM / max(float(np.linalg.norm(beside[0])), LARGEST_CM))
         return shift
 
 
-def faces_in(clip: ClipFaces) -> Callable[[int], list[Face]]:
+def faces_in(clip: ClipFaces) -> Callable[[int], list[tuple[int, Face]]]:
     """What reads faces of a track of an analysed clip, spread over the frames in which it is."""
 
-    def read(number: int) -> list[Face]:
+    def read(number: int) -> list[tuple[int, Face]]:
         track = next((track for track in clip.tracks if track.number == number), None)
         if track is None:
             return []
         count = min(MOST_FACES, track.last - track.first + 1)
         places = np.linspace(track.first, track.last, count).round().astype(int)
-        return [face for place in places for face in clip.faces_at(int(place)) if face.track == number]
+        return [(int(place), face) for place in places for face in clip.faces_at(int(place)) if face.track == number]
 
     return read
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from lipsync.bearing import Bearing
 from lipsync.closure import Closure
 from lipsync.mouth import LIP_POINTS, MouthBasis, MouthSpace
 from lipsync.plane import TexturePlane
@@ -31,10 +32,11 @@ from shared.store.artefact import open_artefact
 from shared.types import Floats, JsonObject
 
 KIND: Final = "voice"
-SCHEMA: Final = 4
+SCHEMA: Final = 5
 MOUTHS: Final = "mouths.safetensors"
 TEXTURES: Final = "textures.safetensors"
 NET: Final = "net"
+BEARING: Final = "bearing."
 MAPPED: Final = ("points", "flat")
 """What of the pool stays on disk until it is asked for: a kilobyte a frame, of which a clip needs few."""
 HEADER_BYTES: Final = 504
@@ -74,6 +76,7 @@ class Voice:
     rest : (20,) float32, the speaker's closed mouth in pauses.
     textures : (M, H, W, 3) uint8 memory map of the lower faces; `pool.rows` points into it.
     teeth : None where the footage shows none well.
+    bearing : None where heads tell nothing of where they wear their mouths, and in the paper's recipe.
     """
 
     folder: Path
@@ -87,9 +90,12 @@ class Voice:
     plane: TexturePlane
     textures: NDArray[np.uint8]
     teeth: SpeakerTeeth | None = None
+    bearing: Bearing | None = None
 
 
-def save_mouths(folder: Path, pool: Pool, space: MouthSpace, closure: Closure, plane: TexturePlane) -> None:
+def save_mouths(
+    folder: Path, pool: Pool, space: MouthSpace, closure: Closure, plane: TexturePlane, bearing: Bearing | None = None
+) -> None:
     """Write all but textures, teeth and network."""
     basis = space.basis
     arrays = {
@@ -104,6 +110,8 @@ def save_mouths(folder: Path, pool: Pool, space: MouthSpace, closure: Closure, p
         "closure.real_cm": closure.real_cm,
         "px_per_cm": np.array([plane.px_per_cm], dtype=np.float64),
     }
+    if bearing is not None:
+        arrays |= {BEARING + field.name: getattr(bearing, field.name) for field in fields(Bearing)}
     save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / MOUTHS)
 
 
@@ -131,6 +139,8 @@ def open_voice(folder: Path) -> Voice:
         shapes, repertoire = arrays["shapes"], arrays["repertoire"]
         rest, plane = arrays["rest"], TexturePlane(float(arrays["px_per_cm"][0]))
         closure = Closure(arrays["closure.made_cm"], arrays["closure.real_cm"], arrays["closure.direction"])
+        borne = BEARING + fields(Bearing)[0].name in arrays
+        bearing = Bearing(**{one.name: arrays[BEARING + one.name] for one in fields(Bearing)}) if borne else None
     except (OSError, SafetensorError, ValueError, KeyError, struct.error) as error:
         raise ArtefactError(
             f"{folder}: this voice is damaged ({error}); remove the folder and learn it again"
@@ -141,7 +151,8 @@ def open_voice(folder: Path) -> Voice:
     except (KeyError, AttributeError, TypeError, ValueError, RuntimeError) as error:
         raise WeightsError(f"{folder}: its network is of another version ({error!r}); learn it again") from error
     restore_weights(net, checkpoint.part("net"), folder / NET / BEST)
-    return Voice(folder, net, basis, rest, closure, pool, shapes, repertoire, plane, textures, load_teeth(folder))
+    teeth = load_teeth(folder)
+    return Voice(folder, net, basis, rest, closure, pool, shapes, repertoire, plane, textures, teeth, bearing)
 
 
 def lips_of(points: Floats) -> Floats:

@@ -182,11 +182,13 @@ class Scene:
     Attributes
     ----------
     shot : number of the shot of the clip that the frame lies in.
+    clip_index : number of the frame of the clip that is shown, where frames are shown in another order too.
     """
 
     frame: Frame
     faces: tuple[Face, ...]
     shot: int = 0
+    clip_index: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ class ClipFaces:
     def scene(self, frame: Frame, tracks: Container[int]) -> Scene:
         """A frame of the clip with the faces of some tracks."""
         faces = tuple(face for face in self.faces_at(frame.index) if face.track in tracks)
-        return Scene(frame, faces, self._store.shot_of(frame.index))
+        return Scene(frame, faces, self._store.shot_of(frame.index), frame.index)
 
     def iter(self) -> Iterator[tuple[int, float, tuple[Face, ...]]]:
         """(index, time in seconds, faces) of each frame in order."""

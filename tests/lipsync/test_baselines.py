@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from lipsync.alignment import Marks
 from lipsync.baselines import SHIFT, TURN_DEG, ZOOM, Jittered, by_voice, detected_again, mean_mouth, retrieved
+from lipsync.bearing import TOLD, Bearing
 from lipsync.gauge import HeldClip
 from lipsync.index import ClipMouths, gather
 from lipsync.mouth import FreeFace
@@ -48,7 +50,7 @@ def test_the_mean_mouth_always_answers_the_mean(
         features=None,
         voiced=(),
     )
-    answer = mean_mouth([clip])(SILENCE, np.arange(3) / 25.0)
+    answer = mean_mouth([clip])(SILENCE, np.arange(3) / 25.0, None)
     np.testing.assert_allclose(answer, np.repeat(lips_of(points_of(0.2)[np.newaxis]), 3, axis=0), atol=1e-5)
 
 
@@ -64,10 +66,22 @@ def test_the_oracle_gives_the_pool_s_mouths_near_the_true_ones(
 
 def test_a_voice_rests_under_silence_and_its_net_alone_does_not_know(voice: Voice) -> None:
     times = np.arange(20) / 25.0
-    rested = by_voice(voice)(SILENCE, times)
+    rested = by_voice(voice)(SILENCE, times, None)
     rest = voice.basis.decode(voice.rest)
     np.testing.assert_allclose(rested, np.repeat(rest[np.newaxis], 20, axis=0), atol=1e-4)
-    assert float(np.abs(by_voice(voice, bare=True)(SILENCE, times) - rest).max()) > 1e-3
+    assert float(np.abs(by_voice(voice, bare=True)(SILENCE, times, None) - rest).max()) > 1e-3
+
+
+def test_a_voice_bears_mouths_as_the_head_does_and_its_net_alone_knows_no_head(voice: Voice) -> None:
+    times, upper = np.arange(20) / 25.0, np.full((20, TOLD), 0.1, dtype=np.float32)
+    slopes = np.full((TOLD, 20), 0.01, dtype=np.float32)
+    far = np.array([1e6], dtype=np.float32)
+    knowing = replace(voice, bearing=Bearing(np.zeros(TOLD, np.float32), np.eye(TOLD, dtype=np.float32), far, slopes))
+    borne, unknown = (by_voice(knowing)(SILENCE, times, seen) for seen in (upper, None))
+    moved = np.full(20, 0.01 * 0.1 * TOLD, dtype=np.float32) @ voice.basis.components
+    np.testing.assert_allclose(borne - unknown, np.repeat(moved[np.newaxis], 20, axis=0), atol=1e-4)
+    bare = by_voice(knowing, bare=True)
+    np.testing.assert_array_equal(bare(SILENCE, times, upper), bare(SILENCE, times, None))
 
 
 class Still:

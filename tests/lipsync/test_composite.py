@@ -22,7 +22,7 @@ from lipsync.options import SyncOptions
 from lipsync.palette import palette_of
 from lipsync.path import Follower
 from lipsync.predict import MouthTrack
-from lipsync.seat import Seats, usual_of
+from lipsync.seat import Seats
 from lipsync.synthesise import Synthesiser
 from lipsync.teeth import SpeakerTeeth, TeethProxy
 from lipsync.tint import Tints
@@ -85,8 +85,7 @@ def opened(
 
 
 def remembered_of(voice: Voice) -> Remembered:
-    seats = Seats(usual_of(voice.pool), lambda _: [])
-    return Remembered(Fronts(voice, palette_of(voice)), seats, Insides(), Details(), Tints())
+    return Remembered(Fronts(voice, palette_of(voice)), None, Seats(voice, lambda _: []), Insides(), Details(), Tints())
 
 
 @pytest.mark.parametrize("count", [0, 1, STEADY_FRAMES, 3 * STEADY_FRAMES + 5])

@@ -55,7 +55,7 @@ def test_a_clip_whose_sound_comes_late_is_put_on_its_clock() -> None:
     faces = SimpleNamespace(lips=np.zeros((FRAMES, 36), dtype=np.float32))
     clip = SimpleNamespace(
         path=Path("a.mp4"), indices=np.arange(FRAMES), times_s=np.arange(FRAMES) / 25.0, lips=faces.lips,
-        voiced=((1.0, 2.0),),
+        points=np.zeros((FRAMES, 68, 2), dtype=np.float32), voiced=((1.0, 2.0),),
     )  # fmt: skip
     made = held_clip(cast(ClipMouths, clip), Sound(np.zeros(48_000, dtype=np.float32), 16_000), Marks(), late_s=0.06)
     assert made.late_s == 0.06

@@ -66,11 +66,11 @@ def shapes_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Floats]:
         return asked[-1]
 
     monkeypatch.setattr(MouthTrack, "at", at)
-    monkeypatch.setattr(composite, "open_voice", lambda _: SimpleNamespace(pool=None))
+    monkeypatch.setattr(composite, "open_voice", lambda _: SimpleNamespace(bearing=None))
     monkeypatch.setattr(composite, "mouth_track", lambda *_: spoken)
     monkeypatch.setattr(composite, "palette_of", lambda _: None)
     monkeypatch.setattr(composite, "Fronts", lambda *_: None)
-    monkeypatch.setattr(composite, "usual_of", lambda _: None)
+    monkeypatch.setattr(composite, "Seats", lambda *_: None)
     made = SimpleNamespace(steadiness=None, teeth=None, plane=None)
     monkeypatch.setattr(composite, "Synthesiser", lambda *_: made)
 

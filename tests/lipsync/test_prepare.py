@@ -64,6 +64,11 @@ def test_every_frame_with_a_face_gives_a_mouth(voice_folder: Path) -> None:
     assert 6.5 < voice.plane.px_per_cm < 8.5
 
 
+def test_it_is_said_whether_heads_tell_of_mouths(voice_folder: Path) -> None:
+    details = open_artefact(voice_folder, KIND, SCHEMA).details
+    assert details["bearing"] == (open_voice(voice_folder).bearing is not None)
+
+
 def test_this_speakers_lower_teeth_are_found(voice_folder: Path) -> None:
     voice = open_voice(voice_folder)
     assert voice.teeth is not None
@@ -81,7 +86,9 @@ def test_six_sentences_predict_better_than_the_mean_mouth(voice_folder: Path, fo
 
 def test_the_paper_s_recipe_learns_from_the_same_footage(footage: Path, tmp_path: Path) -> None:
     facts, _ = learn_voice(sentences(footage), tmp_path / "voice", PAPER)
-    assert facts["recipe"] == recipe_of(open_voice(tmp_path / "voice").net) == "paper"
+    voice = open_voice(tmp_path / "voice")
+    assert facts["recipe"] == recipe_of(voice.net) == "paper"
+    assert voice.bearing is None
     assert facts["held_out_error_mm"] < 0.9 * facts["mean_mouth_error_mm"]
 
 

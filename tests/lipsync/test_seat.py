@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import lipsync.seat as module
-from lipsync.mouth import FreeFace
-from lipsync.seat import LARGEST_CM, MOST_FACES, MOST_TRACKS, WELL_KNOWN, Seats, faces_in, usual_of
+from lipsync.borne import Borne
+from lipsync.mouth import LIP_POINTS, FreeFace
+from lipsync.seat import LARGEST_CM, MOST_FACES, MOST_TRACKS, WELL_KNOWN, Seats, faces_in
 from lipsync.synthesise import LowerFace
 from lipsync.voice import Voice
 from shared.face.analyse import ClipFaces
@@ -42,7 +43,7 @@ def shift_of(
         monkeypatch.setattr(module, "free_face", lambda face: worn[face.track])
         faces = [Face((0, 0, 1, 1), points_of(0.0), None, 1.0, number) for number in range(len(worn))]
         made = LowerFace(np.zeros((1, 1, 3), dtype=np.float32), points_of(0.0), points_of(0.0))
-        return Seats(usual_of(voice.pool), lambda _: faces).seated(made, 0).points - made.points
+        return Seats(voice, lambda _: list(enumerate(faces))).seated(made, 0).points - made.points
 
     return shift
 
@@ -80,10 +81,32 @@ def test_a_track_of_which_nothing_is_seen_stays_where_the_footage_has_it(shift_o
 def test_a_track_is_read_once_and_long_gone_ones_are_forgotten(voice: Voice, points_of: Points) -> None:
     read: list[int] = []
     made = LowerFace(np.zeros((1, 1, 3), dtype=np.float32), points_of(0.0), points_of(0.0))
-    seats = Seats(usual_of(voice.pool), lambda track: read.append(track) or [])  # type: ignore[func-returns-value]
+    seats = Seats(voice, lambda track: read.append(track) or [])  # type: ignore[func-returns-value]
     for track in (0, 0, *range(1, MOST_TRACKS), 0, MOST_TRACKS, 0, 1):
         seats.seated(made, track)
     assert read == [*range(MOST_TRACKS + 1), 1]
+
+
+def test_what_heads_tell_is_not_told_twice(
+    voice: Voice,
+    points_of: Points,
+    posed: Callable[..., FacePose],
+    free_from: Callable[..., FreeFace],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The clip's mouths lie lower by just what its head tells: the new mouth is there already.
+    lower = np.zeros(36, dtype=np.float32)
+    lower[1::2] = -LOWER_CM
+    told = (voice.basis.components[:, :36] @ lower).astype(np.float32)
+    points = points_of(0.5)
+    points[list(LIP_POINTS)] += (told @ voice.basis.components).reshape(-1, 2)
+    monkeypatch.setattr(module, "free_face", lambda _: free_from(points, posed()))
+    faces = [(index, Face((0, 0, 1, 1), points, None, 1.0, 0)) for index in range(100)]
+    borne = cast(Borne, SimpleNamespace(shift=lambda *_: told))
+    made = LowerFace(np.zeros((1, 1, 3), dtype=np.float32), points_of(0.0), points_of(0.0))
+    moved, told_twice = (Seats(voice, lambda _: faces, one).seated(made, 0).points for one in (borne, None))
+    assert float(np.abs(moved - made.points)[48:].max()) < 0.03
+    assert float(np.abs(told_twice - made.points)[48:].max()) > 0.05
 
 
 def test_faces_of_a_track_are_read_from_all_over_it() -> None:
@@ -96,6 +119,6 @@ def test_faces_of_a_track_are_read_from_all_over_it() -> None:
     track = SimpleNamespace(number=4, first=100, last=1100)
     clip = cast(ClipFaces, SimpleNamespace(tracks=(track,), faces_at=faces_at))
     faces = faces_in(clip)(4)
-    assert [face.track for face in faces] == [4] * MOST_FACES
+    assert [(index, face.track) for index, face in faces] == [(index, 4) for index in asked]
     assert (asked[0], asked[-1], len(asked)) == (100, 1100, MOST_FACES)
     assert faces_in(clip)(5) == []

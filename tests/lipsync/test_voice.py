@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from lipsync.bearing import TOLD, Bearing
 from lipsync.mouth import LAYOUTS, MouthSpace, fit_basis, mouths_of
 from lipsync.recipes import fresh_model, recipe_of
 from lipsync.ring import between
@@ -102,6 +104,18 @@ def test_a_voice_keeps_what_its_shapes_tell(tmp_path: Path, voice: Voice) -> Non
         save_net(partial, voice.net, 700, {})
     opened = open_voice(tmp_path / "ada")
     np.testing.assert_allclose(opened.basis.decode(opened.shapes), mouths, atol=1e-3)
+
+
+def test_what_heads_tell_comes_with_the_voice(folder: Path, voice: Voice) -> None:
+    assert open_voice(folder).bearing is None
+    numbers = np.arange(TOLD * 20, dtype=np.float32)
+    bearing = Bearing(numbers[:TOLD], np.eye(TOLD, dtype=np.float32), numbers[3:4], numbers.reshape(TOLD, 20))
+    space = MouthSpace(lips_of(voice.pool.points), voice.basis, voice.rest)
+    save_mouths(folder, voice.pool, space, voice.closure, voice.plane, bearing)
+    found = open_voice(folder).bearing
+    assert found is not None
+    for field in fields(Bearing):
+        np.testing.assert_array_equal(getattr(found, field.name), getattr(bearing, field.name))
 
 
 def test_a_voice_of_the_default_recipe_is_opened_as_one(folder: Path) -> None:

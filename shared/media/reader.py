@@ -7,8 +7,8 @@ for certain. Frames that cannot be decoded are counted in `ClipReader.damaged`, 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -99,7 +99,17 @@ class ClipReader:
                 return True
         return False
 
-    def _decode(self) -> Iterator[av.VideoFrame]:
+    def close(self) -> None:
+        """Let go of decoder and pictures.
+
+        Decoding refers to this reader and this reader to it: left to the garbage collector, which counts objects and
+        not their megabytes, a hundred decoders would wait for it.
+        """
+        self._decoded.close()
+        self._first = None
+        self._container.close()
+
+    def _decode(self) -> Generator[av.VideoFrame]:
         """Decoded pictures; errors are counted and passed over."""
         packets = self._container.demux(self._stream)
         while True:
@@ -177,9 +187,14 @@ def open_clip(path: Path) -> Iterator[ClipReader]:
     """
     container = open_input(path)
     try:
-        yield ClipReader(path, container)
-    finally:
+        reader = ClipReader(path, container)
+    except BaseException:
         container.close()
+        raise
+    try:
+        yield reader
+    finally:
+        reader.close()
 
 
 def probe(path: Path) -> ClipInfo:
@@ -239,8 +254,8 @@ def clip_origin(path: Path) -> Fraction:
     """
     container = open_input(path)
     try:
-        with suppress(MediaError):
-            return ClipReader(path, container).info.start_s
+        with suppress(MediaError), closing(ClipReader(path, container)) as reader:
+            return reader.info.start_s
         with suppress(MediaError):
             sound = heard_audio(path, container)
             return (sound.start_time or 0) * (sound.time_base or Fraction(1))

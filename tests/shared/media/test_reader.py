@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import logging
+import weakref
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -255,6 +257,21 @@ def test_frames_are_given_once(tmp_path: Path) -> None:
         list(reader.frames())
         with pytest.raises(ValueError, match="given once"):
             next(reader.frames())
+
+
+@pytest.mark.parametrize("read", [0, 3, 100])
+def test_a_closed_clip_lets_its_decoder_go_at_once(tmp_path: Path, read: int) -> None:
+    path = make_clip(tmp_path / "clip.mp4", Recipe(frames=10))
+    gc.collect()
+    gc.disable()
+    try:
+        with open_clip(path) as reader:
+            list(itertools.islice(reader.frames(), read))
+            known = weakref.ref(reader)
+        del reader
+        assert known() is None
+    finally:
+        gc.enable()
 
 
 def test_frames_of_a_name_with_odd_characters_are_read(tmp_path: Path) -> None:

@@ -15,6 +15,9 @@ from shared.types import Floats
 
 CONTEXT = 200
 """Rows that the net hears before a held-out stretch (2 s)."""
+EDGE_ROWS = 8
+"""Mouths so near to a joint of two pieces count for nothing: they move as neither does."""
+LEAST_PIECE = 20
 WHOLE_CLIPS_FROM = 10
 """From this many clips on, whole clips are held out; below, a stretch of each."""
 Rows = NDArray[np.bool_]
@@ -65,6 +68,8 @@ class Crops:
     delay : rows by which features are taken later.
     ways : the features of all examples once more, in each way in which they are varied, in any precision.
     clean : share of the crops that are taken from the examples' own, where there are others.
+    joined : share of the crops that are joined of pieces from anywhere, so that what comes before in a sentence tells
+        nothing of what comes next, and how many pieces.
     """
 
     def __init__(
@@ -75,8 +80,10 @@ class Crops:
         delay: int,
         ways: Sequence[Sequence[NDArray[np.floating]]] = (),
         clean: float = 1.0,
+        joined: tuple[float, int] = (0.0, 1),
     ) -> None:
         self._batch, self._steps = size
+        self._joined = joined
         self._delay, self._clean, self._held = delay, clean, held
         self._tail = self._steps + delay
         self._ways = [_end_to_end(one, self._tail) for one in ([example.features for example in examples], *ways)]
@@ -100,8 +107,15 @@ class Crops:
     def draw(self, generator: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """(B, S, F) features from `delay` rows later, (B, S, D) shapes, (B, S) known."""
         starts = generator.choice(self._starts, self._batch)
-        rows = torch.from_numpy(starts[:, None] + np.arange(self._steps))
-        return self._heard(rows + self._delay, generator), self._shapes[rows], self._known[rows]
+        places, apart = starts[:, None] + np.arange(self._steps), np.ones((self._batch, self._steps), dtype=np.float32)
+        share, pieces = self._joined
+        for crop in np.flatnonzero(generator.random(self._batch) < share) if share > 0.0 else ():
+            for cut in np.sort(generator.integers(LEAST_PIECE, self._steps - LEAST_PIECE, pieces - 1)):
+                places[crop, cut:] = generator.choice(self._starts) + np.arange(self._steps - cut)
+                apart[crop, max(cut - EDGE_ROWS - self._delay, 0) : cut + EDGE_ROWS] = 0.0
+        rows = torch.from_numpy(places)
+        known = self._known[rows] * torch.from_numpy(apart)
+        return self._heard(rows + self._delay, generator), self._shapes[rows], known
 
     def _heard(self, rows: Tensor, generator: np.random.Generator) -> Tensor:
         """Features of rows (B, S), each crop in its own way."""

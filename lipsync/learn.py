@@ -69,6 +69,10 @@ class LearnOptions:
     the squares of all. Only where the lips are known."""
     velocity: float = 0.0
     """Weight of the squares of the change over 40 ms beside the cost of the shape, >= 0."""
+    joined: float = 0.0
+    """Share of crops that are joined of `pieces` from anywhere in the footage..."""
+    pieces: int = 3
+    """...so that no sentence is learned by heart: of words in none of them (half of GRID) r rises from .791 to .828."""
     widest: float = 1.0
     """How many times as far from the mean mouth the default network's mouths are put at most, where those held out are
     (`Validation.shyness`)."""
@@ -104,6 +108,7 @@ LEARNING: Final[Mapping[RecipeName, LearnOptions]] = {
         clip_norm=1.0,
         softness_cm=0.04,
         velocity=1.0,
+        joined=0.9,
         widest=1.1,
         sounds=SoundOptions(),
         threads=1,
@@ -251,7 +256,8 @@ class _Lessons:
             ways = variants(net, [example.features for example in examples], options.sounds, generator, tail)
             if lips is not None:
                 self._quiet = torch.from_numpy(quiet(net, options.steps, options.sounds, generator))
-        self._crops = Crops(self._examples, held, (options.batch, options.steps), net.delay, ways, clean)
+        size, joined = (options.batch, options.steps), (options.joined, options.pieces)
+        self._crops = Crops(self._examples, held, size, net.delay, ways, clean, joined)
         self._judge_by(self._examples)
 
     def retime(self, late_s: Sequence[float]) -> None:

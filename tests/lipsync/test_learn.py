@@ -24,7 +24,15 @@ from shared.types import Floats, Sound
 WIDTHS: dict[RecipeName, int] = {"paper": 28, "default": 40}
 PAPER = LearnOptions(updates=120, batch=24, validate_every=40, rate=1e-2)
 DEFAULT = replace(
-    LEARNING["default"], phones=False, updates=80, batch=8, steps=80, validate_every=20, rate=2e-3, sounds=None
+    LEARNING["default"],
+    phones=False,
+    updates=80,
+    batch=8,
+    steps=80,
+    validate_every=20,
+    rate=2e-3,
+    joined=0.0,
+    sounds=None,
 )
 SHORT = {options.recipe: options for options in (PAPER, DEFAULT)}
 both = pytest.mark.parametrize("recipe", SHORT)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -100,6 +102,27 @@ def test_dropout_is_off_in_a_prediction_and_on_again_after_it() -> None:
     net = small_net().train()
     torch.testing.assert_close(net.shapes_of(noise(60)), net.shapes_of(noise(60)))
     assert net.training
+
+
+@pytest.mark.parametrize(("left_out", "of"), [("unled", "read_far"), ("deaf", "phones")])
+def test_some_training_crops_do_without_the_lstm_or_phones_and_no_prediction_does(left_out: str, of: str) -> None:
+    whole = MouthNetConfig(cell=16, channels=16, dropout=0.0, unled=0.0, deaf=0.0)
+    wanting = replace(whole, unled=0.5) if left_out == "unled" else replace(whole, deaf=0.5)
+    torch.manual_seed(0)
+    net = MouthNet(wanting, Ear(CENTRES, mixtures()))
+    plain = MouthNet(whole, net.ear)
+    plain.load_state_dict(net.state_dict())
+    without = MouthNet(plain.config, net.ear)
+    without.load_state_dict(net.state_dict())
+    with torch.no_grad():
+        for every in getattr(without, of).parameters():
+            every[:] = 0.0 if every.ndim > 1 else every
+        crops = net.heard(torch.stack([noise(60, seed) for seed in range(40)]))
+        made, all_heard, left = (one.train().crops(crops) for one in (net, plain, without))
+        like_all, like_left = ((made - other).abs().amax(dim=(1, 2)) < 1e-5 for other in (all_heard, left))
+    assert bool((like_all ^ like_left).all())
+    assert 8 <= int(like_left.sum()) <= 32
+    torch.testing.assert_close(net.shapes_of(noise(60)), plain.shapes_of(noise(60)))
 
 
 def test_phones_tell_what_bands_alone_do_not() -> None:

@@ -293,9 +293,9 @@ def test_a_damaged_state_begins_anew(tmp_path: Path) -> None:
     [
         (2.0, 600, 1e-3, 0.4),
         (300.0, 600, 1e-3, 0.4),
-        (450.0, 900, 1.5e-3, 0.4 + 0.25 / 3),
-        (600.0, 1200, 2e-3, 0.4 + 0.5 / 3),
-        (9e3, 1500, 2e-3, 0.65),
+        (450.0, 900, 1.5e-3, 0.4 + 0.25 * 1.5 / 7),
+        (600.0, 1200, 2e-3, 0.4 + 0.25 * 3 / 7),
+        (9e3, 2000, 2e-3, 0.65),
     ],
 )
 def test_more_speech_is_learned_from_longer_and_cleaner_but_for_the_paper_s(

@@ -219,7 +219,8 @@ def _fill(
         table.predict(
             f"{name}, net alone", "without rest, closing, smoothing and what heads tell", by_voice(voice, bare=True)
         )
-        table.predict(name, "as sync uses it", by_voice(voice), name, seconds_of(learn) / 60)
+        heads = "" if voice.bearing is None else ", and borne as the clips' heads tell"
+        table.predict(name, f"as sync uses it{heads}", by_voice(voice), name, seconds_of(learn) / 60)
 
 
 def _others(

@@ -109,6 +109,8 @@ def pairs(one: Said, other: Said) -> list[tuple[Floats, Floats]]:
 def likeness(one: Said, others: Sequence[Said]) -> float:
     """Correlation of the openings over all takes."""
     every = [pair for other in others for pair in pairs(one, other)]
+    if not every:
+        return float("nan")
     made, real = (np.concatenate(parts) for parts in zip(*every, strict=True))
     return float(np.corrcoef(made, real)[0, 1])
 
@@ -133,14 +135,18 @@ def main() -> None:
     shared = Counter({clip: sum(a == b for a, b in zip(words, wanted, strict=False)) for clip, words in spoken.items()})
     takes: dict[str, Said] = {}
     for clip, _ in shared.most_common(3 * options.count):
+        if len(takes) == options.count:
+            break
         path = places[clip]
         sound = load_sound(path, SAMPLE_RATE_HZ)
         words = aligned(sound, " ".join(spoken[clip]))
-        if words is not None and len(takes) < options.count:
+        if words is not None:
             (seen,) = gather([path], cache_folder(), "largest", Counter(), recipe="paper")
             takes[clip] = said(voice, sound, words, seen)
+    if len(takes) < 2 or not min(shared[clip] for clip in takes):
+        parser.error("hardly a take of the speaker shares words with the text; name another text or other takes")
     own = [likeness(take, [other for other in takes.values() if other is not take]) for take in takes.values()]
-    figures = {"own_voice_r": round(float(np.mean(own)), 3)}
+    figures = {"own_voice_r": round(float(np.nanmean(own)), 3)}
     words = aligned(load_sound(options.speech[0], SAMPLE_RATE_HZ), options.text.lower())
     if words is None:
         parser.error(f"{options.speech[0]}: its phones are not found by the text; name the clean recording first")

@@ -18,6 +18,7 @@ CONTEXT = 200
 EDGE_ROWS = 8
 """Mouths so near to a joint of two pieces count for nothing: they move as neither does."""
 LEAST_PIECE = 20
+"""The first and the last piece of a crop are no shorter."""
 WHOLE_CLIPS_FROM = 10
 """From this many clips on, whole clips are held out; below, a stretch of each."""
 Rows = NDArray[np.bool_]

@@ -234,7 +234,7 @@ def _others(
     other = Table(table.gauge, table.lag_model, heard, options.seed)
     other.predict("ridge", "ridge regression on +-240 ms of cepstra", ridge(table.lag_model))
     for name, voice in voices.items():
-        other.predict(name, "as sync uses it", by_voice(voice), name)
+        other.predict(name, "as sync uses it, but for what heads tell", by_voice(voice), name)
     other.compare(BASELINE)
     return tuple(other.rows)
 

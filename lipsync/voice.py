@@ -1,8 +1,8 @@
 """A VOICE: what was learned of one speaker, as an artefact on disk.
 
-The folder holds ``mouths.safetensors`` (shapes, points, poses, times of the pool's frames, the basis of the shapes, and
-the mouths of all clips that tell shapes), ``textures.safetensors`` (the lower faces, uint8, never read as a whole),
-``teeth.safetensors`` where the footage shows teeth, and ``net/`` (the network).
+The folder holds ``mouths.safetensors`` (shapes, points, poses, times of the pool's frames, the basis of the shapes, the
+mouths of all clips that tell shapes, and what heads tell of mouths), ``textures.safetensors`` (the lower faces, uint8,
+never read as a whole), ``teeth.safetensors`` where the footage shows teeth, and ``net/`` (the network).
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ class Tracker:
     def scenes(self, frames: Iterable[Frame]) -> Iterator[Scene]:
         """Each frame with its tracked, smoothed faces, in order."""
         for seen in self.seen(frames):
-            yield Scene(seen.frame, tuple(seen.faces), seen.shot)
+            yield Scene(seen.frame, tuple(seen.faces), seen.shot, seen.frame.index)
 
     def seen(self, frames: Iterable[Frame]) -> Iterator[Seen]:
         """As `scenes`, with the number of the shot."""

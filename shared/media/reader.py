@@ -105,9 +105,12 @@ class ClipReader:
         Decoding refers to this reader and this reader to it: left to the garbage collector, which counts objects and
         not their megabytes, a hundred decoders would wait for it.
         """
-        self._decoded.close()
         self._first = None
-        self._container.close()
+        try:
+            with suppress(ValueError):  # somebody decodes in another thread, and ends on the closed container
+                self._decoded.close()
+        finally:
+            self._container.close()
 
     def _decode(self) -> Generator[av.VideoFrame]:
         """Decoded pictures; errors are counted and passed over."""

@@ -56,6 +56,7 @@ def retimed(
                 other = scene_of(frames.at(second))
                 frame = frame_between(frame, other.frame, share)
                 faces = faces_between(faces, other.faces, share)
+                scene = scene if share <= 0.5 else other
             beat = Fraction(index) / (timeline.rate * info.time_base)
             yield replace(scene, frame=replace(frame, index=index, pts=round(begin + beat)), faces=faces)
 

@@ -7,46 +7,36 @@ import math
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from lipsync import offset, roles
-from lipsync.bearing import Bearing, fit_bearing, slow_upper
-from lipsync.closure import Closure, Lips, fit_closure, lips_from
-from lipsync.crops import Example
-from lipsync.features import row_times_s
-from lipsync.index import ClipMouths, examples_of, gather, in_spans, rest_shape, speech_s
-from lipsync.jitter import moved
+from lipsync.closure import lips_from
+from lipsync.index import ClipMouths, examples_of, gather, rest_shape, speech_s
 from lipsync.learn import LEARNING, Fit, LearnOptions, fit, longer_for
-from lipsync.mouth import COEFFICIENTS, LAYOUTS, LIP_POINTS, LIPS, MouthBasis, MouthSpace, fit_basis
+from lipsync.mouth import COEFFICIENTS, LAYOUTS, LIP_POINTS, LIPS, MouthSpace, fit_basis
 from lipsync.options import OffsetChoice, VoiceOptions
 from lipsync.plane import TexturePlane, plane_for
 from lipsync.proxies import find_teeth
 from lipsync.teeth import save_teeth
 from lipsync.textures import usable_rows, write_textures
+from lipsync.told import bearing_of, closure_of, told_of
 from lipsync.voice import KIND, SCHEMA, TEXTURES, Pool, map_rows, save_mouths, save_net
-from shared.clock import resample_track
 from shared.errors import NoFaceError, UsageError
 from shared.face.detect import FinderName
 from shared.progress import Progress, silent
 from shared.store.artefact import artefact, cache_folder, fingerprint, is_current, lock, open_artefact
 from shared.store.cache import PREPARED
 from shared.store.corrections import corrections_part
-from shared.types import Floats, JsonObject
+from shared.types import JsonObject
 
 LEAST_SPEECH_S = 1.0
 """Speech below which no mouth can be learned; one GRID sentence has about 1.7 s."""
 NAME = "voice"
 TO_MM = 10.0 * math.sqrt(COEFFICIENTS / len(LIP_POINTS))
 """From the root mean square of the coefficients, centimetres, to that of a lip point's distance, millimetres."""
-TOLD_ROWS = 60_000
-"""Ten minutes are enough to compare on."""
-CLOSURE_HELD_ROWS = 500
-"""Five seconds of speech that training did not see are enough too."""
 PATIENCE = 1000
 """For a voice that is made on the way to a render: on minutes of speech the error has long been rising by then."""
 TELL_EVERY = 5
@@ -151,9 +141,9 @@ def _learn(
     spread_ms = 1000.0 * float(np.std(found.late_s))
     if spread_ms > 0.0:
         tell(f"the clips' sounds came {spread_ms:.0f} ms (standard deviation) before or after the usual; taken out")
-    told = _told(found, clips, examples)
-    bearing = None if options.recipe == "paper" else _bearing(told, space.basis, lips)
-    save_mouths(partial, pool, space, _closure(told, space.basis), plane, bearing)
+    told = told_of(found, clips, examples)
+    bearing = None if options.recipe == "paper" else bearing_of(told, space.basis, lips)
+    save_mouths(partial, pool, space, closure_of(told, space.basis), plane, bearing)
     facts = (
         {"recipe": options.recipe}
         | _facts(found, heard, counts)
@@ -207,68 +197,6 @@ def _training_folder(wanted: str, options: VoiceOptions) -> Path:
     """Where the training of a voice is kept until it is done; the cache's own housekeeping knows it by its name."""
     finger = fingerprint(voice=str(wanted), learning=_learning(options))
     return cache_folder() / PREPARED / f".voice-training.{finger[:16]}.partial"
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """A clip beside what the network made of its sound.
-
-    Attributes
-    ----------
-    example : on the clock of its sound.
-    late_s : by how much that comes after the mouth.
-    unseen : (T,) bool, rows that training did not see.
-    made : (T, 20) float32.
-    """
-
-    clip: ClipMouths
-    example: Example
-    late_s: float
-    unseen: NDArray[np.bool_]
-    made: Floats
-
-
-def _told(found: Fit, clips: Sequence[ClipMouths], examples: Sequence[Example]) -> list[_Told]:
-    """Predictions of as many clips as need not much time, first of those that training did not see."""
-    heard = [clip for clip in clips if clip.features is not None]
-    told, rows = list[_Told](), 0
-    every = zip(heard, examples, found.late_s, found.held, strict=True)
-    for clip, example, late_s, held in sorted(every, key=lambda one: not one[3].any()):
-        made = found.net.shapes_of(torch.from_numpy(example.features)).numpy()
-        told.append(_Told(clip, moved(example, late_s), late_s, held, made))
-        rows += held.shape[0]
-        if rows > TOLD_ROWS:
-            break
-    return told
-
-
-def _closure(told: Sequence[_Told], basis: MouthBasis) -> Closure:
-    """Compare predictions with the footage where it speaks.
-
-    What training did not see shows how far the lips stay open in use; all is taken where there is too little of it.
-    """
-    made, real, unseen = [], [], []
-    for one in told:
-        known = one.example.known
-        spoken = in_spans(row_times_s(known.shape[0]), one.clip.voiced, 0.0) & known
-        made.append(one.made[spoken])
-        real.append(one.example.shapes[spoken])
-        unseen.append(one.unseen[spoken])
-    which = np.concatenate(unseen)
-    if int(which.sum()) < CLOSURE_HELD_ROWS:
-        which[:] = True
-    return fit_closure(np.concatenate(made)[which], np.concatenate(real)[which], basis)
-
-
-def _bearing(told: Sequence[_Told], basis: MouthBasis, lips: Lips) -> Bearing | None:
-    """What heads tell of their mouths beside what the network says."""
-    uppers, left = [], []
-    for one in told:
-        clip = one.clip
-        made = resample_track(one.made, row_times_s(len(one.made)), clip.times_s + one.late_s)
-        uppers.append(slow_upper(clip.points, clip.times_s))
-        left.append(basis.encode(clip.lips) - made)
-    return fit_bearing(uppers, left, lips.gap)
 
 
 def _in_sync(

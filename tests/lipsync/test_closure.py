@@ -14,7 +14,7 @@ from lipsync.crops import Example
 from lipsync.index import ClipMouths
 from lipsync.learn import Fit
 from lipsync.mouth import MouthBasis, aperture_cm, fit_basis
-from lipsync.prepare import _closure, _told
+from lipsync.told import closure_of, told_of
 from lipsync.voice import lips_of
 from models.mouthnet import MouthModel
 from shared.types import Floats
@@ -123,6 +123,6 @@ def test_lips_are_judged_on_what_training_did_not_see_where_there_is_enough_of_i
     example = Example(made, real, np.ones(2000, dtype=bool))
     clip = cast(ClipMouths, SimpleNamespace(features=made, voiced=((0.0, 30.0),)))
     net = cast(MouthModel, SimpleNamespace(shapes_of=lambda features: features))
-    closure = _closure(_told(Fit(net, (), (0, 0.0), 0.0, (held,), (0.0,)), [clip], [example]), basis)
+    closure = closure_of(told_of(Fit(net, (), (0, 0.0), 0.0, (held,), (0.0,)), [clip], [example]), basis)
     shut = gaps_of(close_lips(shapes_of(np.array([0.3])), basis, closure), basis)[0] < CLOSED_CM
     assert shut == narrowed

@@ -7,12 +7,15 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 
 from lipsync import composite as module
-from lipsync.composite import AHEAD, BLOCK, ROOM, Remembered, _Role, _settled, _stage
+from lipsync.borne import Borne
+from lipsync.composite import AHEAD, BLOCK, ROOM, Remembered, _cast, _Role, _settled, _stage
 from lipsync.detail import Details
 from lipsync.ease import INSIDE_PER_S
 from lipsync.front import Fronts
@@ -126,6 +129,23 @@ def test_who_left_the_picture_is_followed_no_more(
     ((_, cast),) = _settled(waiting, 1, followers)
     assert [role.face.track for role in cast] == [1]
     assert sorted(followers) == [1, 2]
+
+
+def test_mouths_are_made_as_the_head_of_the_shown_frame_bears_them(
+    voice: Voice, scenes: Callable[..., list[Scene]]
+) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def shift(track: int, index: int) -> Floats:
+        asked.append((track, index))
+        return np.full(20, 0.01 * index, dtype=np.float32)
+
+    track = MouthTrack(np.array([0.0, 0.01]), voice.shapes[[30, 30]], np.zeros(2, dtype=np.float32))
+    shown = [replace(scene, clip_index=index) for scene, index in zip(scenes(3), (7, 3, 12), strict=True)]
+    cast_of = _cast(iter(shown), track, Synthesiser(voice, OPTIONS), cast(Borne, SimpleNamespace(shift=shift)))
+    shapes = [role.shape for _, roles in cast_of for role in roles]
+    np.testing.assert_allclose(shapes, voice.shapes[30] + np.array([[0.07], [0.03], [0.12]]), atol=1e-5)
+    assert asked == [(0, 7), (0, 3), (0, 12)]
 
 
 def test_the_mouth_of_takes_is_the_wanted_one(voice: Voice, scenes: Callable[..., list[Scene]]) -> None:

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from lipsync import rendered as module
 from lipsync.alignment import Marks
+from lipsync.bearing import TOLD, Bearing
 from lipsync.curve import read_curve
 from lipsync.gauge import Gauge, HeldClip
 from lipsync.mouth import COEFFICIENTS
@@ -207,6 +208,24 @@ def test_mouths_of_a_clip_whose_sound_is_late_are_drawn_on_the_clock_of_its_pict
     assert in_sync is not None
     assert moved is not None
     np.testing.assert_allclose(moved[: size - shift], in_sync[shift:size], atol=2e-3)
+
+
+def test_what_the_head_tells_is_taken_out_of_the_true_shapes_that_the_stage_will_bear(
+    voice: Voice, clip: HeldClip, tmp_path: Path
+) -> None:
+    slopes = np.zeros((TOLD, COEFFICIENTS), dtype=np.float32)
+    slopes[0, 0] = 1.0
+    far = np.array([1e6], dtype=np.float32)
+    bearing = Bearing(np.zeros(TOLD, np.float32), np.eye(TOLD, dtype=np.float32), far, slopes)
+    seen = replace(clip, upper=np.full((FRAMES, TOLD), 0.2, dtype=np.float32))
+    curves = []
+    for name, one in (("plain", voice), ("knowing", replace(voice, bearing=bearing))):
+        options = Renderer({"default": one}, tmp_path / name, "largest", "mesh")._options("retrieval oracle", one, seen)
+        assert options.mouth is not None
+        shapes = read_curve(options.mouth).shapes
+        assert shapes is not None
+        curves.append(shapes)
+    np.testing.assert_allclose(curves[0] - curves[1], np.tile(0.2 * np.eye(20)[0], (len(curves[0]), 1)), atol=2e-3)
 
 
 def test_what_changes_outside_the_mask_is_found(

@@ -140,6 +140,14 @@ def test_faces_come_from_the_clip_s_frames_and_lie_between_them(clip: Path) -> N
     assert places == pytest.approx([a + (b - a) * s for a, b, s in zip(FIRST, SECOND, SHARE, strict=True)])
 
 
+def test_it_is_said_which_frame_of_the_clip_is_shown_or_the_nearer_of_two(clip: Path) -> None:
+    share = np.array([0.0, 0.25, 0.5, 0.75], dtype=np.float32)
+    timeline = Timeline(np.array([30, 31, 6, 7]), np.array([30, 40, 39, 8]), share, (), Fraction(25))
+    scenes = list(retimed(probe(clip), timeline, lambda frame: Scene(frame, (), 0, frame.index)))
+    assert [scene.clip_index for scene in scenes] == [30, 31, 6, 8]
+    assert [scene.frame.index for scene in scenes] == [0, 1, 2, 3]
+
+
 def test_a_face_found_again_under_another_number_is_the_nearer_frame_s() -> None:
     one, other = face(3, (0, 0, 40, 40)), face(8, (10, 0, 50, 40))
     (early,), (late,) = faces_between((one,), (other,), 0.25), faces_between((one,), (other,), 0.75)

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from lipsync.features import HIGHEST_HZ, LOUDNESS_DBFS, LOWEST_HZ, SAMPLE_RATE_HZ, mel_of_hz
+from lipsync.features import LOUDNESS_DBFS, SAMPLE_RATE_HZ
 from lipsync.logmel import BANDS, FLOOR, log_mel
+from lipsync.tract import stretched
 from shared.clock import FEATURE_RATE_HZ
 from shared.types import Floats, Sound
 
@@ -165,15 +166,7 @@ def _noise(crops: int, rows: int, rng: np.random.Generator) -> Floats:
 def _other_tracts(features: Floats, largest: float, rng: np.random.Generator) -> Floats:
     """Stretch or shrink the axis of frequencies, each crop by its own factor."""
     factors = 1.0 + _within((-largest, largest), features.shape[0], rng)
-    low, step = mel_of_hz(LOWEST_HZ), (mel_of_hz(HIGHEST_HZ) - mel_of_hz(LOWEST_HZ)) / (BANDS + 1)
-    centres_hz = 700.0 * (10.0 ** ((low + step * np.arange(1, BANDS + 1)) / 2595.0) - 1.0)
-    mels = 2595.0 * np.log10(1.0 + centres_hz / factors[:, np.newaxis] / 700.0)
-    place = np.clip((mels - low) / step - 1.0, 0.0, BANDS - 1.0)
-    below = np.minimum(place.astype(np.intp), BANDS - 2)
-    share = (place - below).astype(np.float32)[:, np.newaxis]
-    first = np.take_along_axis(features, below[:, np.newaxis], axis=2)
-    second = np.take_along_axis(features, below[:, np.newaxis] + 1, axis=2)
-    return np.asarray(first + share * (second - first))
+    return stretched(features, factors)
 
 
 def mask(bands: Floats, options: SoundOptions, rng: np.random.Generator) -> None:

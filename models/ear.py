@@ -113,10 +113,22 @@ class Ear(nn.Module):
 
     def centre(self, features: Tensor) -> Tensor:
         """Mean cepstra of what is loud in (B, T, inputs), T >= 1: (B, 1, 13); what a microphone and a voice add."""
-        level = features.mean(dim=-1)
-        loudest = avg_pool1d(level, min(LOUD_ROWS, level.shape[1]), stride=1).amax(dim=1, keepdim=True)
-        heard = (level >= loudest - LOUD_RANGE).to(features.dtype).unsqueeze(-1)
+        heard = _loud(features).to(features.dtype).unsqueeze(-1)
         return ((features @ self.cepstra) * heard).sum(dim=1, keepdim=True) / heard.sum(dim=1, keepdim=True)
+
+    def loud_rows(self, features: Tensor) -> int:
+        """How many rows of (B, T, inputs) `centre` counts as loud."""
+        return int(_loud(features).sum())
+
+    def likelihood(self, features: Tensor, most: int) -> float:
+        """Mean log-likelihood of the loud rows of one sound (1, T, inputs), T >= 1, of `most` of them evenly spread."""
+        with torch.no_grad():
+            around = pad(self.cepstra_by(features, self.centre(features)), (REACH_ROWS, REACH_ROWS), mode="replicate")
+            rows = torch.nonzero(_loud(features)[0])[:, 0]
+            chosen = rows[torch.linspace(0, len(rows) - 1, min(most, len(rows))).round().long()]
+            parts = torch.split(_streams(around, 1)[:, chosen], CHUNK, dim=1)
+            likely = torch.cat([torch.logsumexp(self._likelihoods(part), dim=1) for part in parts])
+        return float(likely.double().mean())
 
     def usual_from(self, features: Tensor) -> None:
         """Set what a running mean begins with to that of training rows (N, inputs)."""
@@ -173,17 +185,17 @@ class Ear(nn.Module):
 
     def shares(self, around: Tensor, stride: int) -> Tensor:
         """Log shares (B, N, 42) of every `stride`-th row of `cepstra_by` that has `REACH_ROWS` on either side."""
-        rows = around.shape[2] - 2 * REACH_ROWS
-        plain, centred = around.transpose(1, 2).chunk(2, dim=2)
-        first = REACH_ROWS
-        at = {shift: plain[:, first + shift : first + shift + rows : stride] for shift in range(-3, 4)}
-        static = centred[:, first : first + rows : stride]
-        steps = torch.stack([static, at[2] - at[-2], at[3] - at[-1] - at[1] + at[-3]]).flatten(1, 2)
-        scores = torch.cat([self._scores(part) for part in torch.split(steps, CHUNK, dim=1)])
-        return scores.reshape(*static.shape[:2], len(PHONES))
+        rows = -(-(around.shape[2] - 2 * REACH_ROWS) // stride)
+        scores = torch.cat([self._scores(part) for part in torch.split(_streams(around, stride), CHUNK, dim=1)])
+        return scores.reshape(around.shape[0], rows, len(PHONES))
 
     def _scores(self, streams: Tensor) -> Tensor:
         """Log shares of phones for (3, N, 13): (N, 42)."""
+        shares: Tensor = torch.log_softmax(SHARPNESS * self._likelihoods(streams), dim=1).clamp_min(LEAST)
+        return shares
+
+    def _likelihoods(self, streams: Tensor) -> Tensor:
+        """Log-likelihoods of phones for (3, N, 13): (N, 42)."""
         total = streams.new_zeros(len(PHONES), streams.shape[1], STATES)
         for stream, squares, constants, weights in zip(
             streams, self.squares, self.constants, self.weights, strict=True
@@ -193,9 +205,24 @@ class Ear(nn.Module):
             top = terms.amax(dim=2, keepdim=True)
             inside = terms.sub_(top).exp_().transpose(0, 1) @ weights
             total += (inside + SMALLEST).log_() + top.transpose(0, 1)
-        scores = SHARPNESS * torch.logsumexp(total, dim=2).transpose(0, 1)
-        shares: Tensor = torch.log_softmax(scores, dim=1).clamp_min(LEAST)
-        return shares
+        return torch.logsumexp(total, dim=2).transpose(0, 1)
+
+
+def _streams(around: Tensor, stride: int) -> Tensor:
+    """Cepstra, their first and their second differences (3, B * N, 13) of every `stride`-th row of `Ear.cepstra_by`."""
+    rows = around.shape[2] - 2 * REACH_ROWS
+    plain, centred = around.transpose(1, 2).chunk(2, dim=2)
+    first = REACH_ROWS
+    at = {shift: plain[:, first + shift : first + shift + rows : stride] for shift in range(-3, 4)}
+    static = centred[:, first : first + rows : stride]
+    return torch.stack([static, at[2] - at[-2], at[3] - at[-1] - at[1] + at[-3]]).flatten(1, 2)
+
+
+def _loud(features: Tensor) -> Tensor:
+    """Which rows of (B, T, inputs) are no quieter than the loudest by more than `LOUD_RANGE`: (B, T)."""
+    level = features.mean(dim=-1)
+    loudest = avg_pool1d(level, min(LOUD_ROWS, level.shape[1]), stride=1).amax(dim=1, keepdim=True)
+    return level >= loudest - LOUD_RANGE
 
 
 def _heard(features: Tensor) -> Tensor:

@@ -1,0 +1,98 @@
+"""Tracts: a stretched voice is found to be one, brought back, and trusted as far as there is of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from lipsync.features import band_centres_mel
+from lipsync.tract import FACTORS, TRUST_S, as_own, stretched, tract_of
+from models.ear import CEPSTRA, DENSITIES, PHONES, STATES, STREAMS, Ear, Mixtures
+from shared.types import Floats
+
+ROWS = 600
+
+
+def speech(rows: int = ROWS, seed: int = 0) -> Floats:
+    """Rows of a few vowels: three humps over the bands, that stay for a while each."""
+    rng = np.random.default_rng(seed)
+    bands = np.arange(40.0)
+    vowels = []
+    for _ in range(6):
+        places, heights = np.sort(rng.uniform(6.0, 32.0, 3)), rng.uniform(2.0, 5.0, 3)
+        vowels.append((heights[:, None] * np.exp(-((bands - places[:, None]) ** 2) / 12.0)).sum(axis=0))
+    chosen = np.repeat(rng.integers(0, 6, rows // 15 + 1), 15)[:rows]
+    return (np.array(vowels)[chosen] + 10.0 + rng.normal(0.0, 0.2, (rows, 40))).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def ear() -> Ear:
+    """An acoustic model of just these vowels."""
+    plain = Ear(torch.from_numpy(band_centres_mel()))
+    draw = np.random.default_rng(1)
+    rows = torch.from_numpy(speech())
+    padded = np.pad(rows.numpy(), ((0, 0), (1, 1)), mode="edge")
+    rows = torch.from_numpy(((padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]) / 4).astype(np.float32))
+    cepstra = rows @ plain.cepstra
+    static = cepstra - plain.centre(rows[None])[0]
+    streams = [static, torch.zeros_like(static), torch.zeros_like(static)]
+    means = torch.stack([one[torch.from_numpy(draw.integers(0, ROWS, DENSITIES))] for one in streams])
+    means = means[None].repeat(len(PHONES), 1, 1, 1)
+    weights = torch.full((STREAMS, DENSITIES, STATES * len(PHONES)), 1.0 / DENSITIES)
+    variances = torch.full((len(PHONES), STREAMS, DENSITIES, CEPSTRA), 4.0)
+    return Ear(torch.from_numpy(band_centres_mel()), Mixtures(means, variances, weights))
+
+
+@pytest.mark.parametrize("factor", [0.88, 1.0, 1.12])
+def test_a_voice_with_another_tract_is_brought_back(ear: Ear, factor: float) -> None:
+    plain, other = tract_of(ear, [speech()]), tract_of(ear, [stretched(speech()[None], np.array([factor]))[0]])
+    assert other * factor == pytest.approx(plain, abs=0.03)
+    assert plain == pytest.approx(1.0, abs=0.03)
+
+
+def test_stretching_back_undoes_it() -> None:
+    there = stretched(speech()[None], np.array([1.1]))
+    back = stretched(there, np.array([1 / 1.1]))[0]
+    middle = slice(5, 33)
+    assert np.abs(back - speech())[:, middle].mean() < 0.4 * np.abs(there[0] - speech())[:, middle].mean()
+
+
+def test_the_speaker_s_own_tract_stays_and_another_is_believed_by_its_length(ear: Ear) -> None:
+    own = tract_of(ear, [speech()])
+    np.testing.assert_allclose(as_own(ear, speech(), own), speech(), atol=0.15)
+    far = own / 1.1
+    for seconds in (2, 60):
+        sound = speech(100 * seconds)
+        loud_s = ear.loud_rows(torch.from_numpy(sound)[None]) / 100
+        believed = (tract_of(ear, [sound]) / far) ** (loud_s / (loud_s + TRUST_S))
+        np.testing.assert_allclose(as_own(ear, sound, far), stretched(sound[None], np.array([believed]))[0], atol=1e-5)
+        assert abs(np.log(believed)) == pytest.approx(np.log(1.1) * loud_s / (loud_s + TRUST_S), abs=0.03)
+
+
+def test_of_a_long_sound_parts_from_all_over_it_are_judged(ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    plain = Ear.likelihood
+    monkeypatch.setattr(
+        Ear, "likelihood", lambda self, rows, most: seen.append(rows.shape[1]) or plain(self, rows, most)
+    )
+    near, far = speech(9000), stretched(speech(9000)[None], np.array([1.12]))[0]
+    late = np.concatenate([near, far])
+    assert tract_of(ear, [near]) > tract_of(ear, [late]) > tract_of(ear, [far])
+    assert set(seen) == {6000}
+    np.testing.assert_allclose(as_own(ear, late, tract_of(ear, [late])), late, atol=1e-4)
+
+
+def test_many_sounds_are_heard_together_and_none_tells_nothing(ear: Ear) -> None:
+    other = [stretched(speech(60, 0)[None], np.array([1.12]))[0] for _ in range(80)]
+    assert tract_of(ear, other) * 1.12 == pytest.approx(1.0, abs=0.05)
+    empty = np.zeros((0, 40), dtype=np.float32)
+    assert tract_of(ear, []) == tract_of(ear, [empty]) == 1.0
+    assert as_own(ear, empty, 1.1).shape == (0, 40)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 20])
+def test_short_and_silent_sounds_have_a_tract_too(ear: Ear, rows: int) -> None:
+    for sound in (speech(rows), np.full((rows, 40), -3.0, dtype=np.float32)):
+        assert FACTORS[0] - 1e-6 <= tract_of(ear, [sound]) <= FACTORS[-1] + 1e-6
+        assert np.isfinite(as_own(ear, sound, 1.0)).all()

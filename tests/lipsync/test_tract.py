@@ -73,9 +73,12 @@ def test_the_speaker_s_own_tract_stays_and_another_is_believed_by_its_length(ear
 def test_of_a_long_sound_parts_from_all_over_it_are_judged(ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
     plain = Ear.likelihood
-    monkeypatch.setattr(
-        Ear, "likelihood", lambda self, rows, most: seen.append(rows.shape[1]) or plain(self, rows, most)
-    )
+
+    def noted(self: Ear, rows: torch.Tensor, most: int) -> float:
+        seen.append(rows.shape[1])
+        return plain(self, rows, most)
+
+    monkeypatch.setattr(Ear, "likelihood", noted)
     near, far = speech(9000), stretched(speech(9000)[None], np.array([1.12]))[0]
     late = np.concatenate([near, far])
     assert tract_of(ear, [near]) > tract_of(ear, [late]) > tract_of(ear, [far])

@@ -111,7 +111,9 @@ def test_what_heads_tell_comes_with_the_voice(folder: Path, voice: Voice) -> Non
     numbers = np.arange(TOLD * 20, dtype=np.float32)
     bearing = Bearing(numbers[:TOLD], np.eye(TOLD, dtype=np.float32), numbers[3:4], numbers.reshape(TOLD, 20))
     space = MouthSpace(lips_of(voice.pool.points), voice.basis, voice.rest)
-    save_mouths(folder, voice.pool, space, voice.closure, voice.plane, bearing)
+    assert open_voice(folder).tract is None
+    save_mouths(folder, voice.pool, space, voice.closure, voice.plane, bearing, 1.04)
+    assert open_voice(folder).tract == 1.04
     found = open_voice(folder).bearing
     assert found is not None
     for field in fields(Bearing):

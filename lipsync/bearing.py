@@ -73,8 +73,7 @@ class Bearing:
         Of a head that is nothing like the footage's nothing is told: beyond the reach it fades, at twice that it is 0.
         """
         away = upper - self.usual
-        distance = np.sqrt(np.maximum(np.einsum("...i,ij,...j->...", away, self.nearness, away), 0.0))
-        share = np.clip(2.0 - distance / self.reach[0], 0.0, 1.0)
+        share = np.clip(2.0 - _distances(away, self.nearness) / self.reach[0], 0.0, 1.0)
         return np.asarray((away * share[..., np.newaxis]) @ self.slopes, dtype=np.float32)
 
 
@@ -164,5 +163,6 @@ def _nearness(sums: _Products) -> NDArray[np.float64]:
     return np.asarray(np.linalg.inv(spread) / TOLD, dtype=np.float64)
 
 
-def _distances(x: NDArray[np.float64], nearness: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(np.sqrt(np.maximum(np.einsum("ni,ij,nj->n", x, nearness, x), 0.0)), dtype=np.float64)
+def _distances(away: NDArray[np.floating], nearness: NDArray[np.floating]) -> NDArray[np.floating]:
+    """How far faces away from the usual, (..., 38), are from it: (...)."""
+    return np.asarray(np.sqrt(np.maximum(np.einsum("...i,ij,...j->...", away, nearness, away), 0.0)))

@@ -140,7 +140,7 @@ def evaluate(
     heard = {recipe: heard_again(learn, recipe, progress) for recipe in options.recipes}
     voices, facts = _voices(heard, folder / VOICES, options, force, progress, tell)
     held = _timed(kept, voices.get(BASELINE) or next(iter(voices.values())), marks, options)
-    faces = np.array([face.points for clip in learn for face in clip.faces], dtype=np.float32)
+    faces = np.concatenate([clip.points for clip in learn])
     table = Table(Gauge(faces.mean(axis=0).astype(np.float32)), ridge_model(learn), held, options.seed)
     _fill(table, voices, learn, folder / AGAIN, options, progress)
     for part in parts_of(learn, options.minutes, options.seed):

@@ -106,11 +106,8 @@ class ClipReader:
         not their megabytes, a hundred decoders would wait for it.
         """
         self._first = None
-        try:
-            with suppress(ValueError):  # somebody decodes in another thread, and ends on the closed container
-                self._decoded.close()
-        finally:
-            self._container.close()
+        with suppress(ValueError):  # somebody decodes in another thread, and ends on the container that is closed next
+            self._decoded.close()
 
     def _decode(self) -> Generator[av.VideoFrame]:
         """Decoded pictures; errors are counted and passed over."""
@@ -190,14 +187,10 @@ def open_clip(path: Path) -> Iterator[ClipReader]:
     """
     container = open_input(path)
     try:
-        reader = ClipReader(path, container)
-    except BaseException:
-        container.close()
-        raise
-    try:
-        yield reader
+        with closing(ClipReader(path, container)) as reader:
+            yield reader
     finally:
-        reader.close()
+        container.close()
 
 
 def probe(path: Path) -> ClipInfo:

@@ -60,15 +60,15 @@ class ClipReader:
     def frames(self) -> Iterator[Frame]:
         """Yield each frame with its exact time; the planes are read-only views of the decoder's buffers."""
         if self._first is None:
-            raise ValueError(f"{self._path}: the frames of a reader are given once; open the clip again")
+            raise ValueError(f"{self._path}: the frames of a reader are given once; seek, or open the clip again")
         first, self._first = self._first, None
-        index = self._begin
+        index, all_decoded = self._begin, self._decoded
         yield self._frame(first, index)
         del first
-        for decoded in self._decoded:
+        for decoded in all_decoded:
             index += 1
             yield self._frame(decoded, index)
-        if not self._begin:
+        if not self._begin and all_decoded is self._decoded:
             self._count_missing(index + 1)
         if self._rebuilt:
             log.warning("%s: %d frame times were missing or out of order and were rebuilt", self._path, self._rebuilt)
@@ -76,12 +76,13 @@ class ClipReader:
     def seek(self, index: int, pts: int) -> bool:
         """Let `frames` begin with the frame shown at `pts`, from the key frame before it, and count it as `index`.
 
+        Frames that were being given end there; `frames` gives those from this one on, once more.
+
         Returns
         -------
         Whether it was found for certain; if not, this reader is of no more use: open the clip again.
         """
-        if self._first is None:
-            raise ValueError(f"{self._path}: the frames of a reader are given once; open the clip again")
+        self.close()
         if not INDEXED & set(self._container.format.name.split(",")):
             return False
         try:
@@ -89,7 +90,7 @@ class ClipReader:
             self._container.seek(round(early / self._time_base) + self._delay, stream=self._stream, backward=True)
         except av.FFmpegError:
             return False
-        self._decoded = self._decode()
+        self._decoded, self._last_pts = self._decode(), None
         for decoded in self._decoded:
             at = self._own_time(decoded)
             if at is None or at > pts or decoded.is_corrupt:
@@ -100,10 +101,10 @@ class ClipReader:
         return False
 
     def close(self) -> None:
-        """Let go of decoder and pictures.
+        """Let go of what is being decoded, which refers to this reader and this reader to it.
 
-        Decoding refers to this reader and this reader to it: left to the garbage collector, which counts objects and
-        not their megabytes, a hundred decoders would wait for it.
+        A container and its streams refer to each other too, so that the decoder itself waits for the garbage collector,
+        which counts objects and not their megabytes: who reads a clip in many places does so with one reader (`seek`).
         """
         self._first = None
         with suppress(ValueError):  # somebody decodes in another thread, and ends on the container that is closed next

@@ -1,12 +1,13 @@
 """A clip's frames in the order of a timeline, on the output's own clock, with those between two of them.
 
-Frames are read forward; where the timeline jumps a second reader is opened, so that both sides of a jump are at hand
-and no clip is held in memory. Far into a clip it is opened at the key frame before the one wanted, where the container
-tells for certain, else read from its start. A frame that is shown as filmed keeps its planes.
+Frames are read forward; where the timeline jumps a second reader goes on, so that both sides of a jump are at hand and
+no clip is held in memory. It goes to the key frame before the one wanted, where the container tells for certain, else
+the clip is opened again and read from its start. A frame that is shown as filmed keeps its planes.
 """
 
 from __future__ import annotations
 
+import gc
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -103,22 +104,33 @@ class _Frames:
         return reader.at(index)
 
     def _turned_to(self, index: int) -> _Reader:
-        """The reader that was not used last, opened again where it is past the frame or far before it."""
-        is_sought = self._time_of is not None and index > FAR
-        if len(self._readers) == READERS:
-            ahead = index - self._readers[0].last
-            if ahead > 0 and (ahead <= FAR or not is_sought):
-                return self._readers[0]
-            self._readers.pop(0).close()
+        """The reader that was not used last, sought or opened again where it is past the frame or far before it."""
+        is_full = len(self._readers) == READERS
+        if is_full:
+            idle = self._readers.pop(0)
+            ahead = index - idle.last
+            is_soon = ahead > 0 and (ahead <= FAR or self._time_of is None)
+            if is_soon or self._is_sought(idle, index):
+                self._readers.append(idle)
+                return idle
+            idle.close()
+            gc.collect()  # its decoder waits for that, see `ClipReader.close`; beside what is read anew it is little
         reader = _Reader(self._info.path)
-        if is_sought and self._time_of is not None:
-            pts = round(self._time_of(index - KEPT) / self._info.time_base)
-            if not reader.seek(index - KEPT, pts):
-                reader.close()
-                reader = _Reader(self._info.path)
-                self._tell_slow()
+        if not is_full and index > FAR and not self._is_sought(reader, index):
+            reader.close()
+            reader = _Reader(self._info.path)
         self._readers.append(reader)
         return reader
+
+    def _is_sought(self, reader: _Reader, index: int) -> bool:
+        """Whether a reader now stands before a frame; if not, it is of no more use."""
+        if self._time_of is None:
+            return False
+        first = max(index - KEPT, 0)
+        is_found = reader.seek(first, round(self._time_of(first) / self._info.time_base))
+        if not is_found and index > FAR:
+            self._tell_slow()
+        return is_found
 
     def _tell_slow(self) -> None:
         if not self._is_told:
@@ -141,11 +153,10 @@ class _Reader:
         """Index of the frame read last."""
 
     def seek(self, index: int, pts: int) -> bool:
-        """As of `ClipReader.seek`; before any frame is read."""
-        if not self._clip.seek(index, pts):
-            return False
-        self.last = index - 1
-        return True
+        """As of `ClipReader.seek`."""
+        self._kept.clear()
+        self._frames, self.last = self._clip.frames(), index - 1
+        return self._clip.seek(index, pts)
 
     def is_near(self, index: int) -> bool:
         """Whether a frame is at hand, or comes soon."""

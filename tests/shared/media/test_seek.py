@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -61,8 +62,29 @@ def test_what_cannot_be_found_for_certain_is_not_given(tmp_path: Path) -> None:
         assert not reader.seek(20, last.pts)
 
 
-def test_a_reader_that_has_given_frames_seeks_no_more(tmp_path: Path) -> None:
-    with open_clip(make_clip(tmp_path / "clip.mp4", Recipe(frames=5))) as reader:
-        next(reader.frames())
+@pytest.mark.parametrize("name", RECIPES)
+def test_one_reader_goes_to_and_fro(tmp_path: Path, name: str) -> None:
+    file, recipe = RECIPES[name]
+    clip = make_clip(tmp_path / file, recipe)
+    with open_clip(clip) as reader:
+        whole = list(reader.frames())
+        for index, count in ((30, 5), (0, 50), (49, 1), (12, 0), (13, 2)):
+            assert reader.seek(index, whole[index].pts)
+            found = list(itertools.islice(reader.frames(), count))
+            assert [frame.index for frame in found] == list(range(index, index + count))
+            for one, other in zip(found, whole[index : index + count], strict=True):
+                assert one.pts == other.pts
+                assert all(np.array_equal(a, b) for a, b in zip(one.planes, other.planes, strict=True))
+        assert reader.damaged == 0
+
+
+def test_frames_that_were_being_given_end_where_it_is_sought(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with open_clip(make_clip(tmp_path / "clip.mp4", Recipe(frames=50))) as reader:
+        given = reader.frames()
+        first = [next(given) for _ in range(20)]
+        assert reader.seek(10, first[10].pts)
+        assert next(reader.frames()).index == 10
+        assert list(given) == []
         with pytest.raises(ValueError, match="given once"):
-            reader.seek(2, 0)
+            next(reader.frames())
+    assert not caplog.records

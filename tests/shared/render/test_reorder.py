@@ -95,7 +95,7 @@ def test_the_clip_is_opened_once_for_each_jump_back_and_both_sides_are_at_hand(c
 
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.ts"])
 def test_far_into_a_clip_frames_are_sought_or_else_read_from_the_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: list[Path], name: str
 ) -> None:
     monkeypatch.setattr(reorder, "FAR", 15)
     clip = make_clip(tmp_path / name, frames=FRAMES, sound=False)
@@ -114,6 +114,7 @@ def test_far_into_a_clip_frames_are_sought_or_else_read_from_the_start(
     assert len(sought) >= 3
     assert set(sought) == {name == "clip.mp4"}
     assert len(told) == (name != "clip.mp4")
+    assert len(opened) == (2 if name == "clip.mp4" else 6)
     assert all("it is read from its start at each jump far into it" in line for line in told)
     for index, scene in zip(first, scenes, strict=True):
         for got, should in zip(scene.frame.planes, source[index].planes, strict=True):

@@ -191,8 +191,8 @@ def sync(  # noqa: PLR0913 - one argument an option
     With --mouth it follows a mouth curve where that has rows (lipswap mouth --help says what it holds); without any
     speech it rests elsewhere, and the clip keeps its sound.
 
-    With --driver the lips follow another person's, in this person's own mouths and proportions; the sound is that of
-    --speech, else the driver's, else the clip's own.
+    With --driver the lips follow another person's, in this person's own mouths and proportions, and brows and lids
+    move as his do beside his usual ones; the sound is that of --speech, else the driver's, else the clip's own.
     """
     from shared.render.job import StageRequest, check_job
 

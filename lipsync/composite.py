@@ -38,11 +38,12 @@ from lipsync.predict import MouthTrack
 from lipsync.retrieve import Candidates
 from lipsync.seat import Seats, faces_in
 from lipsync.shade import EVERY, shade_between
-from lipsync.steer import mouth_track
+from lipsync.steer import steered
 from lipsync.synthesise import LowerFace, Synthesiser
 from lipsync.teeth import Teeth, steady_teeth
 from lipsync.textures import skin_mask
 from lipsync.tint import Tints, lips_of, tinted
+from lipsync.upper import UpperFaces
 from lipsync.voice import open_voice
 from lipsync.window import Made, Shown, Window, windows
 from shared.face.analyse import ClipFaces
@@ -108,27 +109,35 @@ def open_stage(
     ArtefactError, WeightsError
         The voice is not one, or damaged.
     MediaError, UsageError, NoFaceError
-        As of `lipsync.steer.mouth_track`.
+        As of `lipsync.steer.steered`.
     """
     voice = open_voice(options.voice)
-    track = mouth_track(voice, options, progress)
-    track = replace(track, times_s=track.times_s + float(clip_origin(clip.clip)))
+    told, begins_s = steered(voice, options, progress), float(clip_origin(clip.clip))
+    track = replace(told.mouth, times_s=told.mouth.times_s + begins_s)
+    upper = None
+    if told.expression is not None and options.expression > 0.0:
+        upper = UpperFaces(told.expression.later(begins_s), clip, options.expression)
     synthesiser = Synthesiser(voice, options)
     palette = palette_of(voice)
     borne = None if voice.bearing is None else Borne(voice.bearing, clip)
     seats = Seats(voice, faces_in(clip), borne)
     details = Details(options.match_colour) if options.sharpen else None
     remembered = Remembered(Fronts(voice, palette), borne, seats, Insides(), details, Tints())
-    return lambda scenes: _stage(scenes, track, synthesiser, remembered, options)
+    return lambda scenes: _stage(scenes, track, synthesiser, remembered, upper, options)
 
 
 def _stage(
-    scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser, remembered: Remembered, options: SyncOptions
+    scenes: Iterator[Scene],
+    track: MouthTrack,
+    synthesiser: Synthesiser,
+    remembered: Remembered,
+    upper: UpperFaces | None,
+    options: SyncOptions,
 ) -> Iterator[tuple[Scene, Edit]]:
     """Mouths are made in one thread and finished in another: each is about half of the work."""
     with in_background(_mouths(scenes, track, synthesiser, remembered), ROOM, "make") as shown:
         for window in windows(shown):
-            yield _finish(window, synthesiser.teeth, synthesiser.plane, options)
+            yield _finish(window, synthesiser.teeth, synthesiser.plane, upper, options)
 
 
 def _mouths(
@@ -205,17 +214,23 @@ def _make(scene: Scene, role: _Role, synthesiser: Synthesiser, remembered: Remem
     return Made(face, free, lower, teeth, front, light, shade, mean, region_of(inside), lips, manner)
 
 
-def _finish(window: Window, teeth: Teeth | None, plane: TexturePlane, options: SyncOptions) -> tuple[Scene, Edit]:
+def _finish(
+    window: Window, teeth: Teeth | None, plane: TexturePlane, upper: UpperFaces | None, options: SyncOptions
+) -> tuple[Scene, Edit]:
     scene, made = window.scenes[window.place].scene, window.scenes[window.place].made
     if not made:
         return scene, Edit(notes=("no-face",))
-    patches, faces, notes = [], [], []
+    patches: list[Patch] = []
+    faces, notes = [], []
     for one in made:
         shown = window.strength(one.face.track)
         note = note_of(shown)
         notes += [note] if note is not None else []
+        moved = None if upper is None else upper.moved(scene.frame, one.face, one.free)
+        patches += [] if moved is None else moved.patches
+        above = 0.0 if moved is None else moved.shifts
         if shown.strength <= 0.0:
-            faces.append(one.face)
+            faces.append(one.face if moved is None else with_landmarks(one.face, one.face.landmarks + moved.shifts))
             continue
         light, shade, skin = window.light(one)
         one.shown = window.manner(one)
@@ -235,7 +250,7 @@ def _finish(window: Window, teeth: Teeth | None, plane: TexturePlane, options: S
             patch = replace(patch, mask=uncovered(patch.mask, patch.box, front, one.free.pose))
             notes.append("in-front")
         patches.append(replace(patch, mask=patch.mask * np.float32(shown.strength)))
-        faces.append(with_landmarks(one.face, landmarks))
+        faces.append(with_landmarks(one.face, landmarks + above))
     return scene, Edit(tuple(patches), tuple(faces), tuple(notes))
 
 

@@ -1,4 +1,6 @@
-"""Another person's video drives the mouth: his lips, without pose, mapped into this speaker's mouth space.
+"""Another person's video drives the face: his lips, without pose, mapped into this speaker's mouth space.
+
+His brows and lids move the face's own as they move beside his usual ones (`lipsync.expression`).
 
 Both persons' mouths are taken as displacements from their own closed mouth in pauses, so that closed lips stay closed.
 The displacements are mapped by the linear map that gives them the spread of this speaker's own mouths and moves them
@@ -10,6 +12,7 @@ be of this speaker's form, only smaller or larger.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipsync.controls import Controls
-from lipsync.index import gather, rest_shape
+from lipsync.expression import Expression, expression_of
+from lipsync.index import ClipMouths, gather, rest_shape
 from lipsync.predict import MouthTrack, rest_share, smoothed
 from lipsync.voice import Voice
 from shared.clock import FEATURE_RATE_HZ, resample_track, times_of_rows
@@ -43,10 +47,24 @@ GAP_S: Final = 0.3
 """Over shorter gaps the mouth moves straight on; in longer ones it comes to rest."""
 
 
-def driven_track(
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """What another person's video makes a face do, from its first picture on.
+
+    Attributes
+    ----------
+    mouth : in the speaker's own mouths.
+    expression : of the driver's brows and lids.
+    """
+
+    mouth: MouthTrack
+    expression: Expression
+
+
+def driven(
     voice: Voice, controls: Controls, driver: Path, smooth_ms: float | None, progress: Progress = silent
-) -> MouthTrack:
-    """The mouth that follows the largest face of a video, from its first picture on.
+) -> Driven:
+    """Follow the largest face of a video.
 
     Raises
     ------
@@ -57,12 +75,25 @@ def driven_track(
     seen = np.array([abs(face.pose.angles_deg[0]) <= TURNED_DEG for face in clip.faces])
     if not seen.any():
         raise NoFaceError(f"{driver}: the face in it never looks this way; give a video that shows it from the front")
+    spans = _spans(clip.times_s[seen])
+    mouth = _mouth(voice, controls, clip, seen, spans, smooth_ms)
+    return Driven(mouth, expression_of(clip.points[seen], clip.times_s[seen], spans))
+
+
+def _mouth(
+    voice: Voice,
+    controls: Controls,
+    clip: ClipMouths,
+    seen: NDArray[np.bool_],
+    spans: list[tuple[float, float]],
+    smooth_ms: float | None,
+) -> MouthTrack:
     away = voice.basis.encode(clip.lips) - rest_shape([clip], voice.basis)
     own = voice.repertoire - voice.rest
-    matched = away[seen] @ spread_map(_opened(away[seen], controls), _opened(own, controls))
+    matched = (away[seen] @ spread_map(_opened(away[seen], controls), _opened(own, controls))).astype(np.float32)
     shown_s = clip.times_s[seen]
     times = times_of_rows(int(shown_s[-1] * FEATURE_RATE_HZ) + 1, FEATURE_RATE_HZ)
-    resting = rest_share(times, _spans(shown_s))
+    resting = rest_share(times, spans)
     shapes = voice.rest + resample_track(matched, shown_s, times) * (1.0 - resting)[:, np.newaxis]
     shapes = smoothed(shapes, SMOOTH_MS if smooth_ms is None else smooth_ms)
     opening = controls.measure(shapes)[:, 0]

@@ -18,15 +18,15 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lipsync.mouth import FreeFace
 from lipsync.plane import TexturePlane
+from lipsync.pull import Pull
 from shared.face.landmarks import canonical_face, eye_distance
-from shared.face.pose import FLIP, FacePose
+from shared.face.pose import FacePose
 from shared.picture.mask import widened_jaw
-from shared.picture.warp import invert, resize, transform
-from shared.types import Face, Floats, IntBox, Matrix
+from shared.picture.warp import invert, transform
+from shared.types import Face, Floats, IntBox
 
 _JAW: Final = (0.0, 0.0, 0.0, 0.3, 0.65, 0.9, 1.0, 1.0, 1.0, 1.0, 1.0, 0.9, 0.65, 0.3, 0.0, 0.0, 0.0)
 FOLLOWS: Final[Floats] = np.array([*_JAW, *[0.0] * 31, *[1.0] * 20], dtype=np.float32)
@@ -42,10 +42,6 @@ STEERED: Final = np.array([*range(17), 31, 33, 35, *range(48, 68)])
 STEER_WIDTH: Final = 0.30
 """Reach of a point's pull on the texture, and (`CARRY_WIDTH`) on the mesh, in eye distances."""
 CARRY_WIDTH: Final = 0.20
-LATTICE: Final = 8.0
-"""Steps of the lattice in one width of the kernel."""
-STIFFNESS: Final = 0.03
-"""Smoothing of the pulls, which are noisy by a part of a pixel."""
 INWARD: Final = np.full(17, -0.12)
 """How far outside each jaw point lies what is surely skin, in eye distances."""
 
@@ -57,9 +53,7 @@ def moved_landmarks(face: Face, free: FreeFace, wanted: Floats) -> Floats:
     ----------
     wanted : (68, 2) canonical centimetres of the new mouth; only the difference to the face's own counts.
     """
-    change = (wanted - free.points) * FOLLOWS[:, np.newaxis]
-    matrix = free.pose.scale * (FLIP @ free.pose.rotation)[:2, :2]
-    return np.asarray(face.landmarks + change @ matrix.T, dtype=np.float32)
+    return face.landmarks + free.in_frame((wanted - free.points) * FOLLOWS[:, np.newaxis])
 
 
 def with_landmarks(face: Face, landmarks: Floats) -> Face:
@@ -72,7 +66,7 @@ def with_landmarks(face: Face, landmarks: Floats) -> Face:
     below = np.zeros(mesh.shape[0], dtype=bool)
     below[: canonical_face().vertices.shape[0]] = canonical_face().vertices[:, 1] < LIP_LINE_CM
     for anchors, chosen in ((ABOVE, ~below), (BELOW, below)):
-        pull = _Pull(face.landmarks[anchors], shifts[anchors], width)
+        pull = Pull(face.landmarks[anchors], shifts[anchors], width)
         mesh[chosen, :2] += pull.at(mesh[chosen, :2])
     return replace(face, landmarks=landmarks, mesh=mesh)
 
@@ -94,61 +88,10 @@ def texture_maps(
     texture_from_frame = plane.texture_from_frame(pose)
     laid = transform(invert(texture_from_frame), plane.to_texture(flat))
     wanted = landmarks[STEERED]
-    pull = _Pull(wanted, laid[STEERED] - wanted, STEER_WIDTH * eye_distance(landmarks))
+    pull = Pull(wanted, laid[STEERED] - wanted, STEER_WIDTH * eye_distance(landmarks))
     return pull.through(texture_from_frame, box)
 
 
 def skin_outline(landmarks: Floats) -> Floats:
     """Polygon of cheeks and chin without the jaw's edge, mouth included, (N, 2)."""
     return np.concatenate([widened_jaw(landmarks, INWARD)[2:15], landmarks[[35, 31]]]).astype(np.float32)
-
-
-class _Pull:
-    """Shifts known at some places spread to all: Gaussians whose sum meets them, nearly; far away nothing moves."""
-
-    def __init__(self, places: Floats, shifts: Floats, width: float) -> None:
-        self._places = places.astype(np.float64)
-        self._width = max(width, 1.0)
-        x, y = self._places.T
-        squares = (x[:, np.newaxis] - x) ** 2 + (y[:, np.newaxis] - y) ** 2
-        kernel = np.exp(squares / (-2 * self._width**2)) + STIFFNESS * np.eye(places.shape[0])
-        self._weights = np.linalg.solve(kernel, shifts.astype(np.float64)).astype(np.float32)
-
-    def at(self, points: Floats) -> Floats:
-        """Shifts (N, 2) at points (N, 2)."""
-        # About the middle of the places: far from it single precision would not do. A column at a time: sums along an
-        # axis of two are slow, and products of matrices wake threads.
-        middle = self._places.mean(axis=0)
-        near, places = (points - middle).astype(np.float32), (self._places - middle).astype(np.float32)
-        squares = (near[:, :1] - places[:, 0]) ** 2
-        squares += (near[:, 1:] - places[:, 1]) ** 2
-        squares *= np.float32(-1 / (2 * self._width**2))
-        pulls = np.exp(squares, out=squares)
-        return np.stack([np.einsum("np,p->n", pulls, column) for column in self._weights.T], axis=1)
-
-    def through(self, to_from: Matrix, box: IntBox) -> tuple[Floats, Floats]:
-        """Where the pixels of a box come to lie by their shifts and then an affine map: x and y, each (h, w).
-
-        Computed on a lattice much finer than the kernel, a step larger than the box, and interpolated.
-        """
-        step = max(1, int(self._width / LATTICE))
-        height, width = box[3] - box[1], box[2] - box[0]
-        columns, rows = _middles(box[0], width, step), _middles(box[1], height, step)
-        # A Gaussian of two coordinates is a product of two of one. Products of matrices wake threads.
-        across, down = (
-            np.exp((self._places[:, axis, np.newaxis] - lines) ** 2 / (-2 * self._width**2)).astype(np.float32)
-            for axis, lines in enumerate((columns, rows))
-        )
-        shift_x, shift_y = (np.einsum("yp,px->yx", down.T * weights, across) for weights in self._weights.T)
-        x, y = columns + shift_x, rows[:, np.newaxis] + shift_y
-        map_x, map_y = (
-            resize((by_x * x + by_y * y + rest).astype(np.float32), (step * rows.size, step * columns.size))
-            for by_x, by_y, rest in to_from[:2]
-        )
-        inside = slice(step, step + height), slice(step, step + width)
-        return map_x[inside], map_y[inside]
-
-
-def _middles(start: int, length: int, step: int) -> NDArray[np.float64]:
-    """Middles of steps, one before `start`, one past the length: where a linear enlargement puts its samples."""
-    return np.asarray(start + (np.arange(-1, -(-length // step) + 1) + 0.5) * step - 0.5, dtype=np.float64)

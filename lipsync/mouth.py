@@ -22,7 +22,7 @@ from lipsync.options import RecipeName
 from lipsync.plane import DEPTH_CM
 from lipsync.ring import BETWEEN, between
 from shared.face.landmarks import canonical_face, landmarks_from_mesh
-from shared.face.pose import FacePose, fit_pose, fit_pose_68
+from shared.face.pose import FLIP, FacePose, fit_pose, fit_pose_68
 from shared.picture.warp import invert, transform
 from shared.types import Face, Floats
 
@@ -73,6 +73,11 @@ class FreeFace:
     def mouth(self) -> Floats:
         """(102,) float32, x and y of each point of the mouth."""
         return mouths_of(self.points, self.between)
+
+    def in_frame(self, change: Floats) -> Floats:
+        """Changes of points (N, 2), canonical centimetres, as they are seen: (N, 2) frame pixels."""
+        matrix = self.pose.scale * (FLIP @ self.pose.rotation)[:2, :2]
+        return np.asarray(change @ matrix.T, dtype=np.float32)
 
     @property
     def lips(self) -> Floats:

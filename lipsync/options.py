@@ -127,7 +127,10 @@ class SyncOptions:
     speech: Path | None
     """Any file with sound; it starts with the clip's first picture. None where something else moves the mouth."""
     driver: Path | None = None
-    """A video whose largest face moves the mouth, instead of the speech; it starts with the clip's first picture."""
+    """A video whose largest face moves mouth, brows and lids, instead of the speech; it starts with the clip's first
+    picture."""
+    expression: float = 1.0
+    """How far brows and lids follow the driver's, [0, 1]; 0 leaves the clip's own."""
     mouth: Path | None = None
     """A table of the mouth curve (`lipsync.curve`) that is laid over what the speech asks for."""
     blend_ms: float = 80.0

@@ -7,7 +7,7 @@ so that a row that was written out can be edited in any one cell, and a row of o
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from lipsync.controls import REST, RESTING, Controls, controls_of
 from lipsync.curve import CurveTable, basis_name, check_suffix, read_curve, write_curve
-from lipsync.driver import driven_track
+from lipsync.driver import driven
+from lipsync.expression import Expression
 from lipsync.features import SAMPLE_RATE_HZ
 from lipsync.options import SyncOptions
 from lipsync.predict import MouthTrack, predict_track
@@ -30,8 +31,22 @@ KEEPS_MM: Final = 0.02
 """Opening and width that say no more than this beside a row's shape say nothing new: what is written is rounded."""
 
 
-def mouth_track(voice: Voice, options: SyncOptions, progress: Progress = silent) -> MouthTrack:
-    """The mouth that a voice shall make, on the clock of the speech.
+@dataclass(frozen=True, slots=True)
+class Steered:
+    """What a face shall do, on the clock of the speech.
+
+    Attributes
+    ----------
+    mouth : that a voice shall make.
+    expression : of brows and lids; None where nothing moves them.
+    """
+
+    mouth: MouthTrack
+    expression: Expression | None = None
+
+
+def steered(voice: Voice, options: SyncOptions, progress: Progress = silent) -> Steered:
+    """What moves a voice's mouth, and the face above it.
 
     Parameters
     ----------
@@ -48,8 +63,10 @@ def mouth_track(voice: Voice, options: SyncOptions, progress: Progress = silent)
     """
     controls = controls_of(voice)
     table = None if options.mouth is None else _own_table(options.mouth, voice)
+    expression = None
     if options.driver is not None:
-        track = driven_track(voice, controls, options.driver, options.smooth_ms, progress)
+        told = driven(voice, controls, options.driver, options.smooth_ms, progress)
+        track, expression = told.mouth, told.expression
     elif options.speech is not None:
         track = predict_track(voice, load_sound(options.speech, SAMPLE_RATE_HZ), options)
         if table is None and options.rest and float(track.resting.min()) >= 1.0:
@@ -61,7 +78,9 @@ def mouth_track(voice: Voice, options: SyncOptions, progress: Progress = silent)
         track = MouthTrack(np.zeros(1), voice.rest[np.newaxis], np.ones(1, dtype=np.float32))
     if options.opening != 1.0:
         track = replace(track, shapes=controls.widened(track.shapes, options.opening))
-    return track if table is None else laid_over(track, table, controls, options.blend_ms * 1e-3)
+    if table is not None:
+        track = laid_over(track, table, controls, options.blend_ms * 1e-3)
+    return Steered(track, expression)
 
 
 def write_mouth(path: Path, options: SyncOptions, force: bool, progress: Progress = silent) -> MouthTrack:
@@ -76,7 +95,7 @@ def write_mouth(path: Path, options: SyncOptions, force: bool, progress: Progres
     if options.mouth is not None and path.exists() and path.samefile(options.mouth):
         raise UsageError(f"{path}: --mouth is read from it; choose another name for --mouth-out")
     voice = open_voice(options.voice)
-    track = mouth_track(voice, options, progress)
+    track = steered(voice, options, progress).mouth
     write_curve(path, track, controls_of(voice), voice.basis, force=force)
     return track
 

@@ -194,6 +194,24 @@ def open_clip(path: Path) -> Iterator[ClipReader]:
         container.close()
 
 
+def frame_at(path: Path, index: int, time_s: float) -> Frame:
+    """One frame of a clip, which is sought by its time where that can be done for certain; errors as of `open_clip`.
+
+    Raises
+    ------
+    MediaError
+        The clip has no such frame.
+    """
+    with open_clip(path) as reader:
+        if reader.seek(index, round(time_s / reader.info.time_base)):
+            return next(reader.frames())
+    with open_clip(path) as reader:
+        for frame in reader.frames():
+            if frame.index == index:
+                return frame
+    raise MediaError(f"{path}: has no frame {index}")
+
+
 def probe(path: Path) -> ClipInfo:
     """What is known of a clip, from its headers and its first frame; errors as of `open_clip`."""
     with open_clip(path) as reader:

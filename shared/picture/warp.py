@@ -181,13 +181,16 @@ def warp_picture(
     return _same_rank(warped, picture)
 
 
-def piecewise_warp(picture: Pixels, map_x: Floats, map_y: Floats, border: Border = "replicate") -> Pixels:
-    """A picture read, with linear interpolation, at one place for each output pixel.
+def piecewise_warp(
+    picture: Pixels, map_x: Floats, map_y: Floats, border: Border = "replicate", sharp: bool = False
+) -> Pixels:
+    """A picture read at one place for each output pixel.
 
     Parameters
     ----------
     picture : (H, W) or (H, W, C).
     map_x, map_y : (h, w) float32, where in `picture` each pixel of the result is read.
+    sharp : interpolate by cubics instead of linearly: detail stays, edges may overshoot.
     """
     if map_x.shape != map_y.shape or map_x.ndim != 2:
         raise ValueError(f"maps must be two (h, w) arrays, got {map_x.shape} and {map_y.shape}")
@@ -195,7 +198,7 @@ def piecewise_warp(picture: Pixels, map_x: Floats, map_y: Floats, border: Border
         picture,
         map_x.astype(np.float32, copy=False),
         map_y.astype(np.float32, copy=False),
-        cv2.INTER_LINEAR,
+        cv2.INTER_CUBIC if sharp else cv2.INTER_LINEAR,
         borderMode=_border_code(border),
     )
     return _same_rank(warped, picture)

@@ -76,6 +76,8 @@ class Remembered:
     details: Details | None
     """None where nothing is asked to be as sharp as it was."""
     tints: Tints
+    upper: UpperFaces | None = None
+    """None where nobody's expression is followed."""
 
     def manner(self, track: int) -> Manner:
         """How the new mouth of a track is to be shown, as far as is known."""
@@ -122,8 +124,8 @@ def open_stage(
     borne = None if voice.bearing is None else Borne(voice.bearing, clip)
     seats = Seats(voice, faces_in(clip), borne)
     details = Details(options.match_colour) if options.sharpen else None
-    remembered = Remembered(Fronts(voice, palette), borne, seats, Insides(), details, Tints())
-    return lambda scenes: _stage(scenes, track, synthesiser, remembered, upper, options)
+    remembered = Remembered(Fronts(voice, palette), borne, seats, Insides(), details, Tints(), upper)
+    return lambda scenes: _stage(scenes, track, synthesiser, remembered, options)
 
 
 def _stage(
@@ -131,13 +133,12 @@ def _stage(
     track: MouthTrack,
     synthesiser: Synthesiser,
     remembered: Remembered,
-    upper: UpperFaces | None,
     options: SyncOptions,
 ) -> Iterator[tuple[Scene, Edit]]:
     """Mouths are made in one thread and finished in another: each is about half of the work."""
     with in_background(_mouths(scenes, track, synthesiser, remembered), ROOM, "make") as shown:
         for window in windows(shown):
-            yield _finish(window, synthesiser.teeth, synthesiser.plane, upper, options)
+            yield _finish(window, synthesiser.teeth, synthesiser.plane, remembered.upper, options)
 
 
 def _mouths(

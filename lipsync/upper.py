@@ -37,7 +37,7 @@ FRONTAL_DEG, TURNED_DEG = 25.0, 40.0
 """A head that is turned further than the first begins to keep its own expression, and keeps it beyond the second."""
 MARGIN: Final = 0.45
 """The patch reaches so far around brows and eyes, in eye distances."""
-SEEN_PX: Final = 0.3
+SEEN_PX: Final = 0.1
 """Pixels that are moved by less are left as they are, more and more."""
 SOFT_PX: Final = 1.5
 MOST_TRACKS: Final = 64

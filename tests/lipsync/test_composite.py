@@ -29,12 +29,13 @@ from lipsync.seat import Seats
 from lipsync.synthesise import Synthesiser
 from lipsync.teeth import SpeakerTeeth, TeethProxy
 from lipsync.tint import Tints
+from lipsync.upper import Moved, UpperFaces
 from lipsync.voice import Voice
 from lipsync.window import STEADY_FRAMES, Window
 from shared.face.pose import FacePose
 from shared.picture.composite import composite
 from shared.picture.planes import cut
-from shared.types import Edit, Face, Floats, Frame, Scene
+from shared.types import Edit, Face, Floats, Frame, Patch, Scene
 
 OPTIONS = SyncOptions(voice=Path(), speech=Path(), sharpen=False)
 STEADY = replace(OPTIONS, steadiness=0.5)
@@ -217,6 +218,25 @@ def test_the_upper_face_is_untouched(voice: Voice, scenes: Callable[..., list[Sc
     above = int(scene.faces[0].landmarks[30, 1])
     for old, new in zip(scene.frame.planes, made.planes, strict=True):
         np.testing.assert_array_equal(old[:above], new[:above])
+
+
+@pytest.mark.parametrize("thing_in", [range(0), range(14, 24)])
+def test_the_upper_face_follows_an_expression_whether_or_not_the_mouth_is_seen(
+    voice: Voice, scenes: Callable[..., list[Scene]], thing_in: range
+) -> None:
+    shifts = np.zeros((68, 2), dtype=np.float32)
+    shifts[17:27] = [0.0, -4.0]
+    patch = Patch((60, 20, 100, 40), np.zeros((20, 40, 3), np.float32), np.zeros((20, 40), np.float32), track=0)
+    upper = SimpleNamespace(moved=lambda *_: Moved((patch,), shifts))
+    remembered = replace(remembered_of(voice), upper=cast(UpperFaces, upper))
+    given = scenes(40, thing=BOX, thing_in=thing_in)
+    track = MouthTrack(np.array([0.0, 0.01]), voice.shapes[[45, 45]], np.zeros(2, dtype=np.float32))
+    scene, edit = list(_stage(iter(given), track, Synthesiser(voice, OPTIONS), remembered, OPTIONS))[19]
+    assert edit.patches[0] is patch
+    assert len(edit.patches) == (1 if thing_in else 2)
+    assert edit.faces is not None
+    np.testing.assert_allclose(edit.faces[0].landmarks[17:48] - scene.faces[0].landmarks[17:48], shifts[17:48])
+    assert bool((edit.faces[0].landmarks[57] != scene.faces[0].landmarks[57]).any()) == (not thing_in)
 
 
 def test_frames_without_a_face_pass_and_are_noted(voice: Voice, scenes: Callable[..., list[Scene]]) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lipsync import driver
 from lipsync.controls import controls_of
-from lipsync.driver import driven_track, spread_map
+from lipsync.driver import driven, spread_map
 from lipsync.index import ClipMouths
 from lipsync.predict import MouthTrack
 from lipsync.voice import Voice
@@ -47,7 +47,7 @@ def sway(frames: int, most_cm: float) -> Doubles:
 def drive(voice: Voice, monkeypatch: pytest.MonkeyPatch) -> Drive:
     def run(clip: ClipMouths) -> MouthTrack:
         monkeypatch.setattr(driver, "gather", lambda *_: [clip])
-        return driven_track(voice, controls_of(voice), VIDEO, 0.0)
+        return driven(voice, controls_of(voice), VIDEO, 0.0).mouth
 
     return run
 

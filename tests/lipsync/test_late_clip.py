@@ -17,6 +17,7 @@ from lipsync.composite import open_stage
 from lipsync.index import ClipMouths
 from lipsync.options import SyncOptions
 from lipsync.predict import MouthTrack
+from lipsync.steer import Steered
 from shared.face.analyse import ClipFaces
 from shared.media.reader import open_clip
 from shared.progress import silent
@@ -67,7 +68,7 @@ def shapes_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Floats]:
 
     monkeypatch.setattr(MouthTrack, "at", at)
     monkeypatch.setattr(composite, "open_voice", lambda _: SimpleNamespace(bearing=None))
-    monkeypatch.setattr(composite, "mouth_track", lambda *_: spoken)
+    monkeypatch.setattr(composite, "steered", lambda *_: Steered(spoken))
     monkeypatch.setattr(composite, "palette_of", lambda _: None)
     monkeypatch.setattr(composite, "Fronts", lambda *_: None)
     monkeypatch.setattr(composite, "Seats", lambda *_: None)

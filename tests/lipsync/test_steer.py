@@ -14,7 +14,7 @@ from lipsync.curve import CurveTable, read_curve, write_curve
 from lipsync.mouth import fit_basis
 from lipsync.options import SyncOptions
 from lipsync.predict import MouthTrack
-from lipsync.steer import laid_over, mouth_track, write_mouth
+from lipsync.steer import laid_over, steered, write_mouth
 from lipsync.voice import Voice, lips_of
 from shared.errors import ArtefactError, NoFaceError, UsageError
 from shared.types import Floats, Sound
@@ -161,7 +161,7 @@ def test_gain_opens_the_open_and_keeps_the_closed_closed(controls: Controls, tra
 def test_a_table_alone_moves_a_mouth_that_rests_elsewhere(voice: Voice, tmp_path: Path) -> None:
     path = tmp_path / "curve.csv"
     path.write_text("time_s,opening_mm\n1.0,6.5\n")
-    made = mouth_track(voice, replace(OPTIONS, mouth=path))
+    made = steered(voice, replace(OPTIONS, mouth=path)).mouth
     controls = controls_of(voice)
     assert opening(controls, made, 1.0) == pytest.approx(6.5, abs=1e-2)
     np.testing.assert_array_equal(made.at(0.5), voice.rest)
@@ -174,7 +174,7 @@ def test_shapes_of_another_voice_are_refused_and_its_openings_are_not(
     path = tmp_path / "curve.json"
     write_curve(path, track, controls, replace(voice.basis, mean=voice.basis.mean + 1))
     with pytest.raises(UsageError, match="another voice"):
-        mouth_track(voice, replace(OPTIONS, mouth=path))
+        steered(voice, replace(OPTIONS, mouth=path))
 
 
 @pytest.fixture
@@ -191,11 +191,11 @@ def test_speech_in_which_nobody_speaks_is_refused_unless_something_else_moves_th
 ) -> None:
     options = replace(OPTIONS, speech=Path("music.wav"))
     with pytest.raises(NoFaceError, match=r"music\.wav: no voice is heard in it"):
-        mouth_track(voice, options)
-    assert mouth_track(voice, replace(options, rest=False)) is silence
+        steered(voice, options)
+    assert steered(voice, replace(options, rest=False)).mouth is silence
     path = tmp_path / "curve.csv"
     path.write_text("time_s,viseme\n1.0,D\n")
-    made: Floats = mouth_track(voice, replace(options, mouth=path)).shapes
+    made: Floats = steered(voice, replace(options, mouth=path)).mouth.shapes
     assert not np.array_equal(made, silence.shapes)
 
 

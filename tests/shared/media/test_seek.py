@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.media.reader import open_clip
+from shared.errors import MediaError
+from shared.media.reader import frame_at, open_clip
 from tests.shared.media.drawn import Recipe, make_clip, shifted
 
 GROUPS = {"preset": "fast", "g": "12", "bf": "3"}
@@ -88,3 +89,15 @@ def test_frames_that_were_being_given_end_where_it_is_sought(tmp_path: Path, cap
         with pytest.raises(ValueError, match="given once"):
             next(reader.frames())
     assert not caplog.records
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.ts"])
+def test_one_frame_of_a_clip_is_sought_or_else_read_to(tmp_path: Path, name: str) -> None:
+    clip = make_clip(tmp_path / name, Recipe(frames=30))
+    with open_clip(clip) as reader:
+        wanted = list(reader.frames())[20]
+    found = frame_at(clip, 20, float(wanted.time_s))
+    assert (found.index, found.pts) == (20, wanted.pts)
+    assert all(np.array_equal(a, b) for a, b in zip(found.planes, wanted.planes, strict=True))
+    with pytest.raises(MediaError, match="has no frame 99"):
+        frame_at(clip, 99, 40.0)

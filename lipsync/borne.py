@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import lru_cache
+from typing import Final
 
 import numpy as np
 
@@ -42,15 +43,12 @@ class Borne:
     def __init__(self, bearing: Bearing, clip: ClipFaces) -> None:
         self._bearing, self._clip = bearing, clip
         self._nowhere = np.zeros(bearing.slopes.shape[1], dtype=np.float32)
-        self._steps: dict[int, _Steps | None] = {}
-        self._looks: dict[tuple[int, int], Floats | None] = {}
+        self._steps_of = lru_cache(MOST_TRACKS)(self._find_steps)
+        self._look = lru_cache(MOST_LOOKS)(self._read)
 
     def shift(self, track: int, index: int) -> Floats:
         """Change of the mouth shapes, (20,) float32, of a track in a frame of the clip; 0 where it is never seen."""
-        if track not in self._steps:
-            _make_room(self._steps, MOST_TRACKS)
-            self._steps[track] = self._steps_of(track)
-        steps = self._steps[track]
+        steps = self._steps_of(track)
         if steps is None:
             return self._nowhere
         middle = round((index - steps.first) / steps.step)
@@ -66,7 +64,7 @@ class Borne:
                 slow += np.float32(weight) * upper
         return self._bearing.shifts(slow / np.float32(total)) if total > 0.0 else self._nowhere
 
-    def _steps_of(self, number: int) -> _Steps | None:
+    def _find_steps(self, number: int) -> _Steps | None:
         track = next((track for track in self._clip.tracks if track.number == number), None)
         if track is None:
             return None
@@ -75,15 +73,6 @@ class Borne:
         frame_s = lasts_s / apart if apart > 0 else LOOK_S
         return _Steps(track.first, track.last, max(1, round(LOOK_S / max(frame_s, 1e-3))), frame_s)
 
-    def _look(self, track: int, index: int) -> Floats | None:
-        if (track, index) not in self._looks:
-            _make_room(self._looks, MOST_LOOKS)
-            face = next((face for face in self._clip.faces_at(index) if face.track == track), None)
-            self._looks[track, index] = None if face is None else upper_of(free_face(face).points)
-        return self._looks[track, index]
-
-
-def _make_room(known: dict[Any, Any], most: int) -> None:
-    """Forget what was learned first."""
-    while len(known) >= most:
-        del known[next(iter(known))]
+    def _read(self, track: int, index: int) -> Floats | None:
+        face = next((face for face in self._clip.faces_at(index) if face.track == track), None)
+        return None if face is None else upper_of(free_face(face).points)

@@ -6,6 +6,7 @@ changes from one frame of the footage to the next: the footage says what is a us
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -34,7 +35,7 @@ class Looks:
 
     def __init__(self, pool: Pool, textures: NDArray[np.uint8]) -> None:
         self._pool, self._textures = pool, textures
-        self._known: dict[int, Floats] = {}
+        self._look = lru_cache(KEPT)(self._read)
         self.usual = self._usual_change()
         """Usual change from one frame to the next; infinite where no clip has two."""
 
@@ -54,16 +55,10 @@ class Looks:
         near = np.abs(passed - step_s) < min(step_s / 2, LATEST_S)
         return np.asarray(near & (clips[one][:, np.newaxis] == clips[other]), dtype=np.bool_)
 
-    def _look(self, index: int) -> Floats:
-        known = self._known.get(index)
-        if known is None:
-            if len(self._known) >= KEPT:
-                self._known.pop(next(iter(self._known)))
-            texture = self._textures[self._pool.rows[index]]
-            step_y, step_x = (max(1, size // (READ * cells)) for size, cells in zip(texture.shape, SIZE, strict=False))
-            known = resize(np.ascontiguousarray(texture[::step_y, ::step_x], np.float32), SIZE).reshape(-1)
-            self._known[index] = known
-        return known
+    def _read(self, index: int) -> Floats:
+        texture = self._textures[self._pool.rows[index]]
+        step_y, step_x = (max(1, size // (READ * cells)) for size, cells in zip(texture.shape, SIZE, strict=False))
+        return resize(np.ascontiguousarray(texture[::step_y, ::step_x], np.float32), SIZE).reshape(-1)
 
     def _usual_change(self) -> float:
         clips = self._pool.clips

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -100,17 +101,11 @@ class Seats:
         borne : what their heads tell, where the voice knows it.
         """
         self._usual, self._basis, self._faces_of, self._borne = usual_of(voice), voice.basis, faces_of, borne
-        self._known: dict[int, Floats] = {}
+        self._shift = lru_cache(MOST_TRACKS)(self._find)
 
     def seated(self, lower: LowerFace, track: int) -> LowerFace:
         """A lower face whose lips and jaw are wanted where the track wears them."""
-        shift = self._known.pop(track, None)
-        if shift is None:
-            shift = self._shift(self._points(track))
-        self._known[track] = shift  # the last seen last
-        for other in list(self._known)[:-MOST_TRACKS]:
-            del self._known[other]
-        return replace(lower, points=lower.points + shift)
+        return replace(lower, points=lower.points + self._shift(track))
 
     def _points(self, track: int) -> Floats:
         """Faces of a track without what their heads tell, (N, 68, 2)."""
@@ -120,8 +115,9 @@ class Seats:
             points -= _told(self._basis, np.array([self._borne.shift(track, index) for index, _ in faces]))
         return points
 
-    def _shift(self, points: Floats) -> Floats:
+    def _find(self, track: int) -> Floats:
         """(68, 2) centimetres, 0 for all but lips and jaw."""
+        points = self._points(track)
         shift = np.zeros((68, 2), dtype=np.float32)
         if len(points):
             beside = np.median(self._usual.beside(points), axis=0)

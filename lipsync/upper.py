@@ -8,6 +8,7 @@ no eye to be shown.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -72,26 +73,21 @@ class UpperFaces:
     def __init__(self, expression: Expression, clip: ClipFaces, strength: float) -> None:
         """Follow an expression, as far as a strength in [0, 1] says."""
         self._expression, self._clip, self._faces_of, self._strength = expression, clip, faces_in(clip), strength
-        self._known: dict[int, _Known] = {}
+        self._known = lru_cache(MOST_TRACKS)(self._find)
 
     def moved(self, frame: Frame, face: Face, free: FreeFace) -> Moved:
         """The upper face of a face of a frame, moved to what the expression is at its time."""
         brows, lids, told = self._expression.at(float(frame.time_s))
         share = np.float32(self._strength * told * _frontal(free.pose.angles_deg[0]))
-        known = self._known_of(face.track)
+        known = self._known(face.track)
         drawn = np.zeros_like(brows)
         if known.brows is not None:
             drawn = share * _bounded(known.brows + brows - free.points[BROWS])
         return move(frame, face, free.in_frame(drawn), 1.0 + share * (lids - 1.0), known.shut)
 
-    def _known_of(self, track: int) -> _Known:
-        if track not in self._known:
-            while len(self._known) >= MOST_TRACKS:
-                del self._known[next(iter(self._known))]
-            points = [free_face(face).points for _, face in self._faces_of(track)]
-            brows = usual_brows(np.array(points)) if points else None
-            self._known[track] = _Known(brows, find_shut(self._clip, track))
-        return self._known[track]
+    def _find(self, track: int) -> _Known:
+        points = [free_face(face).points for _, face in self._faces_of(track)]
+        return _Known(usual_brows(np.array(points)) if points else None, find_shut(self._clip, track))
 
 
 def move(frame: Frame, face: Face, drawn: Floats, lids: Floats, shut: ShutEyes | None) -> Moved:

@@ -14,7 +14,12 @@ from numpy.typing import NDArray
 
 from faceswap.options import SwapOptions
 from faceswap.view import Made
-from shared.picture.colour import LabStatistics, lab_statistics, match_lab
+from shared.picture.colour import (
+    LabStatistics,
+    lab_from_rgb,
+    lab_statistics,
+    rgb_from_lab,
+)
 from shared.picture.mask import erode
 from shared.picture.transfer import (
     LEVELS,
@@ -32,11 +37,16 @@ from shared.picture.warp import gaussian, grey_of, resize
 from shared.types import Floats
 
 Doubles = NDArray[np.float64]
-MOST_GROWTH: Final = 2.0
-"""Furthest that the spread of L may grow; that of a and b stays within as much of the replaced face's own."""
+LEAST_GROWTH, MOST_GROWTH = 0.4, 2.0
+"""Furthest that the spread of L may shrink and grow, that of a dark or flat face being mostly noise; that of a and b
+stays within as much of the replaced face's own."""
 CAST: Final = (0.0, 1.25)
 """Bounds of the factor by which a and b spread. It is that of their means, so that what is grey in one light is grey in
-the other: eyes and teeth of a face lit in orange must not turn to teal when its skin becomes paler."""
+the other: eyes and teeth of a face lit in orange must not turn to teal when its skin becomes paler. What is redder or
+yellower than the skin, lips above all, spreads by no more than the skin gets lighter: pale skin's lips on a dark face
+would be pink."""
+HALF_MEAN: Final = float(1.0 / np.sqrt(2.0 * np.pi))
+"""Mean of the part of a normal distribution over its mean, in standard deviations."""
 LEAST_CHROMA: Final = 3.0
 """Where the made face is nearer to grey than this, its mean tells ever less of the factor, which tends to 1."""
 LEAST_SEEN: Final = 0.2
@@ -120,7 +130,13 @@ def _lab_match(picture: Floats, steady: Doubles) -> Floats:
     spread = old.std / np.maximum(new.std, 1e-3)
     factor = np.minimum(factor, MOST_GROWTH * spread)  # in a grey clip all becomes grey
     factor[0] = min(float(spread[0]), MOST_GROWTH)
-    return match_lab(picture, new, LabStatistics(old.mean, (new.std * factor).astype(np.float32)))
+    factor = np.maximum(factor, LEAST_GROWTH)
+    beyond = np.minimum(factor, old.mean[0] / max(float(new.mean[0]), 1.0))
+    beyond[0] = factor[0]
+    away = lab_from_rgb(picture) - new.mean
+    # Halves of unlike slope move the mean of what is normally distributed by so much.
+    mean = old.mean + HALF_MEAN * (factor - beyond) * new.std
+    return rgb_from_lab((np.where(away > 0, beyond, factor) * away + mean).astype(np.float32))
 
 
 def _histogram_measure(made: Made, weight: Floats) -> Doubles:

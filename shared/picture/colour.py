@@ -31,8 +31,6 @@ CURVE_FROM_LAB = np.array(
 CBRT_ABOVE = (6 / 29) ** 3
 """CIE 15:2004: below this share of white the cube root gives way to a straight line."""
 LINE_SLOPE, LINE_START = (29 / 6) ** 2 / 3, 4 / 29
-SPREAD_RATIO_LIMITS = (0.4, 2.5)
-"""Contrast is never stretched beyond this: the spread of a dark or nearly flat face is mostly noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,25 +88,6 @@ def lab_statistics(picture: Floats, mask: Floats) -> LabStatistics:
     mean = np.sum(lab * share, axis=0)
     variance = np.sum((lab - mean) ** 2 * share, axis=0)
     return LabStatistics(mean.astype(np.float32), np.sqrt(variance).astype(np.float32))
-
-
-def match_lab(picture: Floats, source: LabStatistics, wanted: LabStatistics, strength: float = 1.0) -> Floats:
-    """A picture whose Lab mean and spread are moved from `source` to `wanted`.
-
-    Reinhard et al., "Color transfer between images", IEEE CG&A 21(5), 2001, with the spread ratio held within
-    `SPREAD_RATIO_LIMITS`.
-
-    Parameters
-    ----------
-    picture : (H, W, 3) float32 sRGB.
-    source : statistics of `picture` where it will be seen (steadied along the track).
-    wanted : statistics of the place that it is laid on.
-    strength : 0 leaves the colour as it is, 1 moves it all the way.
-    """
-    ratio = np.clip(wanted.std / np.maximum(source.std, 1e-3), *SPREAD_RATIO_LIMITS).astype(np.float32)
-    gain = 1 + np.float32(strength) * (ratio - 1)
-    mean = source.mean + np.float32(strength) * (wanted.mean - source.mean)
-    return rgb_from_lab((lab_from_rgb(picture) - source.mean) * gain + mean)
 
 
 def delta_e(first: Floats, second: Floats) -> Floats:

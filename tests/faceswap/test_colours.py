@@ -127,3 +127,22 @@ def test_a_face_in_a_grey_clip_becomes_grey_all_over() -> None:
     chroma = np.linalg.norm(lab_from_rgb(new)[..., 1:], axis=-1)[seen > 0.5]
     own = np.linalg.norm(lab_from_rgb(face.picture)[..., 1:], axis=-1)[seen > 0.5]
     assert chroma.mean() < 0.3 * own.mean()
+
+
+def test_lips_of_pale_skin_are_no_pinker_on_a_dark_face() -> None:
+    """Beside its skin a lip is as red as in the other light, less what darkness takes."""
+    face = made()
+    seen = visible(face)
+    dark = np.clip(0.45 * face.view.picture * np.array((1.1, 0.9, 0.7), dtype=np.float32), 0, 1)
+    pale = 0.35 + 0.6 * face.view.picture
+    lips = pale.copy()
+    lips[44:47, 26:38] *= (1.0, 0.75, 0.8)
+    target = Made(replace(face.view, picture=dark), lips)
+    new = matched(lips, METHODS["lab"].measure(target, seen), USUAL)
+    assert apart(new, dark, seen) < 3
+    before, after = (lab_from_rgb(np.ascontiguousarray(each)) for each in (lips, new))
+    redder = [float(each[45, 28:36, 1].mean() - each[34:37, 28:36, 1].mean()) for each in (before, after)]
+    lightness = [float(each[34:37, 28:36, 0].mean()) for each in (before, after)]
+    assert redder[0] > 8
+    assert redder[1] <= redder[0] * (lightness[1] / lightness[0]) * 1.15
+    assert redder[1] > 0.3 * redder[0]

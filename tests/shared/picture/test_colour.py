@@ -51,36 +51,5 @@ def test_an_empty_mask_has_no_statistics() -> None:
         colour.lab_statistics(noise(2, 4, 4, 3), np.zeros((4, 4), dtype=np.float32))
 
 
-def test_matching_gives_the_wanted_statistics() -> None:
-    picture = noise(3, 40, 40, 3) * 0.3 + 0.3
-    mask = np.ones((40, 40), dtype=np.float32)
-    source = colour.lab_statistics(picture, mask)
-    wanted = colour.LabStatistics(
-        source.mean + np.array([8, -3, 4], np.float32), source.std * np.array([1.2, 0.8, 0.9], np.float32)
-    )
-    made = colour.lab_statistics(colour.match_lab(picture, source, wanted), mask)
-    np.testing.assert_allclose(made.mean, wanted.mean, atol=0.15)
-    np.testing.assert_allclose(made.std, wanted.std, rtol=0.03)
-
-
-def test_no_strength_changes_nothing_and_half_goes_half_way() -> None:
-    picture = noise(4, 30, 30, 3) * 0.2 + 0.4
-    mask = np.ones((30, 30), dtype=np.float32)
-    source = colour.lab_statistics(picture, mask)
-    wanted = colour.LabStatistics(source.mean + np.float32(10), source.std)
-    np.testing.assert_allclose(colour.match_lab(picture, source, wanted, 0.0), picture, atol=1e-4)
-    half = colour.lab_statistics(colour.match_lab(picture, source, wanted, 0.5), mask)
-    np.testing.assert_allclose(half.mean - source.mean, 5.0, atol=0.1)
-
-
-def test_a_flat_face_is_not_stretched_without_limit() -> None:
-    picture = np.full((10, 10, 3), 0.5, dtype=np.float32) + noise(5, 10, 10, 3) * 0.002
-    mask = np.ones((10, 10), dtype=np.float32)
-    source = colour.lab_statistics(picture, mask)
-    wanted = colour.LabStatistics(source.mean, source.std * 100)
-    made = colour.lab_statistics(colour.match_lab(picture, source, wanted), mask)
-    assert np.all(made.std <= source.std * 2.6)
-
-
 def test_delta_e_is_the_distance_in_lab() -> None:
     assert colour.delta_e(np.zeros((1, 3), np.float32), np.array([[3.0, 4.0, 12.0]], np.float32))[0] == 13.0

@@ -148,6 +148,12 @@ def learn(  # noqa: PLR0913 - one argument an option
 @render_options
 @click.option("--candidates", type=click.IntRange(1), default=SYNCED.candidates, help="Frames behind each texture.")
 @click.option(
+    "--expression",
+    type=click.FloatRange(0, 1),
+    show_default=f"{SYNCED.expression:g}",
+    help="How far brows and eyelids follow those in the --driver video.",
+)
+@click.option(
     "--pose-weight", type=click.FloatRange(0), default=SYNCED.pose_weight, help="Weight of head turn, cm/deg."
 )
 @click.option(
@@ -175,6 +181,7 @@ def sync(  # noqa: PLR0913 - one argument an option
     mouth_out: Path | None,
     retime: RetimeChoice,
     candidates: int,
+    expression: float | None,
     pose_weight: float,
     steadiness: float | None,
     sharpen: bool,
@@ -191,13 +198,18 @@ def sync(  # noqa: PLR0913 - one argument an option
     With --mouth it follows a mouth curve where that has rows (lipswap mouth --help says what it holds); without any
     speech it rests elsewhere, and the clip keeps its sound.
 
-    With --driver the lips follow another person's, in this person's own mouths and proportions, and brows and lids
-    move as his do beside his usual ones; the sound is that of --speech, else the driver's, else the clip's own.
+    With --driver the lips follow another person's, in this person's own mouths and proportions; brows move as his do
+    beside his usual ones, and eyes shut when his do and when they do in the clip. The sound is that of --speech, else
+    the driver's, else the clip's own.
     """
+    from shared.errors import UsageError
     from shared.render.job import StageRequest, check_job
 
+    if expression is not None and moved.driver is None:
+        raise UsageError("--expression follows the face of --driver VIDEO; give one, or leave it out")
     options = replace(
         moved,
+        expression=SYNCED.expression if expression is None else expression,
         candidates=candidates,
         pose_weight=pose_weight,
         steadiness=steadiness,

@@ -23,6 +23,10 @@ BROWS_MS, LIDS_MS = 60.0, 10.0
 """Smoothing (standard deviation): brows are slow, a lid falls within three frames."""
 USUAL_PERCENTILE: Final = 75.0
 """Of how far lids are open; blinks and looks downwards lie below."""
+WIDE_PERCENTILE, NARROWEST = 98.0, 0.6
+"""Somebody who looks down or laughs most of the time has eyes that are usually open by so much of the widest."""
+LEAST_GAP: Final = 0.1
+"""Eyes that are never open further, in their widths, tell nothing."""
 SHUT, OPEN = 0.15, 0.85
 """Lids that are open by less than this share of the usual are shut, and by more are as usual: finders tremble..."""
 WIDE, WIDEST = 1.08, 1.15
@@ -74,9 +78,7 @@ def expression_of(points: Floats, times_s: NDArray[np.float64], spans: list[tupl
     spans : (start, end) of where the face is seen, seconds.
     """
     drawn = points[:, BROWS] - usual_brows(points)
-    gaps = gaps_of(points)
-    usual = np.maximum(np.percentile(gaps, USUAL_PERCENTILE, axis=0), 1e-6).astype(np.float32)
-    lids = lids_from(gaps / usual)
+    lids = lids_from(shares_of(gaps_of(points)))
     rows = times_of_rows(int((times_s[-1] + FADE_S) * FEATURE_RATE_HZ) + 1, FEATURE_RATE_HZ)
     brows = smoothed(resample_track(drawn.reshape(len(drawn), -1), times_s, rows), BROWS_MS)
     lids = smoothed(resample_track(lids, times_s, rows), LIDS_MS)
@@ -98,6 +100,13 @@ def gaps_of(points: Floats) -> Floats:
         gap += np.linalg.norm(points[:, over] - points[:, under], axis=1)
         found.append(gap / (2.0 * np.maximum(width, 1e-6)))
     return np.stack(found, axis=1).astype(np.float32)
+
+
+def shares_of(gaps: Floats) -> Floats:
+    """How far eyes are open beside the usual, (N, 2), of their gaps (N, 2); 1 throughout where they never open."""
+    wide, usual = np.percentile(gaps, (WIDE_PERCENTILE, USUAL_PERCENTILE), axis=0).astype(np.float32)
+    usual = np.maximum(usual, np.float32(NARROWEST) * wide)
+    return np.where(wide >= LEAST_GAP, gaps / np.maximum(usual, np.float32(LEAST_GAP / 2)), np.float32(1.0))
 
 
 def lids_from(shares: Floats) -> Floats:

@@ -2,24 +2,31 @@
 
 An eye is narrowed along its own lines: between the upper lid and the brow skin is drawn out, between the lids the eye
 is folded away, the lower lid stays. Beyond half of the way that draws out lashes and shadows where a lid should come to
-light; there the eye is covered by that of a frame in which the person has it shut. In a clip in which nobody blinks
-lids fall half-way and no further.
+light; there the eye is covered by that of a frame in which the person has it shut. Of a person who never blinks in
+the clip, as far as it is looked through, lids fall half-way and no further. What is in front of an eye is not seen:
+it would be moved with it, or covered.
 """
 
 from __future__ import annotations
 
+import gc
+import logging
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lipsync.expression import EYES, USUAL_PERCENTILE, gaps_of
+from lipsync.expression import EYES, gaps_of, shares_of
+from shared.errors import MediaError
 from shared.face.analyse import ClipFaces
 from shared.face.landmarks import eye_distance
-from shared.media.reader import frame_at
+from shared.media.reader import read_frame
 from shared.picture.planes import cut
 from shared.picture.warp import affine, box_around, to_float, warp_picture
 from shared.types import Face, Floats, Frame, Patch
+
+log = logging.getLogger(__name__)
 
 HALF: Final = 0.5
 """No lid falls further by moving pixels..."""
@@ -27,8 +34,9 @@ COVERED: Final = 0.15
 """...and at this share of its usual gap it is covered by a shut one wholly."""
 SHUT: Final = 0.2
 """An eye of the clip that is open by less than this share of the usual is shut."""
-MOST_LOOKS: Final = 3000
-"""Frames of a track in which a shut eye is looked for: two minutes, some twenty blinks."""
+MOST_LOOKS, RUN = 3000, 100
+"""Frames of a person in which a shut eye is looked for, and how many of them on end: in two minutes somebody blinks
+some twenty times."""
 LOST_DEG: Final = 20.0
 """A head turned by so many degrees counts as much as an eye that is open as usual, when shut ones are chosen among."""
 ANCHORS: Final = np.array([27, 28, 29, 36, 39, 42, 45])
@@ -64,27 +72,45 @@ class ShutEyes:
     landmarks: Floats
 
 
-def find_shut(clip: ClipFaces, number: int) -> ShutEyes | None:
-    """The eyes of a track where they are shut, in the frame that is most like its usual pose; None if there is none."""
-    track = next((track for track in clip.tracks if track.number == number), None)
-    if track is None:
-        return None
-    frames = range(track.first, track.last + 1, 1 if track.last - track.first < MOST_LOOKS else 2)[:MOST_LOOKS]
-    seen = [(index, face) for index in frames for face in clip.faces_at(index) if face.track == number]
+def find_shut(clip: ClipFaces, person: int) -> ShutEyes | None:
+    """The eyes of a person of the clip where they are shut, in the frame most like the usual pose; None if in none."""
+    tracks = [track for track in clip.tracks if track.person == person]
+    places = np.concatenate([np.arange(track.first, track.last + 1) for track in tracks] or [np.zeros(0, int)])
+    numbers = {track.number for track in tracks}
+    seen = [(index, face) for index in _looked(places) for face in clip.faces_at(index) if face.track in numbers]
     if not seen:
         return None
-    gaps = gaps_of(np.array([face.landmarks for _, face in seen]))
-    shares = (gaps / np.maximum(np.percentile(gaps, USUAL_PERCENTILE, axis=0), 1e-6)).max(axis=1)
+    shares = shares_of(gaps_of(np.array([face.landmarks for _, face in seen]))).max(axis=1)
     poses = np.array([face.pose_deg for _, face in seen])
     turned = np.abs(poses - np.median(poses, axis=0)).sum(axis=1) / LOST_DEG
     best = int(np.argmin(np.where(shares <= SHUT, shares + turned, np.inf)))
     if shares[best] > SHUT:
         return None
-    index, face = seen[best]
+    return _cut_out(clip, *seen[best])
+
+
+def _looked(places: NDArray[np.int_]) -> list[int]:
+    """Of the frames of a person those that are looked at: all, or runs of `RUN`, evenly spread."""
+    if len(places) <= MOST_LOOKS:
+        return [int(place) for place in places]
+    starts = np.linspace(0, len(places) - RUN, MOST_LOOKS // RUN).round().astype(int)
+    return [int(place) for start in starts for place in places[start : start + RUN]]
+
+
+def _cut_out(clip: ClipFaces, index: int, face: Face) -> ShutEyes | None:
     margin = eye_distance(face.landmarks)
     x0, y0, x1, y1 = box_around(face.landmarks[36:48])
     box = (int(x0 - margin / 2), int(y0 - margin / 2), int(x1 + margin / 2), int(y1 + margin / 2))
-    picture = to_float(cut(frame_at(clip.clip, index, clip.time_of(index)), box))
+    try:
+        frame = read_frame(clip.clip, index, clip.time_of(index))
+    except MediaError:
+        frame = None
+    if frame is None:
+        log.warning("%s: frame %d, where eyes are shut, cannot be sought; they fall half-way", clip.clip, index)
+        return None
+    picture = to_float(cut(frame, box))
+    del frame
+    gc.collect()  # a closed decoder waits for that, see `ClipReader.close`
     return ShutEyes(picture, face.landmarks - np.array(box[:2], dtype=np.float32))
 
 
@@ -183,9 +209,10 @@ class Eye:
         """Where a landmark of the upper lid comes to lie, (2,) frame pixels."""
         away = point - self.corner
         u = np.float32(np.clip(away @ self.along / self.width, 0.0, 1.0))
-        lower = _height(self.lower, u)
-        change = (self.share - 1.0) * max(float(away @ self.up) - float(lower), 0.0)
-        return np.asarray(point + change * self.up, dtype=np.float32)
+        lower, upper, height = float(_height(self.lower, u)), float(_height(self.upper, u)), float(away @ self.up)
+        other = lower + RIM_DOWN / (1.0 + RIM_UP + RIM_DOWN) * (upper - lower)
+        landed = max(lower + self.share * (height - lower), min(other, height))
+        return np.asarray(point + (landed - height) * self.up, dtype=np.float32)
 
     def narrow(self, map_x: Floats, map_y: Floats, corner: Floats) -> None:
         """Change where pixels are read, so that the lids are where they shall be; in place.

@@ -15,7 +15,7 @@ from shared.render.terminal import Terminal, force_option, standard_options
 
 R = TypeVar("R")
 FILE = click.Path(path_type=Path)
-MOVED = ("voice", "speech", "driver", "expression", "mouth", "blend_ms", "opening", "rest", "close", "smooth_ms")
+MOVED = ("voice", "speech", "driver", "mouth", "blend_ms", "opening", "rest", "close", "smooth_ms")
 USUAL = SyncOptions(voice=Path(), speech=None)
 
 
@@ -25,16 +25,7 @@ def mouth_options(command: Callable[..., R]) -> Callable[..., R]:
     @click.option("--voice", type=FILE, required=True, metavar="VOICE", help="Folder that lipswap learn made.")
     @click.option("--speech", type=FILE, metavar="AUDIO", help="What the mouth shall say.")
     @click.option(
-        "--driver",
-        type=FILE,
-        metavar="VIDEO",
-        help="Another person's video whose lips move the mouth instead, and his brows and lids those of the clip.",
-    )
-    @click.option(
-        "--expression",
-        type=click.FloatRange(0, 1),
-        default=USUAL.expression,
-        help="How far brows and lids follow those in the --driver video.",
+        "--driver", type=FILE, metavar="VIDEO", help="Another person's video whose lips move the mouth instead."
     )
     @click.option("--mouth", type=FILE, metavar="CSV|JSON", help="Mouth curve to follow where it has rows.")
     @click.option(
@@ -57,19 +48,7 @@ def mouth_options(command: Callable[..., R]) -> Callable[..., R]:
     )
     @functools.wraps(command)
     def wrapped(*args: Any, **given: Any) -> R:  # noqa: ANN401 - passed on
-        names = [
-            "voice",
-            "speech",
-            "driver",
-            "expression",
-            "mouth",
-            "blend_ms",
-            "opening",
-            "rest",
-            "close",
-            "smooth_ms",
-        ]
-        moved = SyncOptions(**{name: given.pop(name) for name in names})
+        moved = SyncOptions(**{name: given.pop(name) for name in MOVED})
         if moved.speech is None and moved.driver is None and moved.mouth is None:
             raise UsageError("nothing moves the mouth: give --speech, --driver, or a mouth curve with --mouth")
         return command(*args, moved=moved, **given)

@@ -1,8 +1,9 @@
 """The upper face of a clip made to follow an expression, by its own pixels: brows drawn, lids closed.
 
 Brows are moved to where the expression has them beside the clip's own usual, so that what the clip's person did with
-them is replaced. Lids are brought nearer (`lipsync.lids`), never apart where they are shut in the clip: under them is
-no eye to be shown.
+them is replaced. Lids keep what they do in the clip, and fall (`lipsync.lids`) or are opened a little wider beside it:
+where they are shut in the clip there is no eye to be shown, so its own blinks stay. Whatever is in front of brows and
+eyes, hair or glasses or a hand, is moved with them.
 """
 
 from __future__ import annotations
@@ -24,8 +25,12 @@ from shared.picture.planes import cut
 from shared.picture.warp import box_around, gaussian, piecewise_warp, to_float
 from shared.types import Face, Floats, Frame, IntBox, Patch
 
-HELD: Final = np.array([0, 1, 15, 16, *range(27, 31), *range(36, 48)])
-"""Points that stay where brows move: beside the ears, the nose's bridge, the eyes."""
+HELD: Final = np.array([0, 1, 15, 16])
+"""Points beside the ears, which stay where brows move."""
+LINE: Final = np.array([36, 37, 38, 39, 42, 43, 44, 45])
+"""The line of the upper lids, under which nothing moves with the brows."""
+LEAST_APART: Final = 0.02
+"""Brow and lid are taken to be so far from each other at least, in eye distances."""
 LID_UNDER: Final = np.array([36, 37, 37, 38, 39, 42, 43, 44, 44, 45])
 """The point of the eye under each point of the brows."""
 BROW_EDGE: Final = 0.4
@@ -34,6 +39,8 @@ BROW_WIDTH: Final = 0.30
 """Reach of a brow's pull, in eye distances."""
 MOST_CM: Final = 0.8
 """No brow is moved further."""
+NEAREST: Final = 0.6
+"""Share of the skin between a brow's lower edge and its lid by which the brow may come down."""
 FRONTAL_DEG, TURNED_DEG = 25.0, 40.0
 """A head that is turned further than the first begins to keep its own expression, and keeps it beyond the second."""
 MARGIN: Final = 0.45
@@ -74,6 +81,7 @@ class UpperFaces:
         """Follow an expression, as far as a strength in [0, 1] says."""
         self._expression, self._clip, self._faces_of, self._strength = expression, clip, faces_in(clip), strength
         self._known = lru_cache(MOST_TRACKS)(self._find)
+        self._shut_of = lru_cache(MOST_TRACKS)(self._find_shut)
 
     def moved(self, frame: Frame, face: Face, free: FreeFace) -> Moved:
         """The upper face of a face of a frame, moved to what the expression is at its time."""
@@ -82,12 +90,18 @@ class UpperFaces:
         known = self._known(face.track)
         drawn = np.zeros_like(brows)
         if known.brows is not None:
-            drawn = share * _bounded(known.brows + brows - free.points[BROWS])
+            drawn = share * _bounded(known.brows + brows - free.points[BROWS], free.points)
         return move(frame, face, free.in_frame(drawn), 1.0 + share * (lids - 1.0), known.shut)
 
     def _find(self, track: int) -> _Known:
         points = [free_face(face).points for _, face in self._faces_of(track)]
-        return _Known(usual_brows(np.array(points)) if points else None, find_shut(self._clip, track))
+        person = next((one.person for one in self._clip.tracks if one.number == track), None)
+        return _Known(
+            usual_brows(np.array(points)) if points else None, None if person is None else self._shut_of(person)
+        )
+
+    def _find_shut(self, person: int) -> ShutEyes | None:
+        return find_shut(self._clip, person)
 
 
 def move(frame: Frame, face: Face, drawn: Floats, lids: Floats, shut: ShutEyes | None) -> Moved:
@@ -100,14 +114,17 @@ def move(frame: Frame, face: Face, drawn: Floats, lids: Floats, shut: ShutEyes |
     shut : the eyes of this person, shut; without them lids fall half-way.
     """
     landmarks = face.landmarks
-    shares = np.maximum(lids, HALF).tolist()
-    eyes = [
-        Eye.of(landmarks[list(points)], landmarks[list(brow)], share)
-        for points, brow, share in zip(EYES, BROWS_OF, shares, strict=True)
-    ]
+    half = np.maximum(lids, HALF)
+    eyes, seen = (
+        [
+            Eye.of(landmarks[list(points)], landmarks[list(brow)], share)
+            for points, brow, share in zip(EYES, BROWS_OF, shares.tolist(), strict=True)
+        ]
+        for shares in (half, half if shut is None else lids)
+    )
     shifts = np.zeros_like(landmarks)
     shifts[BROWS] = drawn
-    for eye, points in zip(eyes, EYES, strict=True):
+    for eye, points in zip(seen, EYES, strict=True):
         for point in (points[1], points[2]):
             shifts[point] = eye.landed(landmarks[point]) - landmarks[point]
     box = _box(landmarks, shifts)
@@ -130,10 +147,12 @@ def _frontal(yaw_deg: float) -> float:
     return float(np.clip((TURNED_DEG - abs(yaw_deg)) / (TURNED_DEG - FRONTAL_DEG), 0.0, 1.0))
 
 
-def _bounded(shift: Floats) -> Floats:
-    """Shifts (10, 2) centimetres, all smaller alike so that none is larger than `MOST_CM`."""
+def _bounded(shift: Floats, points: Floats) -> Floats:
+    """Shifts (10, 2) of brows, centimetres, all smaller alike so that none is further than `MOST_CM` or on its lid."""
     furthest = float(np.linalg.norm(shift, axis=1).max())
-    return np.asarray(shift * min(1.0, MOST_CM / max(furthest, MOST_CM)), dtype=np.float32)
+    free = (1.0 - BROW_EDGE) * NEAREST * (points[BROWS] - points[LID_UNDER])[:, 1]
+    down = float((-shift[:, 1] / np.maximum(free, 1e-3)).max())
+    return np.asarray(shift * min(1.0, MOST_CM / max(furthest, MOST_CM), 1.0 / max(down, 1.0)), dtype=np.float32)
 
 
 def _box(landmarks: Floats, shifts: Floats) -> IntBox:
@@ -146,14 +165,41 @@ def _box(landmarks: Floats, shifts: Floats) -> IntBox:
 def _maps(landmarks: Floats, shifts: Floats, eyes: list[Eye], box: IntBox) -> tuple[Floats, Floats]:
     """Where in the box each of its pixels is read, two of (h, w)."""
     brows = np.arange(68)[BROWS]
-    # Held at its lower edge too, a brow is moved and not drawn out.
-    edge = landmarks[brows] + np.float32(BROW_EDGE) * (landmarks[LID_UNDER] - landmarks[brows])
-    places = np.concatenate([landmarks[brows] + shifts[brows], edge + shifts[brows], landmarks[HELD]])
-    back = np.concatenate([-shifts[brows], -shifts[brows], np.zeros((len(HELD), 2), dtype=np.float32)])
-    width = BROW_WIDTH * eye_distance(landmarks)
-    to_box = np.array([[1.0, 0.0, -box[0]], [0.0, 1.0, -box[1]], [0.0, 0.0, 1.0]])
-    map_x, map_y = Pull(places, back, width).through(to_box, box)
     corner = np.array(box[:2], dtype=np.float32)
+    columns = np.arange(box[2] - box[0], dtype=np.float32)
+    rows = np.arange(box[3] - box[1], dtype=np.float32)[:, np.newaxis]
+    places = np.concatenate([landmarks[brows] + shifts[brows], landmarks[HELD]])
+    back = np.concatenate([-shifts[brows], np.zeros((len(HELD), 2), dtype=np.float32)])
+    to_box = np.array([[1.0, 0.0, -box[0]], [0.0, 1.0, -box[1]], [0.0, 0.0, 1.0]])
+    map_x, map_y = Pull(places, back, BROW_WIDTH * eye_distance(landmarks)).through(to_box, box)
+    share = _over_the_lids(landmarks, shifts, columns + corner[0], rows + corner[1])
+    map_x, map_y = columns + share * (map_x - columns), rows + share * (map_y - rows)
     for eye in eyes:
         eye.narrow(map_x, map_y, corner)
     return map_x, map_y
+
+
+def _over_the_lids(landmarks: Floats, shifts: Floats, x: Floats, y: Floats) -> Floats:
+    """How far pixels follow the brows, (h, w): wholly from their lower edge upwards, not at all from the lids down.
+
+    Evenly between, where skin is drawn out or pushed together: nothing is folded as long as a brow stays over its lid.
+
+    Parameters
+    ----------
+    x, y : frame pixels, (w,) and (h, 1).
+    """
+    along = landmarks[45] - landmarks[36]
+    along /= np.float32(max(float(np.linalg.norm(along)), 1e-6))
+    up = np.array([along[1], -along[0]], dtype=np.float32)
+    brows = landmarks[BROWS] + shifts[BROWS] + np.float32(BROW_EDGE) * (landmarks[LID_UNDER] - landmarks[BROWS])
+    lids = landmarks[LINE]
+    least = np.float32(LEAST_APART * eye_distance(landmarks))
+    u, v = along[0] * x + along[1] * y, up[0] * x + up[1] * y
+    low = _line(u, lids @ along, lids @ up)
+    high = np.maximum(_line(u, brows @ along, brows @ up), low + least)
+    return np.asarray(np.clip((v - low) / (high - low), 0.0, 1.0), dtype=np.float32)
+
+
+def _line(u: Floats, along: Floats, up: Floats) -> Floats:
+    """How high a line through points is at each u, level beyond its ends."""
+    return np.asarray(np.interp(u, along, up), dtype=np.float32)

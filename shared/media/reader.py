@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 INDEXED: Final = frozenset({"mov", "matroska"})
 """Containers that list where their key frames are, as FFmpeg names them; others are sought by guess."""
+FAR: Final = 250
+"""Frames that are sooner read than sought."""
 EARLIER_S: Final = 1
 """Pictures shown before a key frame may be decoded only from the one before it, and are shown this much before it at
 most: a few frames."""
@@ -90,7 +92,7 @@ class ClipReader:
             self._container.seek(round(early / self._time_base) + self._delay, stream=self._stream, backward=True)
         except av.FFmpegError:
             return False
-        self._decoded, self._last_pts = self._decode(), None
+        self._decoded, self._last_pts, self._packets = self._decode(), None, 0
         for decoded in self._decoded:
             at = self._own_time(decoded)
             if at is None or at > pts or decoded.is_corrupt:
@@ -194,22 +196,18 @@ def open_clip(path: Path) -> Iterator[ClipReader]:
         container.close()
 
 
-def frame_at(path: Path, index: int, time_s: float) -> Frame:
-    """One frame of a clip, which is sought by its time where that can be done for certain; errors as of `open_clip`.
+def read_frame(path: Path, index: int, time_s: float) -> Frame | None:
+    """One frame of a clip, by its time; None where it is far in and cannot be sought for certain.
 
-    Raises
-    ------
-    MediaError
-        The clip has no such frame.
+    Its planes stay valid. Errors as of `open_clip`.
     """
     with open_clip(path) as reader:
         if reader.seek(index, round(time_s / reader.info.time_base)):
             return next(reader.frames())
+    if index >= FAR:
+        return None
     with open_clip(path) as reader:
-        for frame in reader.frames():
-            if frame.index == index:
-                return frame
-    raise MediaError(f"{path}: has no frame {index}")
+        return next((frame for frame in reader.frames() if frame.index == index), None)
 
 
 def probe(path: Path) -> ClipInfo:

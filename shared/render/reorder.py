@@ -18,7 +18,7 @@ from typing import Final, Self
 
 from shared.errors import MediaError
 from shared.face.between import face_between
-from shared.media.reader import open_clip
+from shared.media.reader import FAR, open_clip
 from shared.picture.flow import frame_between
 from shared.render.timeline import Timeline
 from shared.types import ClipInfo, Face, Frame, Scene
@@ -26,8 +26,6 @@ from shared.types import ClipInfo, Face, Frame, Scene
 KEPT: Final = 8
 """Frames that a reader still has behind the last one read, and that it may go ahead for the next."""
 READERS: Final = 2
-FAR: Final = 250
-"""Frames that are sooner read than sought."""
 
 
 def retimed(
@@ -114,6 +112,7 @@ class _Frames:
                 self._readers.append(idle)
                 return idle
             idle.close()
+            del idle
             gc.collect()  # its decoder waits for that, see `ClipReader.close`; beside what is read anew it is little
         reader = _Reader(self._info.path)
         if not is_full and index > FAR and not self._is_sought(reader, index):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -155,6 +156,27 @@ def test_the_sound_is_the_speech_else_the_driver_s_else_the_clip_s_own(
     assert jobs[0].stages[0].options == SyncOptions(
         voice=Path("voice"), speech=Path(speech) if speech else None, driver=Path("driver.mp4")
     )
+
+
+@pytest.mark.parametrize(("given", "strength"), [((), 1.0), (("--expression", "0.25"), 0.25)])
+def test_an_expression_is_followed_as_far_as_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: tuple[str, ...], strength: float
+) -> None:
+    jobs: list[RenderJob] = []
+    monkeypatch.setattr("lipsync.cli.carry_out", lambda job, _: jobs.append(job))
+    monkeypatch.setattr("shared.media.reader.probe", lambda _: SimpleNamespace(has_audio=False))
+    arguments = [*SYNC, "-o", str(tmp_path / "out.mp4"), "--driver", "driver.mp4", *given]
+    result = CliRunner().invoke(root, arguments)
+    assert result.exit_code == 0, result.output
+    assert cast(SyncOptions, jobs[0].stages[0].options).expression == strength
+
+
+def test_an_expression_without_a_driver_is_refused(tmp_path: Path) -> None:
+    result = CliRunner().invoke(
+        root, [*SYNC, "-o", str(tmp_path / "o.mp4"), "--speech", "s.wav", "--expression", "0.5"]
+    )
+    assert result.exit_code == 2
+    assert "--expression follows the face of --driver VIDEO" in result.stderr
 
 
 def test_a_mouth_curve_is_written_without_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,3 +104,20 @@ def test_the_mouth_rests_while_the_driver_is_not_seen(voice: Voice, drive: Drive
 def test_a_driver_who_looks_aside_throughout_is_refused(drive: Drive) -> None:
     with pytest.raises(NoFaceError, match="never looks this way"):
         drive(driver_of(sway(50, 1.0), yaw_deg=60.0))
+
+
+def test_brows_and_lids_come_with_the_lips(voice: Voice, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = driver_of(sway(100, 1.0))
+    raised = []
+    for row, face in enumerate(clip.faces):
+        points = face.points.copy()
+        points[17:27, 1] += 0.4 * (50 <= row < 75)
+        points[[37, 38, 43, 44], 1] -= 1.0 * (20 <= row < 26)
+        raised.append(free_of(points, face.pose))
+    monkeypatch.setattr(driver, "gather", lambda *_: [replace(clip, faces=tuple(raised))])
+    told = driven(voice, controls_of(voice), VIDEO, 0.0).expression
+    assert told.at(62 / RATE_HZ)[0][:, 1] == pytest.approx(0.4, abs=0.01)
+    assert told.at(10 / RATE_HZ)[0] == pytest.approx(0.0, abs=0.01)
+    assert told.at(23 / RATE_HZ)[1].max() < 0.1
+    assert told.at(40 / RATE_HZ)[1] == pytest.approx(1.0)
+    assert told.at(2.0)[2] == 1.0

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from lipsync.expression import BROWS, EYES, expression_of, gaps_of, lids_from
+from lipsync.expression import BROWS, EYES, expression_of, gaps_of, lids_from, shares_of
 from shared.types import Floats
 
 FRAMES = 150
@@ -64,3 +64,20 @@ def test_what_is_not_seen_is_not_known(faces: Floats) -> None:
     assert [told.at(time_s)[2] for time_s in (0.5, 2.0, 4.0)] == [1.0, 0.0, 1.0]
     assert told.at(60.0)[2] == 0.0
     assert told.later(10.0).at(14.08)[1].max() < 0.05
+
+
+def test_who_seldom_opens_his_eyes_wide_has_them_narrow_as_usual_and_shut_when_shut() -> None:
+    gaps = np.full((100, 2), 0.15, dtype=np.float32)
+    gaps[:20] = 0.25
+    gaps[50:60] = 0.01
+    told = lids_from(shares_of(gaps))
+    np.testing.assert_allclose(told[20:50], 1.0)
+    np.testing.assert_array_equal(told[50:60], 0.0)
+    laughing = np.full((100, 2), 0.05, dtype=np.float32)
+    laughing[:20] = 0.25
+    assert lids_from(shares_of(laughing))[50:].max() < 0.35
+
+
+def test_eyes_that_are_never_open_tell_nothing() -> None:
+    for gap in (0.0, 0.05):
+        np.testing.assert_array_equal(shares_of(np.full((50, 2), gap, dtype=np.float32)), 1.0)

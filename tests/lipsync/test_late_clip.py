@@ -14,12 +14,13 @@ import pytest
 
 from lipsync import composite, index
 from lipsync.composite import open_stage
+from lipsync.expression import Expression
 from lipsync.index import ClipMouths
 from lipsync.options import SyncOptions
 from lipsync.predict import MouthTrack
 from lipsync.steer import Steered
 from shared.face.analyse import ClipFaces
-from shared.media.reader import open_clip
+from shared.media.reader import clip_origin, open_clip
 from shared.progress import silent
 from shared.types import Counts, Face, Floats, Scene
 from tests.shared.media.drawn import Recipe, make_clip, shifted
@@ -92,6 +93,31 @@ def test_the_mouth_of_a_late_clip_speaks_from_the_first_picture_on(
     first, second = (shapes_of(clip) for clip in clips)
     np.testing.assert_allclose(first[:, 0], np.arange(FRAMES) / 25, atol=1e-4)
     np.testing.assert_allclose(second, first, atol=1e-4)
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.7])
+def test_an_expression_begins_with_the_first_picture_too_and_none_is_followed_at_0(
+    clips: tuple[Path, Path],
+    shapes_of: Callable[[Path], Floats],
+    monkeypatch: pytest.MonkeyPatch,
+    strength: float,
+) -> None:
+    shapes_of(clips[0])  # with which all but the expression is as it is there
+    shares = np.ones((300, 2), dtype=np.float32)
+    told = Expression(np.arange(300) / 100.0, np.zeros((300, 10, 2), np.float32), shares, shares[:, 0])
+    track = MouthTrack(told.times_s, np.zeros((300, 20), np.float32), np.zeros(300, np.float32))
+    monkeypatch.setattr(composite, "steered", lambda *_: Steered(track, told))
+    made: list[tuple[float, float]] = []
+    monkeypatch.setattr(
+        composite, "UpperFaces", lambda followed, _, strength: made.append((float(followed.times_s[0]), strength))
+    )
+    options = SyncOptions(voice=Path("voice"), speech=None, driver=Path("driver.mp4"), expression=strength)
+    for clip in clips:
+        open_stage(options, cast(ClipFaces, MadeFaces(clip)), "cpu", silent)
+    begun = [float(clip_origin(clip)) for clip in clips]
+    assert begun[1] > 1.0
+    assert [at for at, _ in made] == pytest.approx(begun if strength else [])
+    assert {one for _, one in made} == ({strength} if strength else set())
 
 
 def test_faces_and_features_of_a_late_clip_are_on_one_clock(

@@ -99,38 +99,75 @@ def test_a_shut_eye_is_laid_where_the_eye_is_in_the_frame_s_light(frame: Frame, 
     np.testing.assert_allclose(left.picture[row + 4, column], 100 / 255, atol=0.02)
 
 
-def clip_of(faces: list[Face], monkeypatch: pytest.MonkeyPatch, frame: Frame) -> tuple[ClipFaces, list[int]]:
+def clip_of(faces: list[Face], monkeypatch: pytest.MonkeyPatch, frame: Frame | None) -> tuple[ClipFaces, list[int]]:
+    """One person in two tracks, from frame 2 on, and another; which frames of it are read."""
     read: list[int] = []
 
-    def frame_at(_: Path, index: int, time_s: float) -> Frame:
+    def read_frame(_: Path, index: int, time_s: float) -> Frame | None:
         assert time_s == index / 25.0
         read.append(index)
         return frame
 
-    monkeypatch.setattr(module, "frame_at", frame_at)
-    track = SimpleNamespace(number=0, first=2, last=1 + len(faces))
-    made = SimpleNamespace(
-        tracks=(track,), faces_at=lambda index: (faces[index - 2],), time_of=lambda index: index / 25.0, clip=Path()
+    monkeypatch.setattr(module, "read_frame", read_frame)
+    middle = 2 + len(faces) // 2
+    tracks = (
+        SimpleNamespace(number=0, person=5, first=2, last=middle - 1),
+        SimpleNamespace(number=1, person=3, first=middle, last=middle + 4),
+        SimpleNamespace(number=2, person=5, first=middle, last=1 + len(faces)),
     )
+
+    def faces_at(index: int) -> tuple[Face, ...]:
+        return (replace(faces[index - 2], track=0 if index < middle else 2),)
+
+    made = SimpleNamespace(tracks=tracks, faces_at=faces_at, time_of=lambda index: index / 25.0, clip=Path("clip.mp4"))
     return cast(ClipFaces, made), read
 
 
-def test_the_shut_eyes_are_those_of_the_frame_most_like_the_usual_pose(
-    face: Face, frame: Frame, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shut = face.landmarks.copy()
+@pytest.fixture
+def shut(face: Face) -> Floats:
+    landmarks = face.landmarks.copy()
     for points in EYES:
-        shut[list(points[1:3]), 1] = shut[list(points[5:3:-1]), 1]
-    faces = [face] * 20
+        landmarks[list(points[1:3]), 1] = landmarks[list(points[5:3:-1]), 1]
+    return landmarks
+
+
+def test_the_shut_eyes_are_those_of_the_person_s_frame_most_like_the_usual_pose(
+    face: Face, shut: Floats, frame: Frame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faces = [face] * 40
     faces[4] = replace(face, landmarks=shut, pose_deg=(25.0, 0.0, 0.0))
-    faces[9] = replace(face, landmarks=shut, pose_deg=(3.0, 0.0, 0.0))
+    faces[29] = replace(face, landmarks=shut, pose_deg=(3.0, 0.0, 0.0))
     clip, read = clip_of(faces, monkeypatch, frame)
-    found = find_shut(clip, 0)
+    found = find_shut(clip, 5)
     assert found is not None
-    assert read == [11]
+    assert read == [31]
     assert found.picture.shape[2] == 3
     np.testing.assert_allclose(np.diff(found.landmarks, axis=0), np.diff(shut, axis=0), atol=1e-3)
-    assert find_shut(clip, 1) is None
+    assert find_shut(clip, 3) is None
+    assert find_shut(clip, 99) is None
     clip, read = clip_of([face] * 20, monkeypatch, frame)
-    assert find_shut(clip, 0) is None
+    assert find_shut(clip, 5) is None
     assert read == []
+
+
+def test_a_frame_that_cannot_be_sought_is_told_and_done_without(
+    face: Face, shut: Floats, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clip, _ = clip_of([face] * 5 + [replace(face, landmarks=shut)] * 2 + [face] * 13, monkeypatch, None)
+    assert find_shut(clip, 5) is None
+    assert "clip.mp4: frame 7, where eyes are shut, cannot be sought" in caplog.text
+
+
+def test_of_a_long_clip_runs_all_over_it_are_looked_at() -> None:
+    places = np.r_[100:50_000, 60_000:160_000]
+    looked = np.array(module._looked(places))
+    assert len(looked) == module.MOST_LOOKS
+    assert (looked[0], looked[-1]) == (100, 159_999)
+    assert (np.diff(looked) == 1).mean() > 0.98
+    assert module._looked(np.arange(50)) == list(range(50))
+
+
+def test_an_eye_that_is_shut_has_its_lids_on_each_other() -> None:
+    eye = Eye.of(EYE, BROW, 0.0)
+    for above, below in ((1, 5), (2, 4)):
+        np.testing.assert_allclose(eye.landed(EYE[above]), EYE[below], atol=0.05)

@@ -11,6 +11,7 @@ import pytest
 
 import lipsync.upper as module
 from lipsync.expression import BROWS, Expression
+from lipsync.lids import ShutEyes
 from lipsync.mouth import FreeFace
 from lipsync.upper import UpperFaces, move
 from shared.face.analyse import ClipFaces
@@ -66,16 +67,21 @@ def moved(
     """The face with its own brows up by `own_cm`, under an expression."""
 
     def run(
-        told: Expression, own_cm: float = 0.0, yaw_deg: float = 0.0, strength: float = 1.0
+        told: Expression,
+        own_cm: float = 0.0,
+        yaw_deg: float = 0.0,
+        strength: float = 1.0,
+        shut: ShutEyes | None = None,
     ) -> tuple[Face, module.Moved]:
         pose = posed(yaw_deg, SCALE, CENTRE)
         usual = points.copy()
         usual[BROWS, 1] -= own_cm
         monkeypatch.setattr(module, "faces_in", lambda _: lambda _: [(0, face_from(usual, pose))])
         monkeypatch.setattr(module, "free_face", lambda _: free_from(usual, pose))
-        monkeypatch.setattr(module, "find_shut", lambda *_: None)
+        monkeypatch.setattr(module, "find_shut", lambda *_: shut)
         face = face_from(points, pose)
-        upper = UpperFaces(told, cast(ClipFaces, SimpleNamespace()), strength)
+        clip = SimpleNamespace(tracks=(SimpleNamespace(number=0, person=0),))
+        upper = UpperFaces(told, cast(ClipFaces, clip), strength)
         return face, upper.moved(frame, face, free_from(points, pose))
 
     return run
@@ -126,15 +132,63 @@ def test_without_a_shut_eye_lids_fall_half_way(moved: Callable[..., tuple[Face, 
     np.testing.assert_array_equal(found.shifts[[36, 39, 40, 41]], 0.0)
 
 
+def test_eyes_are_shut_by_the_clip_s_own_and_handed_on_as_shut(
+    frame: Frame, moved: Callable[..., tuple[Face, module.Moved]]
+) -> None:
+    face, _ = moved(expression())
+    picture = np.full((320, 300, 3), 0.8, dtype=np.float32)
+    x, y = np.rint(face.landmarks[36:42].mean(axis=0)).astype(int)
+    picture[y - 1 : y + 2, x - 8 : x + 9] = 0.1
+    _, found = moved(expression(lids=0.0), shut=ShutEyes(picture, face.landmarks))
+    made = composite(frame, found.patches)
+    assert cut(frame, (x, y, x + 1, y + 1)).min() == 200
+    assert cut(made, (x, y, x + 1, y + 1)).max() < 80
+    for above, below in ((37, 41), (38, 40), (43, 47), (44, 46)):
+        landed = face.landmarks[above] + found.shifts[above]
+        np.testing.assert_allclose(landed, face.landmarks[below], atol=0.5)
+
+
+@pytest.mark.parametrize("up_cm", [0.5, -0.5])
+def test_moving_brows_neither_opens_nor_shuts_the_eyes(
+    points: Floats, posed: Poses, framed: Callable[..., Frame], face_from: Callable[..., Face], up_cm: float
+) -> None:
+    picture: Picture = np.full((320, 300, 3), 200, dtype=np.uint8)
+    face = face_from(points, posed(0.0, SCALE, CENTRE))
+    for number in (36, 42):
+        low, high = face.landmarks[number : number + 6].min(axis=0), face.landmarks[number : number + 6].max(axis=0)
+        (x0, y0), (x1, y1) = np.rint(low).astype(int), np.rint(high).astype(int)
+        picture[y0:y1, x0:x1] = 30
+    frame = framed(picture)
+    drawn = np.tile(np.array([0.0, -SCALE * up_cm], dtype=np.float32), (10, 1))
+    made = composite(frame, move(frame, face, drawn, OPEN, None).patches)
+    for number in (37, 38, 43, 44):
+        x, y = np.rint(face.landmarks[number]).astype(int)
+        column = (x, y - 4, x + 1, y + 16)
+        dark = [int((cut(each, column)[:, 0, 0] < 115).sum()) for each in (frame, made)]
+        assert abs(dark[1] - dark[0]) <= 1
+
+
+def test_a_brow_does_not_come_down_onto_its_lid(moved: Callable[..., tuple[Face, module.Moved]]) -> None:
+    face, found = moved(expression(-3.0))
+    for brow, lid in zip(range(17, 27), module.LID_UNDER, strict=True):
+        assert face.landmarks[brow, 1] + found.shifts[brow, 1] < face.landmarks[lid, 1]
+
+
 def test_no_brow_is_moved_further_than_is_possible(moved: Callable[..., tuple[Face, module.Moved]]) -> None:
     _, found = moved(expression(5.0))
     assert np.abs(found.shifts[BROWS]).max() == pytest.approx(SCALE * module.MOST_CM, rel=1e-3)
 
 
 def test_a_face_at_the_edge_of_the_picture_is_moved_too(
-    frame: Frame, points: Floats, posed: Poses, face_from: Callable[..., Face]
+    points: Floats, posed: Poses, framed: Callable[..., Frame], face_from: Callable[..., Face]
 ) -> None:
-    face = face_from(points, posed(0.0, SCALE, (20.0, 60.0)))
+    face = face_from(points, posed(0.0, SCALE, (20.0, 90.0)))
+    picture: Picture = np.full((320, 300, 3), 200, dtype=np.uint8)
+    column, row = np.rint(face.landmarks[25]).astype(int)
+    picture[row - 2 : row + 3, column - 20 : column + 21] = 40
+    frame = framed(picture)
     drawn = np.tile(np.array([0.0, -5.0], dtype=np.float32), (10, 1))
-    found = move(frame, face, drawn, OPEN, None)
-    assert composite(frame, found.patches).size == frame.size
+    made = composite(frame, move(frame, face, drawn, OPEN, None).patches)
+    x, y = np.rint(face.landmarks[25]).astype(int)
+    assert cut(frame, (x, y - 5, x + 1, y - 4)).min() == 200
+    assert cut(made, (x, y - 5, x + 1, y - 4)).max() < 100

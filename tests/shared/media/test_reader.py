@@ -260,7 +260,7 @@ def test_frames_are_given_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("read", [0, 3, 100])
-def test_a_closed_clip_waits_for_no_garbage_collector(tmp_path: Path, read: int) -> None:
+def test_the_reader_of_a_closed_clip_waits_for_no_garbage_collector(tmp_path: Path, read: int) -> None:
     path = make_clip(tmp_path / "clip.mp4", Recipe(frames=10))
     gc.collect()
     gc.disable()

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.errors import MediaError
-from shared.media.reader import frame_at, open_clip
+from shared.media import reader as reader_module
+from shared.media.reader import open_clip, read_frame
 from tests.shared.media.drawn import Recipe, make_clip, shifted
 
 GROUPS = {"preset": "fast", "g": "12", "bf": "3"}
@@ -92,12 +92,16 @@ def test_frames_that_were_being_given_end_where_it_is_sought(tmp_path: Path, cap
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.ts"])
-def test_one_frame_of_a_clip_is_sought_or_else_read_to(tmp_path: Path, name: str) -> None:
+def test_one_frame_of_a_clip_is_sought_or_else_read_to_unless_it_is_far_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     clip = make_clip(tmp_path / name, Recipe(frames=30))
     with open_clip(clip) as reader:
         wanted = list(reader.frames())[20]
-    found = frame_at(clip, 20, float(wanted.time_s))
+    found = read_frame(clip, 20, float(wanted.time_s))
+    assert found is not None
     assert (found.index, found.pts) == (20, wanted.pts)
     assert all(np.array_equal(a, b) for a, b in zip(found.planes, wanted.planes, strict=True))
-    with pytest.raises(MediaError, match="has no frame 99"):
-        frame_at(clip, 99, 40.0)
+    assert read_frame(clip, 99, 40.0) is None
+    monkeypatch.setattr(reader_module, "FAR", 15)
+    assert (read_frame(clip, 20, float(wanted.time_s)) is not None) == (name == "clip.mp4")

@@ -110,7 +110,7 @@ def _cut_out(clip: ClipFaces, index: int, face: Face) -> ShutEyes | None:
         return None
     picture = to_float(cut(frame, box))
     del frame
-    gc.collect()  # a closed decoder waits for that, see `ClipReader.close`
+    gc.collect()  # a closed reader's pictures wait for that, see `ClipReader.close`
     return ShutEyes(picture, face.landmarks - np.array(box[:2], dtype=np.float32))
 
 

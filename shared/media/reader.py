@@ -105,8 +105,9 @@ class ClipReader:
     def close(self) -> None:
         """Let go of what is being decoded, which refers to this reader and this reader to it.
 
-        A container and its streams refer to each other too, so that the decoder itself waits for the garbage collector,
-        which counts objects and not their megabytes: who reads a clip in many places does so with one reader (`seek`).
+        The first picture and its side data, which were asked for its orientation, refer to each other too: it waits for
+        the garbage collector, which counts objects and not their megabytes, and with it the decoder's pool of pictures.
+        Who reads a clip in many places does so with one reader (`seek`).
         """
         self._first = None
         with suppress(ValueError):  # somebody decodes in another thread, and ends on the container that is closed next

@@ -112,8 +112,7 @@ class _Frames:
                 self._readers.append(idle)
                 return idle
             idle.close()
-            del idle
-            gc.collect()  # its decoder waits for that, see `ClipReader.close`; beside what is read anew it is little
+            gc.collect()  # what it held waits for that, see `ClipReader.close`; beside what is read anew it is little
         reader = _Reader(self._info.path)
         if not is_full and index > FAR and not self._is_sought(reader, index):
             reader.close()

@@ -22,7 +22,7 @@ from lipsync.seat import faces_in
 from shared.face.analyse import ClipFaces
 from shared.face.landmarks import eye_distance
 from shared.picture.planes import cut
-from shared.picture.warp import box_around, gaussian, piecewise_warp, to_float
+from shared.picture.warp import box_around, gaussian, piecewise_warp, resize, to_float
 from shared.types import Face, Floats, Frame, IntBox, Patch
 
 HELD: Final = np.array([0, 1, 15, 16])
@@ -44,7 +44,9 @@ NEAREST: Final = 0.6
 FRONTAL_DEG, TURNED_DEG = 25.0, 40.0
 """A head that is turned further than the first begins to keep its own expression, and keeps it beyond the second."""
 MARGIN: Final = 0.45
-"""The patch reaches so far around brows and eyes, in eye distances."""
+"""The patch reaches so far around brows and eyes, in eye distances; what moves with the brows less and less."""
+STEP: Final = 0.02
+"""How far pixels follow the brows is told so finely, in eye distances."""
 SEEN_PX: Final = 0.1
 """Pixels that are moved by less are left as they are, more and more."""
 SOFT_PX: Final = 1.5
@@ -139,8 +141,8 @@ def move(frame: Frame, face: Face, drawn: Floats, lids: Floats, shut: ShutEyes |
         return Moved(tuple(over), shifts)
     mask = gaussian(np.clip(away / np.float32(SEEN_PX) - 1.0, 0.0, 1.0), SOFT_PX)
     mask[[0, -1]] = mask[:, [0, -1]] = 0.0
-    picture = piecewise_warp(to_float(cut(frame, box)), map_x, map_y, sharp=True)
-    return Moved((Patch(box, np.clip(picture, 0.0, 1.0), mask, track=face.track), *over), shifts)
+    picture = to_float(piecewise_warp(cut(frame, box), map_x, map_y, sharp=True))
+    return Moved((Patch(box, picture, mask, track=face.track), *over), shifts)
 
 
 def _frontal(yaw_deg: float) -> float:
@@ -172,32 +174,36 @@ def _maps(landmarks: Floats, shifts: Floats, eyes: list[Eye], box: IntBox) -> tu
     back = np.concatenate([-shifts[brows], np.zeros((len(HELD), 2), dtype=np.float32)])
     to_box = np.array([[1.0, 0.0, -box[0]], [0.0, 1.0, -box[1]], [0.0, 0.0, 1.0]])
     map_x, map_y = Pull(places, back, BROW_WIDTH * eye_distance(landmarks)).through(to_box, box)
-    share = _over_the_lids(landmarks, shifts, columns + corner[0], rows + corner[1])
+    share = _followed(landmarks, shifts, box)
     map_x, map_y = columns + share * (map_x - columns), rows + share * (map_y - rows)
     for eye in eyes:
         eye.narrow(map_x, map_y, corner)
     return map_x, map_y
 
 
-def _over_the_lids(landmarks: Floats, shifts: Floats, x: Floats, y: Floats) -> Floats:
-    """How far pixels follow the brows, (h, w): wholly from their lower edge upwards, not at all from the lids down.
+def _followed(landmarks: Floats, shifts: Floats, box: IntBox) -> Floats:
+    """How far the pixels of a box follow the brows, (h, w) in [0, 1].
 
-    Evenly between, where skin is drawn out or pushed together: nothing is folded as long as a brow stays over its lid.
-
-    Parameters
-    ----------
-    x, y : frame pixels, (w,) and (h, 1).
+    Wholly from the brows' lower edge upwards, not at all from the lids down nor at the box's border. Evenly between,
+    where skin is drawn out or pushed together: nothing is folded as long as a brow stays over its lid.
     """
+    eyes = eye_distance(landmarks)
+    step = max(1, int(eyes * STEP))
+    (width, height), fade = (box[2] - box[0], box[3] - box[1]), np.float32(MARGIN * eyes)
+    x, y = ((np.arange(-(-side // step), dtype=np.float32) + 0.5) * step - 0.5 for side in (width, height))
+    y = y[:, np.newaxis]
     along = landmarks[45] - landmarks[36]
     along /= np.float32(max(float(np.linalg.norm(along)), 1e-6))
     up = np.array([along[1], -along[0]], dtype=np.float32)
     brows = landmarks[BROWS] + shifts[BROWS] + np.float32(BROW_EDGE) * (landmarks[LID_UNDER] - landmarks[BROWS])
     lids = landmarks[LINE]
-    least = np.float32(LEAST_APART * eye_distance(landmarks))
-    u, v = along[0] * x + along[1] * y, up[0] * x + up[1] * y
+    u, v = (axis[0] * (x + np.float32(box[0])) + axis[1] * (y + np.float32(box[1])) for axis in (along, up))
     low = _line(u, lids @ along, lids @ up)
-    high = np.maximum(_line(u, brows @ along, brows @ up), low + least)
-    return np.asarray(np.clip((v - low) / (high - low), 0.0, 1.0), dtype=np.float32)
+    high = np.maximum(_line(u, brows @ along, brows @ up), low + np.float32(LEAST_APART * eyes))
+    share: Floats = np.clip((v - low) / (high - low), 0.0, 1.0).astype(np.float32)
+    for place, side in ((x, width), (y, height)):
+        share *= np.clip(np.minimum(place, side - 1 - place) / fade, 0.0, 1.0)
+    return resize(share, (len(y) * step, len(x) * step))[:height, :width]
 
 
 def _line(u: Floats, along: Floats, up: Floats) -> Floats:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import lipsync.upper as module
 from lipsync.expression import BROWS, Expression
@@ -39,6 +41,11 @@ def frame(points: Floats, posed: Poses, framed: Callable[..., Frame], face_from:
     for x, y in np.rint(landmarks[BROWS]).astype(int):
         picture[y - 3 : y + 4, x - 9 : x + 10] = 40
     return framed(picture)
+
+
+def frame_like(frame: Frame, grey: NDArray[np.int_]) -> Frame:
+    """A frame of the same kind that shows a grey picture."""
+    return replace(frame, planes=(grey.astype(np.uint8),) * 3)
 
 
 def brow_row(frame: Frame, x: float) -> float:
@@ -177,6 +184,20 @@ def test_a_brow_does_not_come_down_onto_its_lid(moved: Callable[..., tuple[Face,
 def test_no_brow_is_moved_further_than_is_possible(moved: Callable[..., tuple[Face, module.Moved]]) -> None:
     _, found = moved(expression(5.0))
     assert np.abs(found.shifts[BROWS]).max() == pytest.approx(SCALE * module.MOST_CM, rel=1e-3)
+
+
+def test_what_is_moved_ends_before_the_patch_does(
+    frame: Frame, points: Floats, posed: Poses, face_from: Callable[..., Face]
+) -> None:
+    """No line is seen on the forehead: at the patch's border pixels are where they were."""
+    face = face_from(points, posed(0.0, SCALE, CENTRE))
+    x, y = np.meshgrid(np.arange(300), np.arange(320))
+    striped = frame_like(frame, np.where((x + y) % 12 < 6, 200, 120))
+    drawn = np.tile(np.array([0.0, -6.0], dtype=np.float32), (10, 1))
+    (patch,) = move(striped, face, drawn, OPEN, None).patches
+    own = cut(striped, patch.box)[..., 0] / 255
+    for edge in (np.s_[1:3], np.s_[-3:-1], np.s_[:, 1:3], np.s_[:, -3:-1]):
+        assert np.abs(patch.picture[..., 0] - own)[edge].max() < 0.06
 
 
 def test_a_face_at_the_edge_of_the_picture_is_moved_too(

@@ -204,6 +204,7 @@ def sync(  # noqa: PLR0913 - one argument an option
     """
     from shared.errors import UsageError
     from shared.render.job import StageRequest, check_job
+    from shared.render.prepare import sound_of
 
     if expression is not None and moved.driver is None:
         raise UsageError("--expression follows the face of --driver VIDEO; give one, or leave it out")
@@ -218,7 +219,9 @@ def sync(  # noqa: PLR0913 - one argument an option
         match_colour=match_colour,
         feather=feather,
     )
-    job = replace(job_of(clip, choices, (StageRequest("sync", options),), _heard(moved)), retime=retime)
+    job = replace(
+        job_of(clip, choices, (StageRequest("sync", options),), sound_of(moved.speech, moved.driver)), retime=retime
+    )
     if moved.driver is not None:
         job = replace(job, inputs=(moved.driver,))
     if mouth_out is not None:
@@ -228,12 +231,3 @@ def sync(  # noqa: PLR0913 - one argument an option
         write_mouth(mouth_out, options, choices.force, terminal.progress)
         terminal.say(f"{mouth_out}: the mouth curve of this render")
     carry_out(job, terminal)
-
-
-def _heard(moved: SyncOptions) -> Path | None:
-    """What becomes the sound of the output; None for the clip's own."""
-    if moved.speech is not None or moved.driver is None:
-        return moved.speech
-    from shared.media.reader import probe
-
-    return moved.driver if probe(moved.driver).has_audio else None

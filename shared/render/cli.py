@@ -32,6 +32,7 @@ FILE = click.Path(path_type=Path)
 @click.option("--face-from", type=FILE, metavar="CLIP2", help="Clip of the new face; a model is trained on it first.")
 @click.option("--voice", type=FILE, metavar="VOICE", help="Voice of lipswap learn; without it, learned from CLIP.")
 @click.option("--speech", type=FILE, metavar="AUDIO", help="What the mouth shall say; becomes the output's sound.")
+@click.option("--driver", type=FILE, metavar="VIDEO", help="Another person's video whose lips, brows and lids move it.")
 @retime_option
 @render_options
 @click.option("--train-minutes", type=float, default=20.0, help="Longest training of a missing model, minutes.")
@@ -45,6 +46,7 @@ def render(  # noqa: PLR0913 - one argument an option
     face_from: Path | None,
     voice: Path | None,
     speech: Path | None,
+    driver: Path | None,
     retime: RetimeChoice,
     train_minutes: float,
     swap_direction: bool,
@@ -55,12 +57,13 @@ def render(  # noqa: PLR0913 - one argument an option
     """Swap the face in CLIP, re-sync its mouth, or both, in one pass.
 
     What is missing is made first and kept in the cache: a model from --face-from, a voice from the speech in CLIP.
-    The output is signed, and a report lies beside it.
+    With --driver the face does what another person's does (lipswap sync --help says how). The output is signed, and a
+    report lies beside it.
     """
     from shared.render.job import Wish
 
     job = replace(job_of(clip, choices, seed=seed), retime=retime)
-    wish = Wish(job, model, face_from, voice, speech, swap_direction, train_minutes)
+    wish = Wish(job, model, face_from, voice, speech, driver, swap_direction, train_minutes)
 
     from shared.render.prepare import complete
 

@@ -89,6 +89,8 @@ class Wish:
     face_from: Path | None = None
     voice: Path | None = None
     speech: Path | None = None
+    driver: Path | None = None
+    """Whose face moves the mouth, instead of the speech."""
     swap_direction: bool = False
     """Swap with the other decoder: the model's second person becomes the first."""
     train_minutes: float = 20.0
@@ -134,7 +136,7 @@ def check_job(job: RenderJob) -> None:
     """
     engines = [stage.engine for stage in job.stages]
     if not engines:
-        raise UsageError("nothing to do: give --model or --face-from to swap, --speech or --voice to re-sync")
+        raise UsageError("nothing to do: give --model or --face-from to swap, --speech, --driver or --voice to re-sync")
     if len(set(engines)) != len(engines):
         raise UsageError(f"each engine runs once in a render, got {', '.join(engines)}")
     check_retime(job, job.speech is not None and "sync" in engines)

@@ -63,13 +63,15 @@ def complete(wish: Wish, progress: Progress = silent, say: Callable[[str], None]
     inputs = list(job.inputs)
     speech = job.speech
     settings = Settings(job.device, job.seed, job.finder)
-    if wish.speech or wish.voice:
+    if wish.speech or wish.voice or wish.driver:
         voice = wish.voice or make_voice(job.clip, settings, progress, say)
         if wish.voice is None:
             progress = _keeping(voice.parent, progress)
-        spoken = wish.speech or job.clip  # a voice alone re-syncs the mouth to the clip's own sound
-        stages.append(StageRequest("sync", load(OPTIONS["sync"])(voice=voice, speech=spoken)))
-        speech = wish.speech or speech
+        # A voice alone re-syncs the mouth to the clip's own sound.
+        spoken = wish.speech if wish.driver else wish.speech or job.clip
+        stages.append(StageRequest("sync", load(OPTIONS["sync"])(voice=voice, speech=spoken, driver=wish.driver)))
+        speech = sound_of(wish.speech, wish.driver) or speech
+        inputs += [wish.driver] if wish.driver else []
     if wish.model or wish.face_from:
         model = wish.model
         if model is None and wish.face_from is not None:
@@ -77,6 +79,13 @@ def complete(wish: Wish, progress: Progress = silent, say: Callable[[str], None]
             inputs.append(wish.face_from)
         stages.append(StageRequest("swap", load(OPTIONS["swap"])(model=model, swap_direction=wish.swap_direction)))
     return replace(job, stages=tuple(stages), speech=speech, inputs=tuple(inputs))
+
+
+def sound_of(speech: Path | None, driver: Path | None) -> Path | None:
+    """What becomes the sound of an output: the speech, else that of a driver's video; None for the clip's own."""
+    if speech is not None or driver is None:
+        return speech
+    return driver if probe(driver).has_audio else None
 
 
 def make_model(
@@ -162,26 +171,27 @@ def _check(wish: Wish) -> None:
     job = wish.job
     if wish.model and wish.face_from:
         raise UsageError("--model and --face-from exclude each other: a model knows its face already")
-    if not (wish.model or wish.face_from or wish.voice or wish.speech or job.stages):
-        raise UsageError("nothing to do: give --model or --face-from to swap, --speech or --voice to re-sync")
+    if not (wish.model or wish.face_from or wish.voice or wish.speech or wish.driver or job.stages):
+        raise UsageError("nothing to do: give --model or --face-from to swap, --speech, --driver or --voice to re-sync")
     if wish.train_minutes <= 0:
         raise UsageError(f"--train-minutes must be more than 0, got {wish.train_minutes:g}")
-    check_retime(job, wish.speech is not None)
-    given = (job.clip, wish.face_from, wish.speech, *job.inputs)
+    speech = sound_of(wish.speech, wish.driver)
+    check_retime(job, speech is not None)
+    given = (job.clip, wish.face_from, wish.speech, wish.driver, *job.inputs)
     made = (wish.model, wish.voice)
     check_paths(job.output, tuple(filter(None, given)), tuple(filter(None, made)))
     check_layers_path(job, tuple(filter(None, (*given, *made))))
     check_replaceable(job.output, job.force)
     check_artefact("swap", wish.model)
     check_artefact("sync", wish.voice)
-    check_soon(replace(job, speech=wish.speech or job.speech))
-    if wish.voice and not wish.speech:
+    check_soon(replace(job, speech=speech or job.speech))
+    if wish.voice and not (wish.speech or wish.driver):
         check_heard(job.clip)
 
 
 def _check_person(wish: Wish, faces: ClipFaces) -> None:
     """Refuse to learn from the largest face what is to be laid on another."""
-    lacks_voice = wish.speech is not None and wish.voice is None
+    lacks_voice = (wish.speech is not None or wish.driver is not None) and wish.voice is None
     lacks_model = wish.face_from is not None and wish.model is None
     if not (lacks_voice or lacks_model) or wish.job.person == "largest":
         return

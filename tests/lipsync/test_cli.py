@@ -147,7 +147,7 @@ def test_the_sound_is_the_speech_else_the_driver_s_else_the_clip_s_own(
 ) -> None:
     jobs: list[RenderJob] = []
     monkeypatch.setattr("lipsync.cli.carry_out", lambda job, _: jobs.append(job))
-    monkeypatch.setattr("shared.media.reader.probe", lambda _: SimpleNamespace(has_audio=has_audio))
+    monkeypatch.setattr("shared.render.prepare.probe", lambda _: SimpleNamespace(has_audio=has_audio))
     given = ["--driver", "driver.mp4", *(["--speech", speech] if speech else [])]
     result = CliRunner().invoke(root, [*SYNC, "-o", str(tmp_path / "out.mp4"), *given])
     assert result.exit_code == 0, result.output
@@ -164,7 +164,7 @@ def test_an_expression_is_followed_as_far_as_is_asked(
 ) -> None:
     jobs: list[RenderJob] = []
     monkeypatch.setattr("lipsync.cli.carry_out", lambda job, _: jobs.append(job))
-    monkeypatch.setattr("shared.media.reader.probe", lambda _: SimpleNamespace(has_audio=False))
+    monkeypatch.setattr("shared.render.prepare.probe", lambda _: SimpleNamespace(has_audio=False))
     arguments = [*SYNC, "-o", str(tmp_path / "out.mp4"), "--driver", "driver.mp4", *given]
     result = CliRunner().invoke(root, arguments)
     assert result.exit_code == 0, result.output

@@ -74,6 +74,7 @@ class PaintOptions:
     model: Path | None = None
     voice: Path | None = None
     speech: Path | None = None
+    driver: Path | None = None
     swap_direction: bool = False
 
 

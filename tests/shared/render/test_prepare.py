@@ -249,6 +249,21 @@ def test_a_voice_alone_follows_the_clips_own_sound(wish: Wish, makers: Makers, t
     assert makers.calls == []
 
 
+@pytest.mark.parametrize(("has_sound", "with_speech"), [(True, False), (False, False), (True, True)])
+def test_a_driver_moves_the_mouth_and_is_heard_unless_there_is_speech(
+    wish: Wish, makers: Makers, tmp_path: Path, has_sound: bool, with_speech: bool
+) -> None:
+    driver = make_clip(tmp_path / "driver.mp4", frames=5, sound=has_sound)
+    speech = make_clip(tmp_path / "speech.mp4", frames=5) if with_speech else None
+    job = complete(replace(wish, driver=driver, speech=speech))
+    options = job.stages[0].options
+    assert isinstance(options, PaintOptions)
+    assert (options.driver, options.speech) == (driver, speech)
+    assert job.speech == (speech or (driver if has_sound else None))
+    assert job.inputs == (driver,)
+    assert makers.calls == ["voice clip.mp4"]
+
+
 def test_both_may_be_missing_at_once(wish: Wish, makers: Makers, tmp_path: Path) -> None:
     ada = make_clip(tmp_path / "ada.mp4", frames=5)
     job = complete(replace(wish, face_from=ada, speech=ada, swap_direction=True))
@@ -302,3 +317,5 @@ def test_wishes_that_cannot_be_are_refused(wish: Wish, tmp_path: Path) -> None:
         complete(replace(wish, model=tmp_path / "model", train_minutes=0))
     with pytest.raises(MediaError, match="none: no such file"):
         complete(replace(wish, voice=tmp_path / "none"))
+    with pytest.raises(MediaError, match="none.mp4: no such file"):
+        complete(replace(wish, driver=tmp_path / "none.mp4"))

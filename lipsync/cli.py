@@ -219,9 +219,8 @@ def sync(  # noqa: PLR0913 - one argument an option
         match_colour=match_colour,
         feather=feather,
     )
-    job = replace(
-        job_of(clip, choices, (StageRequest("sync", options),), sound_of(moved.speech, moved.driver)), retime=retime
-    )
+    heard = sound_of(moved.speech, moved.driver)
+    job = replace(job_of(clip, choices, (StageRequest("sync", options),), heard), retime=retime)
     if moved.driver is not None:
         job = replace(job, inputs=(moved.driver,))
     if mouth_out is not None:

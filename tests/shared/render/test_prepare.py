@@ -317,5 +317,5 @@ def test_wishes_that_cannot_be_are_refused(wish: Wish, tmp_path: Path) -> None:
         complete(replace(wish, model=tmp_path / "model", train_minutes=0))
     with pytest.raises(MediaError, match="none: no such file"):
         complete(replace(wish, voice=tmp_path / "none"))
-    with pytest.raises(MediaError, match="none.mp4: no such file"):
+    with pytest.raises(MediaError, match=r"none\.mp4: no such file"):
         complete(replace(wish, driver=tmp_path / "none.mp4"))

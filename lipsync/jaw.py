@@ -57,15 +57,14 @@ def moved_landmarks(face: Face, free: FreeFace, wanted: Floats) -> Floats:
 
 
 def with_landmarks(face: Face, landmarks: Floats) -> Face:
-    """The face with new landmarks, its mesh carried along: what the next stage sees."""
+    """The face with new landmarks, its mesh carried along but for the irises: what the next stage sees."""
     if face.mesh is None:
         return replace(face, landmarks=landmarks)
     mesh = face.mesh.copy()
     shifts, width = landmarks - face.landmarks, CARRY_WIDTH * eye_distance(face.landmarks)
     # Lips that part are a tear, which no smooth field makes: what lies above and below it is carried apart.
-    below = np.zeros(mesh.shape[0], dtype=bool)
-    below[: canonical_face().vertices.shape[0]] = canonical_face().vertices[:, 1] < LIP_LINE_CM
-    for anchors, chosen in ((ABOVE, ~below), (BELOW, below)):
+    below = canonical_face().vertices[:, 1] < LIP_LINE_CM
+    for anchors, chosen in ((ABOVE, np.flatnonzero(~below)), (BELOW, np.flatnonzero(below))):
         pull = Pull(face.landmarks[anchors], shifts[anchors], width)
         mesh[chosen, :2] += pull.at(mesh[chosen, :2])
     return replace(face, landmarks=landmarks, mesh=mesh)

@@ -43,6 +43,8 @@ NEAREST: Final = 0.6
 """Share of the skin between a brow's lower edge and its lid by which the brow may come down."""
 FRONTAL_DEG, TURNED_DEG = 25.0, 40.0
 """A head that is turned further than the first begins to keep its own expression, and keeps it beyond the second."""
+READ_SHUT: Final = 0.1
+"""Finders see shut eyes open by so much of the usual, and so the next stage shall."""
 MARGIN: Final = 0.45
 """The patch reaches so far around brows and eyes, in eye distances; what moves with the brows less and less."""
 STEP: Final = 0.02
@@ -122,7 +124,7 @@ def move(frame: Frame, face: Face, drawn: Floats, lids: Floats, shut: ShutEyes |
             Eye.of(landmarks[list(points)], landmarks[list(brow)], share)
             for points, brow, share in zip(EYES, BROWS_OF, shares.tolist(), strict=True)
         ]
-        for shares in (half, half if shut is None else lids)
+        for shares in (half, half if shut is None else np.maximum(lids, READ_SHUT))
     )
     shifts = np.zeros_like(landmarks)
     shifts[BROWS] = drawn

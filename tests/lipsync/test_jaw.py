@@ -90,3 +90,19 @@ def test_the_mesh_is_carried_along_and_parts_at_the_lips(posed: Poses) -> None:
     np.testing.assert_allclose(again[17:48], face.landmarks[17:48], atol=0.6)
     np.testing.assert_array_equal(made.mesh[:, 2], mesh[:, 2])
     np.testing.assert_array_equal(made.landmarks, wanted)
+
+
+def test_irises_stay_where_lids_fall_over_them(posed: Poses) -> None:
+    """Dragged down with the lids they would be a glance downwards to whoever reads them."""
+    vertices = np.concatenate([canonical_face().vertices, np.zeros((10, 3), dtype=np.float32)])
+    vertices[468:473] = vertices[[33, 133, 159, 145]].mean(axis=0)
+    vertices[473:] = vertices[[362, 263, 386, 374]].mean(axis=0)
+    mesh = posed(8.0).to_frame(vertices)
+    landmarks = landmarks_from_mesh(mesh)
+    face = Face((0, 0, 1, 1), landmarks, mesh, 1.0)
+    shut = landmarks.copy()
+    shut[[37, 38, 43, 44]] = shut[[41, 40, 47, 46]]
+    carried = with_landmarks(face, shut).mesh
+    assert carried is not None
+    np.testing.assert_array_equal(carried[468:], mesh[468:])
+    assert carried[159, 1] > mesh[159, 1] + 0.5

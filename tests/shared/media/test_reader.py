@@ -201,8 +201,9 @@ def test_a_change_of_size_is_scaled_back_with_a_warning(tmp_path: Path, caplog: 
     assert "size changes at frame 2" in caplog.text
 
 
+@pytest.mark.parametrize("read_before", [0, 20])
 def test_a_file_cut_short_gives_what_it_has_and_counts_the_rest(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, read_before: int
 ) -> None:
     options = {"preset": "ultrafast", "qp": "10"}
     recipe = Recipe(frames=40, size=(96, 128), options=options, container_options={"movflags": "+faststart"})
@@ -210,6 +211,9 @@ def test_a_file_cut_short_gives_what_it_has_and_counts_the_rest(
     path = tmp_path / "cut.mp4"
     path.write_bytes(whole[: len(whole) * 6 // 10])
     with caplog.at_level(logging.WARNING), open_clip(path) as reader:
+        if read_before:
+            first, *_ = itertools.islice(reader.frames(), read_before)
+            assert reader.seek(0, first.pts)
         given = len(list(reader.frames()))
     assert 5 < given < 39
     assert reader.damaged == 40 - given

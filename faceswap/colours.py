@@ -14,12 +14,7 @@ from numpy.typing import NDArray
 
 from faceswap.options import SwapOptions
 from faceswap.view import Made
-from shared.picture.colour import (
-    LabStatistics,
-    lab_from_rgb,
-    lab_statistics,
-    rgb_from_lab,
-)
+from shared.picture.colour import LabStatistics, lab_from_rgb, lab_statistics, rgb_from_lab
 from shared.picture.mask import erode
 from shared.picture.transfer import (
     LEVELS,

@@ -10,7 +10,7 @@ import numpy as np
 
 from lipsync.bearing import SLOW_S, Bearing, upper_of
 from lipsync.mouth import free_face
-from shared.face.analyse import ClipFaces
+from shared.face.analyse import ClipFaces, track_of
 from shared.types import Floats
 
 LOOK_S: Final = 0.2
@@ -65,7 +65,7 @@ class Borne:
         return self._bearing.shifts(slow / np.float32(total)) if total > 0.0 else self._nowhere
 
     def _find_steps(self, number: int) -> _Steps | None:
-        track = next((track for track in self._clip.tracks if track.number == number), None)
+        track = track_of(self._clip, number)
         if track is None:
             return None
         apart = track.last - track.first

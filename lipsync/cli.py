@@ -11,6 +11,7 @@ import click
 from lipsync.mouth_cli import mouth_options
 from lipsync.options import SyncOptions, VoiceOptions, parse_offset, parse_role
 from lipsync.role_cli import role_option
+from shared.errors import UsageError
 from shared.render.cli import carry_out, job_of
 from shared.render.terminal import (
     RenderChoices,
@@ -202,7 +203,6 @@ def sync(  # noqa: PLR0913 - one argument an option
     beside his usual ones, and eyes shut when his do and when they do in the clip. The sound is that of --speech, else
     the driver's, else the clip's own.
     """
-    from shared.errors import UsageError
     from shared.render.job import StageRequest, check_job
     from shared.render.prepare import sound_of
 

@@ -43,7 +43,7 @@ from lipsync.synthesise import LowerFace, Synthesiser
 from lipsync.teeth import Teeth, steady_teeth
 from lipsync.textures import skin_mask
 from lipsync.tint import Tints, lips_of, tinted
-from lipsync.upper import UpperFaces
+from lipsync.upper import STILL, UpperFaces
 from lipsync.voice import open_voice
 from lipsync.window import Made, Shown, Window, windows
 from shared.face.analyse import ClipFaces
@@ -129,11 +129,7 @@ def open_stage(
 
 
 def _stage(
-    scenes: Iterator[Scene],
-    track: MouthTrack,
-    synthesiser: Synthesiser,
-    remembered: Remembered,
-    options: SyncOptions,
+    scenes: Iterator[Scene], track: MouthTrack, synthesiser: Synthesiser, remembered: Remembered, options: SyncOptions
 ) -> Iterator[tuple[Scene, Edit]]:
     """Mouths are made in one thread and finished in another: each is about half of the work."""
     with in_background(_mouths(scenes, track, synthesiser, remembered), ROOM, "make") as shown:
@@ -227,11 +223,11 @@ def _finish(
         shown = window.strength(one.face.track)
         note = note_of(shown)
         notes += [note] if note is not None else []
-        moved = None if upper is None else upper.moved(scene.frame, one.face, one.free)
-        patches += [] if moved is None else moved.patches
-        above = 0.0 if moved is None else moved.shifts
+        moved = STILL if upper is None else upper.moved(scene.frame, one.face, one.free)
+        patches += moved.patches
         if shown.strength <= 0.0:
-            faces.append(one.face if moved is None else with_landmarks(one.face, one.face.landmarks + moved.shifts))
+            is_moved = moved.shifts.any()
+            faces.append(with_landmarks(one.face, one.face.landmarks + moved.shifts) if is_moved else one.face)
             continue
         light, shade, skin = window.light(one)
         one.shown = window.manner(one)
@@ -251,7 +247,7 @@ def _finish(
             patch = replace(patch, mask=uncovered(patch.mask, patch.box, front, one.free.pose))
             notes.append("in-front")
         patches.append(replace(patch, mask=patch.mask * np.float32(shown.strength)))
-        faces.append(with_landmarks(one.face, landmarks + above))
+        faces.append(with_landmarks(one.face, landmarks + moved.shifts))
     return scene, Edit(tuple(patches), tuple(faces), tuple(notes))
 
 

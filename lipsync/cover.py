@@ -20,6 +20,7 @@ from shared.picture.mask import erode, feather, lower_face_mask, lower_face_outl
 from shared.picture.planes import warp
 from shared.picture.warp import (
     box_around,
+    box_from_frame,
     gaussian,
     invert,
     piecewise_warp,
@@ -79,8 +80,7 @@ def uncovered(mask: Floats, box: IntBox, front: Floats, pose: FacePose) -> Float
     ----------
     front : on the plane `SEEN_ON`, float32, 1 = in front.
     """
-    box_from_frame = np.array([[1.0, 0.0, -box[0]], [0.0, 1.0, -box[1]], [0.0, 0.0, 1.0]])
-    box_from_front = box_from_frame @ invert(SEEN_ON.texture_from_frame(pose))
+    box_from_front = box_from_frame(box) @ invert(SEEN_ON.texture_from_frame(pose))
     return np.asarray(mask * (1.0 - warp_picture(front, box_from_front, mask.shape, "zero")), dtype=np.float32)
 
 
@@ -118,8 +118,7 @@ def _cloth(frame: Frame, box: IntBox, skin_rgb: Floats, faces: tuple[Floats, Flo
     size = (box[3] - box[1], box[2] - box[0])
     scale = min(1.0, CLOTH_EYES_PX / eye_distance(faces[0]))
     small = (max(2, round(size[0] * scale)), max(2, round(size[1] * scale)))
-    box_from_frame = np.array([[1.0, 0.0, -box[0]], [0.0, 1.0, -box[1]], [0.0, 0.0, 1.0]])
-    small_from_frame = resize_matrix(size, small) @ box_from_frame
+    small_from_frame = resize_matrix(size, small) @ box_from_frame(box)
     own = to_float(warp(frame, small_from_frame, small))
     old, new = (transform(small_from_frame, points[:17]) for points in faces)
     share = 1 - polygon_mask(old, small, new)

@@ -12,7 +12,6 @@ be of this speaker's form, only smaller or larger.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -47,24 +46,10 @@ GAP_S: Final = 0.3
 """Over shorter gaps the mouth moves straight on; in longer ones it comes to rest."""
 
 
-@dataclass(frozen=True, slots=True)
-class Driven:
-    """What another person's video makes a face do, from its first picture on.
-
-    Attributes
-    ----------
-    mouth : in the speaker's own mouths.
-    expression : of the driver's brows and lids.
-    """
-
-    mouth: MouthTrack
-    expression: Expression
-
-
 def driven(
     voice: Voice, controls: Controls, driver: Path, smooth_ms: float | None, progress: Progress = silent
-) -> Driven:
-    """Follow the largest face of a video.
+) -> tuple[MouthTrack, Expression]:
+    """The mouth, in the speaker's own mouths, and the expression that follow the largest face of a video.
 
     Raises
     ------
@@ -77,7 +62,7 @@ def driven(
         raise NoFaceError(f"{driver}: the face in it never looks this way; give a video that shows it from the front")
     spans = _spans(clip.times_s[seen])
     mouth = _mouth(voice, controls, clip, seen, spans, smooth_ms)
-    return Driven(mouth, expression_of(clip.points[seen], clip.times_s[seen], spans))
+    return mouth, expression_of(clip.points[seen], clip.times_s[seen], spans)
 
 
 def _mouth(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipsync.predict import rest_share, smoothed
-from shared.clock import FEATURE_RATE_HZ, resample_track, row_at, times_of_rows
+from shared.clock import FEATURE_RATE_HZ, resample_track, rows_around, times_of_rows
 from shared.types import Floats
 
 BROWS: Final = slice(17, 27)
@@ -54,10 +54,7 @@ class Expression:
 
     def at(self, time_s: float) -> tuple[Floats, Floats, float]:
         """Brows (10, 2), lids (2,) and how far they are known at a time, linear between rows."""
-        last = len(self.times_s) - 1
-        place = min(max(row_at(time_s, FEATURE_RATE_HZ, float(self.times_s[0])), 0.0), float(last))
-        before = int(place)
-        share, after = np.float32(place - before), min(before + 1, last)
+        before, after, share = rows_around(time_s, FEATURE_RATE_HZ, float(self.times_s[0]), len(self.times_s))
         brows, lids, known = (
             rows[before] * (1 - share) + rows[after] * share for rows in (self.brows, self.lids, self.known)
         )

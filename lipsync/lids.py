@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipsync.expression import EYES, gaps_of, shares_of
+from lipsync.opening import ramp
 from shared.errors import MediaError
 from shared.face.analyse import ClipFaces
 from shared.face.landmarks import eye_distance
 from shared.media.reader import read_frame
 from shared.picture.planes import cut
-from shared.picture.warp import affine, box_around, to_float, warp_picture
+from shared.picture.warp import affine, box_around, box_from_frame, to_float, warp_picture
 from shared.types import Face, Floats, Frame, Patch
 
 log = logging.getLogger(__name__)
@@ -127,14 +128,13 @@ def shut_patches(frame: Frame, face: Face, shut: ShutEyes, lids: Floats) -> list
         strength = float(np.clip((HALF - share) / (HALF - COVERED), 0.0, 1.0))
         if strength <= 0.0:
             continue
-        eye = Eye.of(face.landmarks[list(points)], face.landmarks[list(brow)], 1.0)
+        eye = Eye.of(face.landmarks[list(points)], face.landmarks[list(brow)])
         middle = eye.corner + eye.width / 2 * eye.along
         reach = int(SIDE * eye.width) + 2
         x, y = (round(float(place)) for place in middle)
         box = (x - reach, y - reach, x + reach + 1, y + reach + 1)
         mask = _ellipse(eye, middle - np.array(box[:2], dtype=np.float32), 2 * reach + 1)
-        to_box = np.array([[1.0, 0.0, -box[0]], [0.0, 1.0, -box[1]], [0.0, 0.0, 1.0]])
-        laid = warp_picture(shut.picture, to_box @ frame_from_shut, mask.shape)
+        laid = warp_picture(shut.picture, box_from_frame(box) @ frame_from_shut, mask.shape)
         own = to_float(cut(frame, box))
         edge = mask * (1.0 - mask)
         gain = (edge[..., np.newaxis] * own).sum((0, 1)) / np.maximum((edge[..., np.newaxis] * laid).sum((0, 1)), 1e-6)
@@ -151,15 +151,14 @@ def _ellipse(eye: Eye, middle: Floats, size: int) -> Floats:
     up = away_x * eye.up[0] + away_y * eye.up[1]
     above = min(ABOVE * eye.width, UNDER_BROW * eye.brow)
     radius = np.hypot(along / (SIDE * eye.width), up / np.where(up > 0.0, above, BELOW * eye.width))
-    share = np.clip((1.0 - radius) / (1.0 - CORE), 0.0, 1.0)
-    mask = np.asarray(share * share * (3.0 - 2.0 * share), dtype=np.float32)
+    mask = ramp(radius, (1.0, CORE))
     mask[[0, -1]] = mask[:, [0, -1]] = 0.0
     return mask
 
 
 @dataclass(frozen=True, slots=True)
 class Eye:
-    """One eye with lids that are drawn together or apart.
+    """One eye, whose lids can be drawn together or apart.
 
     Attributes
     ----------
@@ -170,7 +169,6 @@ class Eye:
         [0, 1].
     brow : pixels from the line of the corners up to the brow.
     skin : pixels over the upper lid that are drawn out with it.
-    share : of their gap, that is left.
     """
 
     corner: Floats
@@ -181,10 +179,9 @@ class Eye:
     lower: Floats
     brow: float
     skin: float
-    share: float
 
     @classmethod
-    def of(cls, points: Floats, brow: Floats, share: float) -> Eye:
+    def of(cls, points: Floats, brow: Floats) -> Eye:
         """The eye of its six landmarks (6, 2), under points of its brow (3, 2)."""
         corner, axis = points[0], points[3] - points[0]
         width = max(float(np.linalg.norm(axis)), 1.0)
@@ -203,25 +200,26 @@ class Eye:
         height = float(np.mean((brow - corner) @ up))
         free = height - float(_height(upper, np.float32(0.5)))
         skin = float(np.clip(LID_SKIN * free, 0.1 * width, MOST_SKIN * width))
-        return cls(corner, along, up, width, upper, lower, max(height, 0.2 * width), skin, share)
+        return cls(corner, along, up, width, upper, lower, max(height, 0.2 * width), skin)
 
-    def landed(self, point: Floats) -> Floats:
-        """Where a landmark of the upper lid comes to lie, (2,) frame pixels."""
+    def landed(self, point: Floats, left: float) -> Floats:
+        """Where a landmark of the upper lid comes to lie with so much of the gap left, (2,) frame pixels."""
         away = point - self.corner
         u = np.float32(np.clip(away @ self.along / self.width, 0.0, 1.0))
         lower, upper, height = float(_height(self.lower, u)), float(_height(self.upper, u)), float(away @ self.up)
         other = lower + RIM_DOWN / (1.0 + RIM_UP + RIM_DOWN) * (upper - lower)
-        landed = max(lower + self.share * (height - lower), min(other, height))
+        landed = max(lower + left * (height - lower), min(other, height))
         return np.asarray(point + (landed - height) * self.up, dtype=np.float32)
 
-    def narrow(self, map_x: Floats, map_y: Floats, corner: Floats) -> None:
+    def narrow(self, map_x: Floats, map_y: Floats, corner: Floats, left: float) -> None:
         """Change where pixels are read, so that the lids are where they shall be; in place.
 
         Parameters
         ----------
         corner : (2,) of the box, whose pixels the maps are of.
+        left : share of the gap that is left.
         """
-        if self.share == 1.0:
+        if left == 1.0:
             return
         ends = np.stack([self.corner, self.corner + self.width * self.along]) - corner
         reach = self.skin + self.width / 2
@@ -234,7 +232,7 @@ class Eye:
         inside = np.clip(u, 0.0, 1.0)
         lower, upper = _height(self.lower, inside), _height(self.upper, inside)
         gap = np.maximum(upper - lower, 0.0)
-        share, skin = np.float32(self.share), np.float32(self.skin)
+        share, skin = np.float32(left), np.float32(self.skin)
         lid, end = lower + share * gap, lower + gap + skin
         over = lower + gap + (v - lid) * (skin / (end - lid))
         between = lower + (v - lower) / share

@@ -18,7 +18,7 @@ from lipsync.recipes import hear, recipe_of
 from lipsync.tract import as_own
 from lipsync.voice import Voice
 from models.mouthnet import MouthNet
-from shared.clock import FEATURE_RATE_HZ, row_at
+from shared.clock import FEATURE_RATE_HZ, rows_around
 from shared.media.sound import Span, voiced_spans
 from shared.types import Floats, Sound
 
@@ -55,11 +55,8 @@ class MouthTrack:
 
     def at(self, time_s: float) -> Floats:
         """Shape at a time, linear between rows, constant beyond the ends: (20,) float32."""
-        last = self.shapes.shape[0] - 1
-        place = min(max(row_at(time_s, FEATURE_RATE_HZ, float(self.times_s[0])), 0.0), float(last))
-        before = int(place)
-        share = np.float32(place - before)
-        return np.asarray(self.shapes[before] * (1 - share) + self.shapes[min(before + 1, last)] * share, np.float32)
+        before, after, share = rows_around(time_s, FEATURE_RATE_HZ, float(self.times_s[0]), len(self.shapes))
+        return np.asarray(self.shapes[before] * (1 - share) + self.shapes[after] * share, np.float32)
 
 
 def predict_track(voice: Voice, sound: Sound, options: SyncOptions) -> MouthTrack:

@@ -24,7 +24,7 @@ from lipsync.borne import Borne
 from lipsync.mouth import JAW_POINTS, LIP_POINTS, LIPS, MouthBasis, aperture_cm, free_face
 from lipsync.synthesise import LowerFace
 from lipsync.voice import Pool, Voice, lips_of
-from shared.face.analyse import ClipFaces
+from shared.face.analyse import ClipFaces, track_of
 from shared.types import Face, Floats
 
 MOST_FACES: Final = 40
@@ -131,7 +131,7 @@ def faces_in(clip: ClipFaces) -> Callable[[int], list[tuple[int, Face]]]:
     """What reads faces of a track of an analysed clip, spread over the frames in which it is."""
 
     def read(number: int) -> list[tuple[int, Face]]:
-        track = next((track for track in clip.tracks if track.number == number), None)
+        track = track_of(clip, number)
         if track is None:
             return []
         count = min(MOST_FACES, track.last - track.first + 1)

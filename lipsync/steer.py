@@ -65,8 +65,7 @@ def steered(voice: Voice, options: SyncOptions, progress: Progress = silent) -> 
     table = None if options.mouth is None else _own_table(options.mouth, voice)
     expression = None
     if options.driver is not None:
-        told = driven(voice, controls, options.driver, options.smooth_ms, progress)
-        track, expression = told.mouth, told.expression
+        track, expression = driven(voice, controls, options.driver, options.smooth_ms, progress)
     elif options.speech is not None:
         track = predict_track(voice, load_sound(options.speech, SAMPLE_RATE_HZ), options)
         if table is None and options.rest and float(track.resting.min()) >= 1.0:

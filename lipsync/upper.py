@@ -19,10 +19,10 @@ from lipsync.lids import BROWS_OF, HALF, Eye, ShutEyes, find_shut, shut_patches
 from lipsync.mouth import FreeFace, free_face
 from lipsync.pull import Pull
 from lipsync.seat import faces_in
-from shared.face.analyse import ClipFaces
+from shared.face.analyse import ClipFaces, track_of
 from shared.face.landmarks import eye_distance
 from shared.picture.planes import cut
-from shared.picture.warp import box_around, gaussian, piecewise_warp, resize, to_float
+from shared.picture.warp import box_around, box_from_frame, gaussian, piecewise_warp, resize, to_float
 from shared.types import Face, Floats, Frame, IntBox, Patch
 
 HELD: Final = np.array([0, 1, 15, 16])
@@ -70,6 +70,9 @@ class Moved:
     shifts: Floats
 
 
+STILL: Final = Moved((), np.zeros((68, 2), dtype=np.float32))
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
     """What is known of a track: its usual brows (10, 2), canonical centimetres, and its eyes where they are shut."""
@@ -99,10 +102,9 @@ class UpperFaces:
 
     def _find(self, track: int) -> _Known:
         points = [free_face(face).points for _, face in self._faces_of(track)]
-        person = next((one.person for one in self._clip.tracks if one.number == track), None)
-        return _Known(
-            usual_brows(np.array(points)) if points else None, None if person is None else self._shut_of(person)
-        )
+        known = track_of(self._clip, track)
+        shut = None if known is None else self._shut_of(known.person)
+        return _Known(usual_brows(np.array(points)) if points else None, shut)
 
     def _find_shut(self, person: int) -> ShutEyes | None:
         return find_shut(self._clip, person)
@@ -118,21 +120,18 @@ def move(frame: Frame, face: Face, drawn: Floats, lids: Floats, shut: ShutEyes |
     shut : the eyes of this person, shut; without them lids fall half-way.
     """
     landmarks = face.landmarks
+    eyes = [Eye.of(landmarks[list(points)], landmarks[list(brow)]) for points, brow in zip(EYES, BROWS_OF, strict=True)]
     half = np.maximum(lids, HALF)
-    eyes, seen = (
-        [
-            Eye.of(landmarks[list(points)], landmarks[list(brow)], share)
-            for points, brow, share in zip(EYES, BROWS_OF, shares.tolist(), strict=True)
-        ]
-        for shares in (half, half if shut is None else np.maximum(lids, READ_SHUT))
-    )
+    read = half if shut is None else np.maximum(lids, READ_SHUT)
     shifts = np.zeros_like(landmarks)
     shifts[BROWS] = drawn
-    for eye, points in zip(seen, EYES, strict=True):
+    for eye, points, left in zip(eyes, EYES, read.tolist(), strict=True):
         for point in (points[1], points[2]):
-            shifts[point] = eye.landed(landmarks[point]) - landmarks[point]
+            shifts[point] = eye.landed(landmarks[point], left) - landmarks[point]
     box = _box(landmarks, shifts)
-    map_x, map_y = _maps(landmarks, shifts, eyes, box)
+    map_x, map_y = _maps(landmarks, shifts, box)
+    for eye, left in zip(eyes, half.tolist(), strict=True):
+        eye.narrow(map_x, map_y, np.array(box[:2], dtype=np.float32), left)
     away_x, away_y = (
         axis - np.arange(size, dtype=np.float32).reshape(shape)
         for axis, size, shape in ((map_x, map_x.shape[1], (1, -1)), (map_y, map_y.shape[0], (-1, 1)))
@@ -166,21 +165,15 @@ def _box(landmarks: Floats, shifts: Floats) -> IntBox:
     return x0 - margin, y0 - margin, x1 + margin, y1 + margin
 
 
-def _maps(landmarks: Floats, shifts: Floats, eyes: list[Eye], box: IntBox) -> tuple[Floats, Floats]:
-    """Where in the box each of its pixels is read, two of (h, w)."""
-    brows = np.arange(68)[BROWS]
-    corner = np.array(box[:2], dtype=np.float32)
+def _maps(landmarks: Floats, shifts: Floats, box: IntBox) -> tuple[Floats, Floats]:
+    """Where in the box each of its pixels is read as the brows move, two of (h, w)."""
     columns = np.arange(box[2] - box[0], dtype=np.float32)
     rows = np.arange(box[3] - box[1], dtype=np.float32)[:, np.newaxis]
-    places = np.concatenate([landmarks[brows] + shifts[brows], landmarks[HELD]])
-    back = np.concatenate([-shifts[brows], np.zeros((len(HELD), 2), dtype=np.float32)])
-    to_box = np.array([[1.0, 0.0, -box[0]], [0.0, 1.0, -box[1]], [0.0, 0.0, 1.0]])
-    map_x, map_y = Pull(places, back, BROW_WIDTH * eye_distance(landmarks)).through(to_box, box)
+    places = np.concatenate([landmarks[BROWS] + shifts[BROWS], landmarks[HELD]])
+    back = np.concatenate([-shifts[BROWS], np.zeros((len(HELD), 2), dtype=np.float32)])
+    map_x, map_y = Pull(places, back, BROW_WIDTH * eye_distance(landmarks)).through(box_from_frame(box), box)
     share = _followed(landmarks, shifts, box)
-    map_x, map_y = columns + share * (map_x - columns), rows + share * (map_y - rows)
-    for eye in eyes:
-        eye.narrow(map_x, map_y, corner)
-    return map_x, map_y
+    return columns + share * (map_x - columns), rows + share * (map_y - rows)
 
 
 def _followed(landmarks: Floats, shifts: Floats, box: IntBox) -> Floats:

@@ -42,6 +42,14 @@ def row_at(time_s: Fraction | float, rate_hz: int, first_row_s: float = 0.0) -> 
     return (float(time_s) - first_row_s) * rate_hz
 
 
+def rows_around(time_s: float, rate_hz: int, first_row_s: float, count: int) -> tuple[int, int, np.float32]:
+    """The rows before and after a time, of so many (>= 1), and the share of the second; beyond an end its own row."""
+    last = count - 1
+    place = min(max(row_at(time_s, rate_hz, first_row_s), 0.0), float(last))
+    before = int(place)
+    return before, min(before + 1, last), np.float32(place - before)
+
+
 def times_of_rows(count: int, rate_hz: int, first_row_s: float = 0.0) -> NDArray[np.float64]:
     """Times in seconds of the first `count` feature rows, where row 0 is centred at `first_row_s`."""
     return first_row_s + np.arange(count, dtype=np.float64) / rate_hz

@@ -189,6 +189,11 @@ def pick_tracks(faces: ClipFaces, person: PersonChoice, sound: Sound | None = No
     return _like(tracks, (person,) if isinstance(person, Path) else tuple(person))
 
 
+def track_of(faces: ClipFaces, number: int) -> StoredTrack | None:
+    """The track of a clip that has this number, if one has."""
+    return next((track for track in faces.tracks if track.number == number), None)
+
+
 def tracks_of(faces: ClipFaces, person: PersonChoice) -> frozenset[int]:
     """`pick_tracks` with the clip's own sound where the choice needs it and the clip has it; errors as there."""
     from shared.media.sound import load_sound  # noqa: PLC0415 - sound loads only where it is asked for

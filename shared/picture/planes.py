@@ -18,7 +18,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from shared.picture.composite import changed_support, composite
-from shared.picture.warp import eight_bit, invert, scale_of
+from shared.picture.warp import box_from_frame, eight_bit, invert, scale_of
 from shared.picture.yuv import LUMA_WEIGHTS, black_sample, chroma_from_luma, rgb_from_samples
 from shared.types import ColourSpec, Frame, IntBox, Matrix, Picture, PixelFormat, Plane
 
@@ -66,8 +66,7 @@ def cut(frame: Frame, box: IntBox) -> Picture:
     x0, y0, x1, y1 = box
     if x1 <= x0 or y1 <= y0:
         raise ValueError(f"box needs x0 < x1 and y0 < y1, got {box}")
-    box_from_frame = np.array([[1.0, 0, -x0], [0, 1, -y0], [0, 0, 1]])
-    return warp(frame, box_from_frame, (y1 - y0, x1 - x0))
+    return warp(frame, box_from_frame(box), (y1 - y0, x1 - x0))
 
 
 def warp(frame: Frame, crop_from_frame: Matrix, size: tuple[int, int], border: Border = "replicate") -> Picture:

@@ -144,6 +144,11 @@ def box_around(points: ArrayLike, grow: float = 1.0) -> IntBox:
     return int(first[0]), int(first[1]), int(last[0]), int(last[1])
 
 
+def box_from_frame(box: IntBox) -> Matrix:
+    """The map from pixels of a frame to those of a box cut out of it."""
+    return np.array([[1.0, 0.0, -box[0]], [0.0, 1.0, -box[1]], [0.0, 0.0, 1.0]])
+
+
 def resize_matrix(size_from: tuple[int, int], size_to: tuple[int, int]) -> Matrix:
     """The map from pixels of a picture of `size_from` (height, width) to those of its resized copy."""
     scale_y, scale_x = size_to[0] / size_from[0], size_to[1] / size_from[1]

@@ -47,7 +47,7 @@ def sway(frames: int, most_cm: float) -> Doubles:
 def drive(voice: Voice, monkeypatch: pytest.MonkeyPatch) -> Drive:
     def run(clip: ClipMouths) -> MouthTrack:
         monkeypatch.setattr(driver, "gather", lambda *_: [clip])
-        return driven(voice, controls_of(voice), VIDEO, 0.0).mouth
+        return driven(voice, controls_of(voice), VIDEO, 0.0)[0]
 
     return run
 
@@ -115,7 +115,7 @@ def test_brows_and_lids_come_with_the_lips(voice: Voice, monkeypatch: pytest.Mon
         points[[37, 38, 43, 44], 1] -= 1.0 * (20 <= row < 26)
         raised.append(free_of(points, face.pose))
     monkeypatch.setattr(driver, "gather", lambda *_: [replace(clip, faces=tuple(raised))])
-    told = driven(voice, controls_of(voice), VIDEO, 0.0).expression
+    _, told = driven(voice, controls_of(voice), VIDEO, 0.0)
     assert told.at(62 / RATE_HZ)[0][:, 1] == pytest.approx(0.4, abs=0.01)
     assert told.at(10 / RATE_HZ)[0] == pytest.approx(0.0, abs=0.01)
     assert told.at(23 / RATE_HZ)[1].max() < 0.1

@@ -65,3 +65,10 @@ def test_resampling_refuses_times_that_do_not_increase() -> None:
         clock.resample_track(np.ones(2, dtype=np.float32), [0.0, 0.0], [0.0])
     with pytest.raises(ValueError, match="got"):
         clock.resample_track(np.ones(2, dtype=np.float32), [0.0], [0.0])
+
+
+@pytest.mark.parametrize(
+    ("time_s", "around"), [(0.0, (0, 1, 0.0)), (2.0125, (0, 1, 0.25)), (2.025, (1, 2, 0.5)), (9.0, (2, 2, 0.0))]
+)
+def test_a_time_lies_between_two_rows_and_beyond_the_ends_on_one(time_s: float, around: tuple[int, int, float]) -> None:
+    assert clock.rows_around(time_s, 100, 2.01, 3) == pytest.approx(around, abs=1e-4)

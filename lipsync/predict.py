@@ -15,7 +15,6 @@ from lipsync.closure import close_lips
 from lipsync.features import row_times_s
 from lipsync.options import RecipeName, SyncOptions
 from lipsync.recipes import hear, recipe_of
-from lipsync.tract import as_own
 from lipsync.voice import Voice
 from models.mouthnet import MouthNet
 from shared.clock import FEATURE_RATE_HZ, rows_around
@@ -97,8 +96,8 @@ def predict_rows(voice: Voice, sound: Sound, voiced: Sequence[Span] | None = Non
     """
     spans = voiced_spans(sound) if voiced is None else voiced
     features = hear(recipe_of(voice.net), sound, spans)
-    if voice.tract is not None and isinstance(voice.net, MouthNet) and voice.net.ear is not None:
-        features = as_own(voice.net.ear, features, voice.tract)
+    if voice.strangers is not None and isinstance(voice.net, MouthNet) and len(features) > 0:
+        return voice.strangers.shapes(voice.net, features)
     return np.asarray(voice.net.shapes_of(torch.from_numpy(features)).numpy(), dtype=np.float32)
 
 

@@ -14,19 +14,17 @@ import numpy as np
 
 from lipsync import offset, roles
 from lipsync.closure import lips_from
-from lipsync.crops import Example
 from lipsync.index import ClipMouths, examples_of, gather, rest_shape, speech_s
 from lipsync.learn import LEARNING, Fit, LearnOptions, fit, longer_for
 from lipsync.mouth import COEFFICIENTS, LAYOUTS, LIP_POINTS, LIPS, MouthSpace, fit_basis
 from lipsync.options import OffsetChoice, VoiceOptions
 from lipsync.plane import TexturePlane, plane_for
 from lipsync.proxies import find_teeth
+from lipsync.strangers import strangers_of
 from lipsync.teeth import save_teeth
 from lipsync.textures import usable_rows, write_textures
 from lipsync.told import bearing_of, closure_of, told_of
-from lipsync.tract import tract_of
 from lipsync.voice import KIND, SCHEMA, TEXTURES, Pool, map_rows, save_mouths, save_net
-from models.mouthnet import MouthNet
 from shared.errors import NoFaceError, UsageError
 from shared.face.detect import FinderName
 from shared.progress import Progress, silent
@@ -146,8 +144,8 @@ def _learn(
         tell(f"the clips' sounds came {spread_ms:.0f} ms (standard deviation) before or after the usual; taken out")
     told = told_of(found, clips, examples)
     bearing = None if options.recipe == "paper" else bearing_of(told, space.basis, lips)
-    tract = _tract(found, examples)
-    save_mouths(partial, pool, space, closure_of(told, space.basis), plane, bearing, tract)
+    strangers = strangers_of(found.net, [one.example for one in told], [one.made for one in told])
+    save_mouths(partial, pool, space, closure_of(told, space.basis), plane, bearing, strangers)
     facts = (
         {"recipe": options.recipe}
         | _facts(found, heard, counts)
@@ -156,7 +154,7 @@ def _learn(
             "textures": int(pool.rows.shape[0]),
             "teeth": teeth,
             "bearing": bearing is not None,
-            "tract": None if tract is None else round(tract, 3),
+            "tract": None if strangers is None else round(strangers.tract, 3),
             "clips": len(clips),
             "offsets": offsets,
         }
@@ -174,14 +172,6 @@ def _space(clips: Sequence[ClipMouths], options: VoiceOptions) -> MouthSpace:
         raise NoFaceError(f"{clips[0].path}: no frame of the footage shows the face well enough to take a mouth from")
     basis = fit_basis(mouths, LAYOUTS[options.recipe])
     return MouthSpace(mouths[:, :LIPS], basis, rest_shape(clips, basis))
-
-
-def _tract(found: Fit, examples: Sequence[Example]) -> float | None:
-    """The speaker's tract, if the network can ask for that of others: it hears phones, and not as they come."""
-    net = found.net
-    if not isinstance(net, MouthNet) or net.ear is None or net.ear.live:
-        return None
-    return tract_of(net.ear, [example.features for example in examples])
 
 
 def _keep_teeth(partial: Path, pool: Pool, plane: TexturePlane, progress: Progress) -> list[str]:

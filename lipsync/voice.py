@@ -24,6 +24,7 @@ from lipsync.closure import Closure
 from lipsync.mouth import LIP_POINTS, MouthBasis, MouthSpace
 from lipsync.plane import TexturePlane
 from lipsync.recipes import config_of, model_from
+from lipsync.strangers import Strangers
 from lipsync.teeth import SpeakerTeeth, load_teeth
 from models.checkpoint import BEST, gather, load_checkpoint, restore_weights, save_checkpoint
 from models.mouthnet import MouthModel
@@ -37,7 +38,7 @@ MOUTHS: Final = "mouths.safetensors"
 TEXTURES: Final = "textures.safetensors"
 NET: Final = "net"
 BEARING: Final = "bearing."
-TRACT: Final = "tract"
+STRANGERS: Final = "strangers."
 MAPPED: Final = ("points", "flat")
 """What of the pool stays on disk until it is asked for: a kilobyte a frame, of which a clip needs few."""
 HEADER_BYTES: Final = 504
@@ -78,8 +79,7 @@ class Voice:
     textures : (M, H, W, 3) uint8 memory map of the lower faces; `pool.rows` points into it.
     teeth : None where the footage shows none well.
     bearing : None where heads tell nothing of where they wear their mouths, and in the paper's recipe.
-    tract : what brings the speaker's voice to the acoustic model's (`lipsync.tract`); None where the network hears no
-        phones, or as a stream.
+    strangers : for the speech of others; None where the network hears no phones, or as a stream.
     """
 
     folder: Path
@@ -94,7 +94,7 @@ class Voice:
     textures: NDArray[np.uint8]
     teeth: SpeakerTeeth | None = None
     bearing: Bearing | None = None
-    tract: float | None = None
+    strangers: Strangers | None = None
 
 
 def save_mouths(
@@ -104,7 +104,7 @@ def save_mouths(
     closure: Closure,
     plane: TexturePlane,
     bearing: Bearing | None = None,
-    tract: float | None = None,
+    strangers: Strangers | None = None,
 ) -> None:
     """Write all but textures, teeth and network."""
     basis = space.basis
@@ -120,8 +120,8 @@ def save_mouths(
         "closure.real_cm": closure.real_cm,
         "px_per_cm": np.array([plane.px_per_cm], dtype=np.float64),
     }
-    if tract is not None:
-        arrays[TRACT] = np.array([tract], dtype=np.float64)
+    if strangers is not None:
+        arrays |= {STRANGERS + one.name: np.atleast_1d(getattr(strangers, one.name)) for one in fields(Strangers)}
     if bearing is not None:
         arrays |= {BEARING + field.name: getattr(bearing, field.name) for field in fields(Bearing)}
     save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / MOUTHS)
@@ -151,7 +151,7 @@ def open_voice(folder: Path) -> Voice:
         shapes, repertoire = arrays["shapes"], arrays["repertoire"]
         rest, plane = arrays["rest"], TexturePlane(float(arrays["px_per_cm"][0]))
         closure = Closure(arrays["closure.made_cm"], arrays["closure.real_cm"], arrays["closure.direction"])
-        tract = float(arrays[TRACT][0]) if TRACT in arrays else None
+        strangers = _strangers(arrays)
         borne = BEARING + fields(Bearing)[0].name in arrays
         bearing = Bearing(**{one.name: arrays[BEARING + one.name] for one in fields(Bearing)}) if borne else None
     except (OSError, SafetensorError, ValueError, KeyError, struct.error) as error:
@@ -165,7 +165,16 @@ def open_voice(folder: Path) -> Voice:
         raise WeightsError(f"{folder}: its network is of another version ({error!r}); learn it again") from error
     restore_weights(net, checkpoint.part("net"), folder / NET / BEST)
     teeth = load_teeth(folder)
-    return Voice(folder, net, basis, rest, closure, pool, shapes, repertoire, plane, textures, teeth, bearing, tract)
+    return Voice(
+        folder, net, basis, rest, closure, pool, shapes, repertoire, plane, textures, teeth, bearing, strangers
+    )
+
+
+def _strangers(arrays: dict[str, NDArray[Any]]) -> Strangers | None:
+    if STRANGERS + "tract" not in arrays:
+        return None
+    tract, weights, usual = (arrays[STRANGERS + one.name] for one in fields(Strangers))
+    return Strangers(float(tract[0]), weights, usual)
 
 
 def lips_of(points: Floats) -> Floats:

@@ -116,17 +116,20 @@ class Ear(nn.Module):
         heard = _loud(features).to(features.dtype).unsqueeze(-1)
         return ((features @ self.cepstra) * heard).sum(dim=1, keepdim=True) / heard.sum(dim=1, keepdim=True)
 
-    def loud_rows(self, features: Tensor) -> int:
-        """How many rows of (B, T, inputs) `centre` counts as loud."""
-        return int(_loud(features).sum())
+    def likelihood(self, features: Tensor, chosen: Tensor, most: int) -> float:
+        """Mean log-likelihood of chosen rows of one sound (1, T, inputs), measured against their own mean.
 
-    def likelihood(self, features: Tensor, most: int) -> float:
-        """Mean log-likelihood of the loud rows of one sound (1, T, inputs), T >= 1, of `most` of them evenly spread."""
+        Parameters
+        ----------
+        chosen : (T,) bool, one row at least.
+        most : so many of them are judged, taken evenly.
+        """
+        rows = torch.nonzero(chosen)[:, 0]
+        some = rows[torch.linspace(0, len(rows) - 1, min(most, len(rows))).round().long()]
         with torch.no_grad():
-            around = pad(self.cepstra_by(features, self.centre(features)), (REACH_ROWS, REACH_ROWS), mode="replicate")
-            rows = torch.nonzero(_loud(features)[0])[:, 0]
-            chosen = rows[torch.linspace(0, len(rows) - 1, min(most, len(rows))).round().long()]
-            parts = torch.split(_streams(around, 1)[:, chosen], CHUNK, dim=1)
+            centre = (features[:, rows] @ self.cepstra).mean(dim=1, keepdim=True)
+            around = pad(self.cepstra_by(features, centre), (REACH_ROWS, REACH_ROWS), mode="replicate")
+            parts = torch.split(_streams(around, 1)[:, some], CHUNK, dim=1)
             likely = torch.cat([torch.logsumexp(self._likelihoods(part), dim=1) for part in parts])
         return float(likely.double().mean())
 

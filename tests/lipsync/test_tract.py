@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lipsync.features import band_centres_mel
-from lipsync.tract import FACTORS, TRUST_S, as_own, stretched, tract_of
+from lipsync.tract import FACTORS, TRUST_S, brought, clearness, factor_to, stretched, tract_of
 from models.ear import CEPSTRA, DENSITIES, PHONES, STATES, STREAMS, Ear, Mixtures
 from shared.types import Floats
 
@@ -24,6 +24,13 @@ def speech(rows: int = ROWS, seed: int = 0) -> Floats:
         vowels.append((heights[:, None] * np.exp(-((bands - places[:, None]) ** 2) / 12.0)).sum(axis=0))
     chosen = np.repeat(rng.integers(0, 6, rows // 15 + 1), 15)[:rows]
     return (np.array(vowels)[chosen] + 10.0 + rng.normal(0.0, 0.2, (rows, 40))).astype(np.float32)
+
+
+def in_pauses(rows: Floats) -> Floats:
+    """The same with a third of a second of silence in each."""
+    quieter = rows.copy()
+    quieter[np.arange(len(rows)) % 100 < 34] -= 10.0
+    return quieter
 
 
 @pytest.fixture(scope="module")
@@ -60,30 +67,45 @@ def test_stretching_back_undoes_it() -> None:
 
 def test_the_speaker_s_own_tract_stays_and_another_is_believed_by_its_length(ear: Ear) -> None:
     own = tract_of(ear, [speech()])
-    np.testing.assert_allclose(as_own(ear, speech(), own), speech(), atol=0.15)
+    assert factor_to(ear, speech(), own) == pytest.approx(1.0, abs=0.01)
     far = own / 1.1
     for seconds in (2, 60):
-        sound = speech(100 * seconds)
-        loud_s = ear.loud_rows(torch.from_numpy(sound)[None]) / 100
-        believed = (tract_of(ear, [sound]) / far) ** (loud_s / (loud_s + TRUST_S))
-        np.testing.assert_allclose(as_own(ear, sound, far), stretched(sound[None], np.array([believed]))[0], atol=1e-5)
-        assert abs(np.log(believed)) == pytest.approx(np.log(1.1) * loud_s / (loud_s + TRUST_S), abs=0.03)
+        sound = in_pauses(speech(100 * seconds))
+        power = np.exp(sound).mean(axis=1)
+        loudest = np.convolve(power, np.full(25, 1 / 25), "valid").max()
+        strong_s = (power >= loudest * 10**-1.2).sum() / 100
+        assert 0.2 * seconds < strong_s < 0.9 * seconds
+        believed = (tract_of(ear, [sound]) / far) ** (strong_s / (strong_s + TRUST_S))
+        assert clearness(sound) == 1.0
+        assert factor_to(ear, sound, far) == pytest.approx(believed, abs=1e-6)
+        assert abs(np.log(believed)) == pytest.approx(np.log(1.1) * strong_s / (strong_s + TRUST_S), abs=0.03)
+    np.testing.assert_array_equal(brought(sound, 1.05), stretched(sound[None], np.array([1.05]))[0])
+
+
+def test_a_noise_that_is_always_there_is_not_heard_as_a_tract(ear: Ear) -> None:
+    sound = in_pauses(stretched(speech(3000)[None], np.array([1 / 1.1]))[0])
+    quiet, loud = (np.logaddexp(sound, level).astype(np.float32) for level in (4.0, 13.0))
+    assert clearness(quiet) == 1.0
+    assert factor_to(ear, quiet, 1.0) == pytest.approx(factor_to(ear, sound, 1.0), abs=0.02)
+    assert factor_to(ear, sound, 1.0) > 1.05
+    assert clearness(loud) < 0.4
+    assert abs(np.log(factor_to(ear, loud, 1.0))) < 0.4 * abs(np.log(tract_of(ear, [loud]))) + 1e-6
 
 
 def test_of_a_long_sound_parts_from_all_over_it_are_judged(ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
     plain = Ear.likelihood
 
-    def noted(self: Ear, rows: torch.Tensor, most: int) -> float:
+    def noted(self: Ear, rows: torch.Tensor, chosen: torch.Tensor, most: int) -> float:
         seen.append(rows.shape[1])
-        return plain(self, rows, most)
+        return plain(self, rows, chosen, most)
 
     monkeypatch.setattr(Ear, "likelihood", noted)
     near, far = speech(9000), stretched(speech(9000)[None], np.array([1.12]))[0]
     late = np.concatenate([near, far])
     assert tract_of(ear, [near]) > tract_of(ear, [late]) > tract_of(ear, [far])
     assert set(seen) == {6000}
-    np.testing.assert_allclose(as_own(ear, late, tract_of(ear, [late])), late, atol=1e-4)
+    assert factor_to(ear, late, tract_of(ear, [late])) == pytest.approx(1.0, abs=1e-6)
 
 
 def test_many_sounds_are_heard_together_and_none_tells_nothing(ear: Ear) -> None:
@@ -91,11 +113,13 @@ def test_many_sounds_are_heard_together_and_none_tells_nothing(ear: Ear) -> None
     assert tract_of(ear, other) * 1.12 == pytest.approx(1.0, abs=0.05)
     empty = np.zeros((0, 40), dtype=np.float32)
     assert tract_of(ear, []) == tract_of(ear, [empty]) == 1.0
-    assert as_own(ear, empty, 1.1).shape == (0, 40)
+    assert factor_to(ear, empty, 1.1) == 1.0
+    assert brought(empty, 1.1).shape == (0, 40)
 
 
 @pytest.mark.parametrize("rows", [1, 3, 20])
 def test_short_and_silent_sounds_have_a_tract_too(ear: Ear, rows: int) -> None:
     for sound in (speech(rows), np.full((rows, 40), -3.0, dtype=np.float32)):
         assert FACTORS[0] - 1e-6 <= tract_of(ear, [sound]) <= FACTORS[-1] + 1e-6
-        assert np.isfinite(as_own(ear, sound, 1.0)).all()
+        assert 0.0 <= clearness(sound) <= 1.0
+        assert np.isfinite(brought(sound, factor_to(ear, sound, 1.0))).all()

@@ -15,6 +15,7 @@ from lipsync.bearing import TOLD, Bearing
 from lipsync.mouth import LAYOUTS, MouthSpace, fit_basis, mouths_of
 from lipsync.recipes import fresh_model, recipe_of
 from lipsync.ring import between
+from lipsync.strangers import Strangers
 from lipsync.teeth import SpeakerTeeth, TeethProxy, save_teeth
 from lipsync.voice import (
     KIND,
@@ -111,13 +112,23 @@ def test_what_heads_tell_comes_with_the_voice(folder: Path, voice: Voice) -> Non
     numbers = np.arange(TOLD * 20, dtype=np.float32)
     bearing = Bearing(numbers[:TOLD], np.eye(TOLD, dtype=np.float32), numbers[3:4], numbers.reshape(TOLD, 20))
     space = MouthSpace(lips_of(voice.pool.points), voice.basis, voice.rest)
-    assert open_voice(folder).tract is None
-    save_mouths(folder, voice.pool, space, voice.closure, voice.plane, bearing, 1.04)
-    assert open_voice(folder).tract == 1.04
+    save_mouths(folder, voice.pool, space, voice.closure, voice.plane, bearing)
     found = open_voice(folder).bearing
     assert found is not None
     for field in fields(Bearing):
         np.testing.assert_array_equal(getattr(found, field.name), getattr(bearing, field.name))
+
+
+def test_what_it_knows_of_strangers_comes_with_the_voice(folder: Path, voice: Voice) -> None:
+    assert open_voice(folder).strangers is None
+    numbers = np.arange(5 * 42 * 20, dtype=np.float32).reshape(5, 42, 20)
+    space = MouthSpace(lips_of(voice.pool.points), voice.basis, voice.rest)
+    save_mouths(folder, voice.pool, space, voice.closure, voice.plane, None, Strangers(1.04, numbers, numbers[0, 0]))
+    found = open_voice(folder).strangers
+    assert found is not None
+    assert found.tract == 1.04
+    np.testing.assert_array_equal(found.weights, numbers)
+    np.testing.assert_array_equal(found.usual, numbers[0, 0])
 
 
 def test_a_voice_of_the_default_recipe_is_opened_as_one(folder: Path) -> None:

@@ -84,7 +84,7 @@ def smoothed(shapes: Floats, smooth_ms: float) -> Floats:
 
 
 def predict_rows(voice: Voice, sound: Sound, voiced: Sequence[Span] | None = None) -> Floats:
-    """What the network alone makes of a sound (16 kHz), before rest, smoothing and closing.
+    """What a voice makes of a sound (16 kHz), before rest, smoothing and closing.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def predict_rows(voice: Voice, sound: Sound, voiced: Sequence[Span] | None = Non
     """
     spans = voiced_spans(sound) if voiced is None else voiced
     features = hear(recipe_of(voice.net), sound, spans)
-    if voice.strangers is not None and isinstance(voice.net, MouthNet) and len(features) > 0:
+    if voice.strangers is not None and isinstance(voice.net, MouthNet):
         return voice.strangers.shapes(voice.net, features)
     return np.asarray(voice.net.shapes_of(torch.from_numpy(features)).numpy(), dtype=np.float32)
 

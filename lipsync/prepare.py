@@ -144,7 +144,8 @@ def _learn(
         tell(f"the clips' sounds came {spread_ms:.0f} ms (standard deviation) before or after the usual; taken out")
     told = told_of(found, clips, examples)
     bearing = None if options.recipe == "paper" else bearing_of(told, space.basis, lips)
-    strangers = strangers_of(found.net, [one.example for one in told], [one.made for one in told])
+    sounds = [example.features for example in examples]
+    strangers = strangers_of(found.net, [one.example for one in told], [one.made for one in told], sounds)
     save_mouths(partial, pool, space, closure_of(told, space.basis), plane, bearing, strangers)
     facts = (
         {"recipe": options.recipe}

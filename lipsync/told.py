@@ -1,4 +1,4 @@
-"""What a network says of the footage beside what was seen there, and what is fitted to the two: closing, and heads."""
+"""What a network says of the footage beside what was seen there; closing, heads and phones are fitted to the two."""
 
 from __future__ import annotations
 

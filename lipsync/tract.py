@@ -14,7 +14,6 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
 
 from lipsync.features import HIGHEST_HZ, LOWEST_HZ, mel_of_hz
 from lipsync.logmel import BANDS
@@ -26,10 +25,10 @@ FACTORS: Final = tuple(float(factor) for factor in np.geomspace(0.8, 1.25, 13))
 """Factors tried: a woman's voice and a man's differ by about 0.85."""
 MOST_ROWS, LEAST_ROWS = 400, 40
 """Rows that are judged, and of each of many sounds: in a second of one core, and in three."""
-STRONG: Final = 10.0**-1.2
-"""They have at most so much less power than the loudest quarter of a second (6 dB): vowels, which noise spoils last. By
-all rows within 17 dB in the mean of their bands, a man was taken for one with a tract of .85 of his own once there was
-pink noise 20 dB under his speech, by these for one of .93."""
+STRONG: Final = 2.76
+"""They have at most so much less power than the loudest quarter of a second (12 dB, natural logarithm): vowels, which
+noise spoils last. By all rows within 17 dB in the mean of their bands, a man was taken for one with a tract of .85 of
+his own once there was pink noise 20 dB under his speech, by these for one of .92."""
 CLEAR: Final = 3.45
 """Speech that is louder than what is always there by so much (15 dB, natural logarithm) stands well over it."""
 ALWAYS: Final = 10.0
@@ -88,7 +87,7 @@ def tract_of(ear: Ear, sounds: Sequence[Floats]) -> float:
     mixes = _mixes()
     for sound in heard:
         some = _excerpts(sound)
-        strong = torch.from_numpy(_strong(some))
+        strong = torch.from_numpy(strong_rows(some))
         likely += [ear.likelihood(torch.from_numpy(some @ mix)[np.newaxis], strong, most) for mix in mixes]
     shares = np.exp((likely - likely.max()) / (SOFT * len(heard)))
     return float(np.exp(shares @ np.log(FACTORS) / shares.sum()))
@@ -98,22 +97,27 @@ def factor_to(ear: Ear, features: Floats, own: float) -> float:
     """What brings any voice to one with the tract `own`, as far as log-mel rows (T, 40) of it tell that; 1 for none."""
     if len(features) == 0:
         return 1.0
-    strong_s = float(_strong(features).sum()) / FEATURE_RATE_HZ
-    trust = clearness(features) * strong_s / (strong_s + TRUST_S)
+    strong = strong_rows(features)
+    strong_s = float(strong.sum()) / FEATURE_RATE_HZ
+    trust = clearness(features, strong) * strong_s / (strong_s + TRUST_S)
     return float((tract_of(ear, [features]) / own) ** trust)
 
 
-def clearness(features: Floats) -> float:
-    """Share of the bands of (T, 40) log-mel rows, T >= 1, in which speech stands well over what is always there."""
-    over = features[_strong(features)].mean(axis=0) - np.percentile(features, ALWAYS, axis=0)
+def clearness(features: Floats, strong: NDArray[np.bool_]) -> float:
+    """Share of the bands of (T, 40) log-mel rows in which the strong ones stand well over what is always there."""
+    over = features[strong].mean(axis=0) - np.percentile(features, ALWAYS, axis=0)
     return float(np.mean(over >= CLEAR))
 
 
-def _strong(features: Floats) -> NDArray[np.bool_]:
-    """Which rows (T, 40), T >= 1, have hardly less power than the loudest quarter of a second; one at least."""
-    power = np.exp(features).mean(axis=1)
-    loudest = uniform_filter1d(power, min(LOUD_ROWS, len(power)), mode="nearest").max()
-    return np.asarray(power >= min(STRONG * loudest, power.max()))
+def strong_rows(features: Floats) -> NDArray[np.bool_]:
+    """Which rows (T, 40), T >= 1, have not much less power than the loudest quarter of a second; one at least.
+
+    How loud that is, is told by the mean of the logarithms: a click is no quarter of a second.
+    """
+    level = np.log(np.exp(features).mean(axis=1))
+    rows = min(LOUD_ROWS, len(level))
+    loudest = np.convolve(level, np.full(rows, 1.0 / rows), mode="valid").max()
+    return np.asarray(level >= min(loudest - STRONG, level.max()))
 
 
 def brought(features: Floats, factor: float) -> Floats:

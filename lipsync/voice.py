@@ -33,7 +33,7 @@ from shared.store.artefact import open_artefact
 from shared.types import Floats, JsonObject
 
 KIND: Final = "voice"
-SCHEMA: Final = 5
+SCHEMA: Final = 6
 MOUTHS: Final = "mouths.safetensors"
 TEXTURES: Final = "textures.safetensors"
 NET: Final = "net"
@@ -151,7 +151,7 @@ def open_voice(folder: Path) -> Voice:
         shapes, repertoire = arrays["shapes"], arrays["repertoire"]
         rest, plane = arrays["rest"], TexturePlane(float(arrays["px_per_cm"][0]))
         closure = Closure(arrays["closure.made_cm"], arrays["closure.real_cm"], arrays["closure.direction"])
-        strangers = _strangers(arrays)
+        strangers = _strangers(arrays, len(basis.components))
         borne = BEARING + fields(Bearing)[0].name in arrays
         bearing = Bearing(**{one.name: arrays[BEARING + one.name] for one in fields(Bearing)}) if borne else None
     except (OSError, SafetensorError, ValueError, KeyError, struct.error) as error:
@@ -170,11 +170,15 @@ def open_voice(folder: Path) -> Voice:
     )
 
 
-def _strangers(arrays: dict[str, NDArray[Any]]) -> Strangers | None:
-    if STRANGERS + "tract" not in arrays:
+def _strangers(arrays: dict[str, NDArray[Any]], outputs: int) -> Strangers | None:
+    kept = [arrays[name] for name in (STRANGERS + one.name for one in fields(Strangers)) if name in arrays]
+    if not kept:
         return None
-    tract, weights, usual = (arrays[STRANGERS + one.name] for one in fields(Strangers))
-    return Strangers(float(tract[0]), weights, usual)
+    tract, weights, usual = kept
+    found = Strangers(float(tract.reshape(())), weights, usual)
+    if not found.fits(outputs):
+        raise ValueError("what it knows of strangers is of another layout")
+    return found
 
 
 def lips_of(points: Floats) -> Floats:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from lipsync import prepare
 from lipsync.composite import open_stage
@@ -13,11 +14,13 @@ from lipsync.learn import LABEL
 from lipsync.mouth import aperture_cm, free_face
 from lipsync.options import ROLES, SyncOptions, VoiceOptions, parse_role
 from lipsync.prepare import learn_voice, make_voice
-from lipsync.recipes import recipe_of
+from lipsync.recipes import hear, recipe_of
 from lipsync.voice import KIND, SCHEMA, lips_of, open_voice
+from models.mouthnet import MouthNet
 from shared.errors import ArtefactError, NoFaceError
 from shared.face.analyse import analyse
 from shared.media.reader import open_clip
+from shared.media.sound import load_sound, voiced_spans
 from shared.picture.composite import changed_support, composite
 from shared.progress import silent
 from shared.store.artefact import cache_folder, open_artefact
@@ -69,6 +72,20 @@ def test_it_is_said_whether_heads_tell_of_mouths(voice_folder: Path) -> None:
     assert details["bearing"] == (open_voice(voice_folder).bearing is not None)
 
 
+def test_what_is_known_of_strangers_is_of_this_speaker(voice_folder: Path, footage: Path) -> None:
+    details, voice = open_artefact(voice_folder, KIND, SCHEMA).details, open_voice(voice_folder)
+    assert voice.strangers is not None
+    assert details["tract"] == round(voice.strangers.tract, 3)
+    assert isinstance(voice.net, MouthNet)
+    assert voice.net.ear is not None
+    sound = load_sound(footage / "train/grid_s1/hq/bwwu2p.mp4", 16_000)
+    features = hear("default", sound, voiced_spans(sound))
+    told = aperture_cm(voice.basis.lips(voice.strangers.by_phones(voice.net.ear, features)))
+    made = aperture_cm(voice.basis.lips(voice.net.shapes_of(torch.from_numpy(features)).numpy()))
+    assert np.corrcoef(told, made)[0, 1] > 0.6
+    assert 0.6 < told.std() / made.std() < 1.6
+
+
 def test_this_speakers_lower_teeth_are_found(voice_folder: Path) -> None:
     voice = open_voice(voice_folder)
     assert voice.teeth is not None
@@ -89,6 +106,8 @@ def test_the_paper_s_recipe_learns_from_the_same_footage(footage: Path, tmp_path
     voice = open_voice(tmp_path / "voice")
     assert facts["recipe"] == recipe_of(voice.net) == "paper"
     assert voice.bearing is None
+    assert voice.strangers is None
+    assert facts["tract"] is None
     assert facts["held_out_error_mm"] < 0.9 * facts["mean_mouth_error_mm"]
 
 

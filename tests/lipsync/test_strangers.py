@@ -13,7 +13,7 @@ from lipsync.crops import Example
 from lipsync.features import band_centres_mel
 from lipsync.predict import predict_rows
 from lipsync.recipes import hear
-from lipsync.strangers import OWN, SHARE, STRANGE, TAPS, Strangers, strangeness, strangers_of
+from lipsync.strangers import OWN, SHARE, STRANGE, Strangers, strangeness, strangers_of
 from lipsync.tract import brought, factor_to, tract_of
 from lipsync.voice import Voice
 from models.ear import CEPSTRA, DENSITIES, PHONES, STATES, STREAMS, Ear, Mixtures
@@ -28,6 +28,10 @@ def sound_rows(rows: int, seed: int) -> Floats:
     rng = np.random.default_rng(seed)
     held = np.repeat(rng.normal(0.0, 4.0, (rows // 7 + 1, 40)), 7, axis=0)[:rows]
     return (9.0 + held + rng.normal(0.0, 0.3, (rows, 40))).astype(np.float32)
+
+
+def sounds_of(clips: list[Example]) -> list[Floats]:
+    return [clip.features for clip in clips]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +70,7 @@ def heard(ear: Ear) -> list[Example]:
 
 @pytest.fixture(scope="module")
 def strangers(net: MouthNet, heard: list[Example]) -> Strangers:
-    found = strangers_of(net, heard, [example.shapes for example in heard])
+    found = strangers_of(net, heard, [example.shapes for example in heard], sounds_of(heard))
     assert found is not None
     return found
 
@@ -84,7 +88,7 @@ def test_what_phones_tell_is_found_again_in_a_sound_that_was_not_heard(ear: Ear,
 def test_mouths_by_phones_are_spread_as_those_of_the_network(
     net: MouthNet, ear: Ear, heard: list[Example], strangers: Strangers
 ) -> None:
-    wide = strangers_of(net, heard, [3.0 * example.shapes for example in heard])
+    wide = strangers_of(net, heard, [3.0 * example.shapes for example in heard], sounds_of(heard))
     assert wide is not None
     features = heard[0].features
     near, far = (one.by_phones(ear, features) for one in (strangers, wide))
@@ -99,7 +103,7 @@ def test_rows_that_are_not_known_teach_nothing(net: MouthNet, heard: list[Exampl
         shapes, known = example.shapes.copy(), example.known.copy()
         shapes[600:900], known[600:900] = 50.0, False
         spoilt.append(replace(example, shapes=shapes, known=known))
-    found = strangers_of(net, spoilt, [example.shapes for example in spoilt])
+    found = strangers_of(net, spoilt, [example.shapes for example in spoilt], sounds_of(spoilt))
     assert found is not None
     assert np.abs(found.usual - strangers.usual).max() < 0.5
 
@@ -158,7 +162,28 @@ def test_networks_without_phones_or_that_follow_a_stream_know_no_strangers(heard
     shapes = [example.shapes for example in heard]
     deaf = MouthNet(MouthNetConfig(outputs=OUTPUTS, phones=False))
     live = MouthNet(MouthNetConfig(outputs=OUTPUTS, live=True), Ear(torch.from_numpy(band_centres_mel()), live=True))
-    assert strangers_of(deaf, heard, shapes) is None
-    assert strangers_of(live, heard, shapes) is None
-    assert strangers_of(voice.net, heard, shapes) is None
-    assert len(TAPS) == 5
+    assert strangers_of(deaf, heard, shapes, sounds_of(heard)) is None
+    assert strangers_of(live, heard, shapes, sounds_of(heard)) is None
+    assert strangers_of(voice.net, heard, shapes, sounds_of(heard)) is None
+
+
+def test_where_no_mouth_is_known_nothing_is_fitted(net: MouthNet, heard: list[Example]) -> None:
+    none = [replace(example, known=np.zeros(1500, dtype=bool)) for example in heard]
+    assert strangers_of(net, none, [example.shapes for example in none], sounds_of(none)) is None
+
+
+def test_parts_of_a_long_clip_are_added_up(
+    net: MouthNet, heard: list[Example], strangers: Strangers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BLOCK", 500)
+    found = strangers_of(net, heard, [example.shapes for example in heard], sounds_of(heard))
+    assert found is not None
+    assert np.abs(found.weights - strangers.weights).max() < 0.1 * np.abs(strangers.weights).max()
+
+
+def test_what_fits_no_mouth_is_told(strangers: Strangers) -> None:
+    assert strangers.fits(OUTPUTS)
+    assert not strangers.fits(OUTPUTS + 1)
+    assert not replace(strangers, weights=strangers.weights[:4]).fits(OUTPUTS)
+    assert not replace(strangers, tract=0.0).fits(OUTPUTS)
+    assert not replace(strangers, tract=float("nan")).fits(OUTPUTS)

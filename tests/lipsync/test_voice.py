@@ -131,6 +131,16 @@ def test_what_it_knows_of_strangers_comes_with_the_voice(folder: Path, voice: Vo
     np.testing.assert_array_equal(found.usual, numbers[0, 0])
 
 
+@pytest.mark.parametrize("tract", [0.0, float("nan"), 1.04])
+def test_what_it_knows_of_strangers_is_looked_at(folder: Path, voice: Voice, tract: float) -> None:
+    weights = np.zeros((5, 42, 20 if tract != 1.04 else 19), dtype=np.float32)
+    space = MouthSpace(lips_of(voice.pool.points), voice.basis, voice.rest)
+    strangers = Strangers(tract, weights, np.zeros(20, dtype=np.float32))
+    save_mouths(folder, voice.pool, space, voice.closure, voice.plane, None, strangers)
+    with pytest.raises(ArtefactError, match="learn it again"):
+        open_voice(folder)
+
+
 def test_a_voice_of_the_default_recipe_is_opened_as_one(folder: Path) -> None:
     net = fresh_model("default", 20)
     save_net(folder, net, 800, {})

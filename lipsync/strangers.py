@@ -45,7 +45,7 @@ SHARE: Final = 0.5
 """How much of a stranger's mouths is told by phones..."""
 OWN, STRANGE = 0.03, 0.09
 """...from nothing to all of it between these changes of tract (natural logarithm, as far as it is believed): of the
-speaker's own sentences all lie under 0.03, clean or in noise, and so do 23 of them as one sound."""
+speaker's own sentences 99% lie under 0.03, and so do 23 of them as one sound, clean or in noise."""
 CONTEXT: Final = 20
 """Rows heard on either side of a block; even, and more than is seen around a row (14)."""
 

@@ -3,7 +3,7 @@
 A longer tract shrinks the axis of frequencies. It is stretched by the factor with which an acoustic model of many
 voices (`models.ear`) finds a sound likeliest (Lee and Rose, "A frequency warping approach to speaker normalization",
 IEEE Transactions on Speech and Audio Processing 6(1), 1998), less the speaker's own: with two of Obama's speeches and
-the voice of a GRID speaker that is 1.14 and 1.17; a network followed him best with 1.05 to 1.1.
+the voice of a GRID speaker that is 1.14 and 1.18; a network followed him best with 1.05 to 1.1.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MOST_ROWS, LEAST_ROWS = 400, 40
 STRONG: Final = 2.76
 """They have at most so much less power than the loudest quarter of a second (12 dB, natural logarithm): vowels, which
 noise spoils last. By all rows within 17 dB in the mean of their bands, a man was taken for one with a tract of .85 of
-his own once there was pink noise 20 dB under his speech, by these for one of .92."""
+his own once there was pink noise 20 dB under his speech, by these for one of .90."""
 CLEAR: Final = 3.45
 """Speech that is louder than what is always there by so much (15 dB, natural logarithm) stands well over it."""
 ALWAYS: Final = 10.0

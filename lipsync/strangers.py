@@ -29,6 +29,7 @@ from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from lipsync.crops import Example
 from lipsync.tract import brought, factor_to, tract_of
@@ -110,18 +111,20 @@ def strangers_of(
     """
     if not isinstance(net, MouthNet) or net.ear is None or net.ear.live:
         return None
-    sums = _Sums()
+    products = np.zeros(())
     for example, mouths in zip(heard, made, strict=True):
         whole = torch.from_numpy(example.features)[np.newaxis]
         centre = net.ear.centre(whole)
         for start in range(0, len(mouths), BLOCK):
             rows = slice(start, start + BLOCK)
-            told = np.concatenate(_taps(_shares(net.ear, whole[:, rows], centre)), axis=1)
-            known = example.known[rows][::STRIDE]
-            sums.add(told[known], example.shapes[rows][::STRIDE][known], mouths[rows][::STRIDE][known])
-    if sums.rows == 0:
+            taps = _taps(_shares(net.ear, whole[:, rows], centre))
+            one = np.ones((len(taps[0]), 1), dtype=np.float32)
+            some: list[Floats] = [one, *taps, example.shapes[rows][::STRIDE], mouths[rows][::STRIDE]]
+            beside = np.concatenate(some, axis=1, dtype=np.float64)[example.known[rows][::STRIDE]]
+            products = products + beside.T @ beside
+    if not products.any():
         return None
-    weights, usual = sums.fitted()
+    weights, usual = _fitted(products)
     return Strangers(tract_of(net.ear, sounds), weights.reshape(len(TAPS), len(PHONES), -1), usual)
 
 
@@ -144,28 +147,26 @@ def _taps(shares: Floats) -> list[Floats]:
     return [around[reach + tap : reach + tap + steps] for tap in TAPS]
 
 
-class _Sums:
-    """Ridge regression from what phones tell to mouths, added up part by part."""
+def _fitted(products: NDArray[np.float64]) -> tuple[Floats, Floats]:
+    """Ridge regression from what phones tell to mouths, that are spread as widely as those of the network.
 
-    def __init__(self) -> None:
-        self.rows = 0
-        self._told = self._shapes = self._made = self._squares = self._both = self._power = np.zeros(())
+    Parameters
+    ----------
+    products : (N, N), rows of 1, what phones tell, real mouths and those of the network times each other, summed.
 
-    def add(self, told: Floats, shapes: Floats, made: Floats) -> None:
-        """Add rows of what phones tell (N, 210), of mouths (N, D), and of those that the network makes."""
-        x, y, z = (part.astype(np.float64) for part in (told, shapes, made))
-        self.rows += len(x)
-        self._told, self._shapes, self._made = self._told + x.sum(0), self._shapes + y.sum(0), self._made + z.sum(0)
-        self._squares, self._both = self._squares + x.T @ x, self._both + x.T @ y
-        self._power = self._power + z.T @ z
-
-    def fitted(self) -> tuple[Floats, Floats]:
-        """Weights (210, D), mouths by which are spread as widely as those made, and what they are added to (D,)."""
-        told, usual, made = (total / self.rows for total in (self._told, self._shapes, self._made))
-        apart = self._squares / self.rows - np.outer(told, told)
-        ridge = RIDGE * float(np.trace(apart)) / len(apart) + np.finfo(float).tiny
-        weights = np.linalg.solve(apart + ridge * np.eye(len(apart)), self._both / self.rows - np.outer(told, usual))
-        wanted = float(np.trace(self._power / self.rows - np.outer(made, made)))
-        power = float(np.einsum("id,ij,jd->", weights, apart, weights))
-        weights *= np.sqrt(max(wanted, 0.0) / power) if power > 0.0 else 1.0
-        return weights.astype(np.float32), (usual - told @ weights).astype(np.float32)
+    Returns
+    -------
+    weights : (210, D) float32.
+    usual : (D,) float32, what they are added to.
+    """
+    means = products[0] / products[0, 0]
+    spread = products / products[0, 0] - np.outer(means, means)
+    first = 1 + len(TAPS) * len(PHONES)
+    outputs = (len(means) - first) // 2
+    told, real, made = slice(1, first), slice(first, first + outputs), slice(first + outputs, None)
+    apart = spread[told, told]
+    ridge = RIDGE * float(np.trace(apart)) / len(apart) + np.finfo(float).tiny
+    weights = np.linalg.solve(apart + ridge * np.eye(len(apart)), spread[told, real])
+    wanted, power = float(np.trace(spread[made, made])), float(np.trace(weights.T @ apart @ weights))
+    weights *= np.sqrt(max(wanted, 0.0) / power) if power > 0.0 else 1.0
+    return weights.astype(np.float32), (means[real] - means[told] @ weights).astype(np.float32)

@@ -44,7 +44,7 @@ BLOCK: Final = 10_000
 """Rows stretched at once."""
 MOST_CLIPS: Final = 30
 TRUST_S: Final = 5.0
-"""Seconds of such rows at which half of what is found is believed: of single sentences (0.9 s) factors of one man
+"""Seconds of strong rows at which half of what is found is believed: of single sentences (0.9 s) factors of one man
 differ by 0.04 (standard deviation), and a woman's vowels of one may be a man's with a longer tract."""
 
 
